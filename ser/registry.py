@@ -1,0 +1,68 @@
+"""Named things found by importing the package they live in: one file each, no list to keep."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from typing import Any, Generic, TypeVar, cast
+
+T = TypeVar("T")
+M = TypeVar("M", bound=type[Any])
+
+
+class UnknownNameError(ValueError):
+    """A name that is not registered; the message gives the nearest name and all names."""
+
+
+def unknown_name(kind: str, name: str, known: list[str]) -> UnknownNameError:
+    """The error for `name`, with the nearest of the `known` names as remedy."""
+    nearest = get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean '{nearest[0]}'? " if nearest else ""
+    return UnknownNameError(f"unknown {kind} '{name}': {hint}known are {', '.join(known)}")
+
+
+class Registry(Generic[T]):
+    """Name -> member, filled by the `register` decorators in the modules of one package.
+
+    Modules are imported at the first look-up, so importing `ser` stays cheap.
+    """
+
+    def __init__(self, kind: str, package: str) -> None:
+        self._kind = kind
+        self._package = package
+        self._members: dict[str, T] = {}
+        self._discovered = False
+
+    def register(self, name: str) -> Callable[[M], M]:
+        """Class decorator that files the class under `name`; a name taken twice is an error."""
+
+        def file(member: M) -> M:
+            taken = self._members.get(name)
+            if taken is not None and cast(Any, taken).__module__ != member.__module__:
+                raise ValueError(f"{self._kind} '{name}' is registered twice")
+            self._members[name] = cast(T, member)
+            return member
+
+        return file
+
+    def __getitem__(self, name: str) -> T:
+        self._discover()
+        if name not in self._members:
+            raise unknown_name(self._kind, name, self.names())
+        return self._members[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def names(self) -> list[str]:
+        """All registered names, sorted."""
+        self._discover()
+        return sorted(self._members)
+
+    def _discover(self) -> None:
+        if self._discovered:
+            return
+        package = importlib.import_module(self._package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{self._package}.{module.name}")
+        self._discovered = True
