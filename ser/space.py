@@ -6,7 +6,7 @@ a field that is itself settings, or a mapping of names to settings, adds its nam
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, TypeVar, cast, dataclass_transform, get_args, get_origin, get_type_hints
 
@@ -181,6 +181,29 @@ def read(setting: Setting, value: Value) -> Value:
         raise SettingError(f"{setting.name} must be {setting.type.__name__}, got '{value}'") from None
     _check(setting.name, typed, setting.range)
     return typed
+
+
+def narrowed(setting: Setting, part: Sequence[Value]) -> Range:
+    """The range of `setting` cut to [low, high], or to the listed options of a choice.
+
+    Raises:
+        SettingError: not a part of the range, or one without the present value, which every search tries first.
+    """
+    inside = [read(setting, value) for value in part]
+    allowed = setting.range
+    if isinstance(allowed, Choice):
+        made: Range = replace(allowed, options=tuple(inside))
+    elif isinstance(allowed, Subset):
+        made = replace(allowed, searched_options=tuple(map(str, inside)))
+    elif isinstance(allowed, Floats | Ints) and len(inside) == 2:
+        low, high = inside
+        made = replace(cast(Any, allowed), low=low, high=high)
+    else:
+        raise SettingError(f"the range of {setting.name} is narrowed by [low, high] or by options, got {list(part)}")
+    problem = None if isinstance(allowed, Subset) and setting.value in inside else made.problem(setting.value)
+    if problem is not None:
+        raise SettingError(f"the range {made} of {setting.name} must hold the value it starts from, {setting.value}")
+    return made
 
 
 def _read_bool(value: Value) -> bool:

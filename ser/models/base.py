@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Protocol
 
+import torch
 from torch import nn
 
 from ser.registry import Registry
@@ -31,3 +32,12 @@ class Architecture(Protocol):
 
 
 ARCHITECTURES: Registry[type[Architecture]] = Registry("architecture", "ser.models")
+
+
+def build_model(
+    architecture: Architecture, *, dimensions: Dimensions, in_channels: int, n_classes: int, seed: int
+) -> nn.Module:
+    """The network with weights drawn from `seed`; the global random state is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return architecture.build(dimensions=dimensions, in_channels=in_channels, n_classes=n_classes)

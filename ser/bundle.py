@@ -1,0 +1,89 @@
+"""Everything that inference needs, in one folder without pickle: weights, normalisation, experiment, class names."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ser.audio import Wave
+from ser.config import Experiment, from_flat
+from ser.features.base import Spectra
+from ser.features.dataset import Normalisation, frame_clip
+from ser.models.base import Dimensions, build_model
+
+_WEIGHTS = "weights.safetensors"
+_NORMALISATION = "normalisation.safetensors"
+_EXPERIMENT = "experiment.json"
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A trained network and what belongs to it."""
+
+    experiment: Experiment
+    emotions: tuple[str, ...]
+    normalisation: Normalisation
+    weights: dict[str, torch.Tensor]
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle to `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(self.weights, folder / _WEIGHTS)
+        arrays = {"mean": self.normalisation.mean, "scale": self.normalisation.scale}
+        save_arrays(arrays, folder / _NORMALISATION)
+        content = {"emotions": list(self.emotions), "settings": self.experiment.flat()}
+        (folder / _EXPERIMENT).write_text(json.dumps(content, indent=1))
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """The bundle that `save` wrote."""
+    content = json.loads((folder / _EXPERIMENT).read_text())
+    arrays = load_arrays(folder / _NORMALISATION)
+    return Bundle(
+        experiment=from_flat(content["settings"]),
+        emotions=tuple(content["emotions"]),
+        normalisation=Normalisation(mean=arrays["mean"], scale=arrays["scale"]),
+        weights=load_file(folder / _WEIGHTS),
+    )
+
+
+class Classifier:
+    """A bundle ready to hear clips on the processor.
+
+    Clips go through the network one by one, so the answer for a clip does not depend on its neighbours.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.emotions = bundle.emotions
+        self._space = bundle.experiment.features
+        self._normalisation = bundle.normalisation
+        self._model = network(bundle.experiment)
+        self._model.load_state_dict(bundle.weights)
+        self._model.eval()
+
+    def probabilities(self, wave: Wave) -> NDArray[np.float32]:
+        """Probability of each emotion, (C,), of one clip (mono, 16 kHz)."""
+        stored = self._space.compute(Spectra(wave, self._space.framing))
+        clip = frame_clip(stored, space=self._space, normalisation=self._normalisation)
+        with torch.inference_mode():
+            logits = self._model(torch.from_numpy(clip[None]))
+        return cast(NDArray[np.float32], logits.softmax(1)[0].numpy())
+
+
+def network(experiment: Experiment) -> nn.Module:
+    """The network of an experiment, with the weights that its training starts from."""
+    return build_model(
+        experiment.model,
+        dimensions=cast(Dimensions, experiment.cell.dimensions),
+        in_channels=experiment.features.n_channels,
+        n_classes=experiment.n_classes,
+        seed=experiment.training.seed,
+    )

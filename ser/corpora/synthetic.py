@@ -1,0 +1,112 @@
+"""A small made-up corpus with CREMA-D's names, so that everything can run where no recording is at hand."""
+
+import json
+import os
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import soundfile
+
+from ser.audio import SAMPLE_RATE_HZ
+from ser.corpora.base import CORPORA, Clip, CorpusError, Scan
+from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES, SPEAKERS, SYNTHETIC_MARK, parse, scan_layouts
+from ser.corpora.voices import speak
+
+N_SPEAKERS = 10
+N_SENTENCES = 6
+VOICES_VERSION = 1
+
+
+@CORPORA.register("synthetic")
+class Synthetic:
+    """What `make_synthetic` makes; figures on it say that the system works, nothing about emotion."""
+
+    emotions: ClassVar[tuple[str, ...]] = tuple(EMOTION_OF_CODE.values())
+    n_published_clips: ClassVar[int] = N_SPEAKERS * N_SENTENCES * len(EMOTION_OF_CODE)
+    n_published_speakers: ClassVar[int] = N_SPEAKERS
+
+    def scan(self, folder: Path) -> Scan:
+        """Find the clips below `folder`; the sound is not read.
+
+        Raises:
+            CorpusError: missing or empty folder, nothing in it that fits, or a clip that is there twice.
+        """
+        return scan_layouts(folder)
+
+
+def make_synthetic(
+    folder: Path, *, n_speakers: int = N_SPEAKERS, n_sentences: int = N_SENTENCES, seed: int = 0
+) -> None:
+    """Fill `folder` with synthetic clips, one for each speaker, sentence and emotion.
+
+    A clip depends on the seed and its own name only. Clips that are there are kept, so a half-made folder is
+    completed and a whole one is left alone; each file appears whole or not at all.
+
+    Args:
+        folder: made if need be.
+        n_speakers: 1 to 91, spread evenly over CREMA-D's actor numbers: with 5 or more, no fold lacks one.
+        n_sentences: 1 to 12.
+        seed: another seed, other voices.
+
+    Raises:
+        ValueError: a number out of its range.
+        CorpusError: `folder` holds other recordings, or was made with other settings.
+    """
+    for name, value, most in (
+        ("n_speakers", n_speakers, len(SPEAKERS)),
+        ("n_sentences", n_sentences, len(SENTENCES)),
+    ):
+        if not 1 <= value <= most:
+            raise ValueError(f"{name} must lie in {{1..{most}}}, got {value}")
+    description = {
+        "voices": VOICES_VERSION,
+        "n_speakers": n_speakers,
+        "n_sentences": n_sentences,
+        "seed": seed,
+    }
+    _claim(folder, description)
+    (folder / "AudioWAV").mkdir(exist_ok=True)
+    for clip in _clips(folder, n_speakers, n_sentences):
+        if not clip.path.exists():
+            _write(clip, seed)
+
+
+def _claim(folder: Path, description: dict[str, int]) -> None:
+    """Write what the folder holds before its first clip, so that it can never pass for real recordings."""
+    mark = folder / SYNTHETIC_MARK
+    if mark.exists():
+        held: Any = json.loads(mark.read_text(encoding="utf-8"))
+        if held != description:
+            raise CorpusError(
+                f"{folder} holds another synthetic corpus ({held}): delete it or give another folder"
+            )
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(path.suffix != ".part" for path in folder.iterdir()):
+        raise CorpusError(f"{folder} holds something that is not a synthetic corpus: give an empty folder")
+    partial = _partial(mark)
+    partial.write_text(json.dumps(description), encoding="utf-8")
+    partial.replace(mark)
+
+
+def _clips(folder: Path, n_speakers: int, n_sentences: int) -> Iterator[Clip]:
+    chosen = np.linspace(0, len(SPEAKERS) - 1, n_speakers).round().astype(int)
+    for number, sentence, code in product(chosen, SENTENCES[:n_sentences], EMOTION_OF_CODE):
+        name = f"{SPEAKERS[number]}_{sentence}_{code}_XX"
+        clip = parse(name, folder / "AudioWAV" / f"{name}.wav")
+        assert clip is not None
+        yield clip
+
+
+def _write(clip: Clip, seed: int) -> None:
+    partial = _partial(clip.path)
+    soundfile.write(partial, speak(clip, seed=seed), SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
+    partial.replace(clip.path)
+
+
+def _partial(path: Path) -> Path:
+    # One name for each process, so that two that fill one folder do not write into each other's file.
+    return path.with_name(f"{path.name}.{os.getpid()}.part")

@@ -1,0 +1,56 @@
+"""Ray: a local one for this command, or the cluster at an address."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import ray
+
+
+class ClusterError(RuntimeError):
+    """Ray cannot be used; the message says why and what to do."""
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[None]:
+    """Ray while the block runs: the cluster at `address` (or RAY_ADDRESS), else a local one.
+
+    Raises:
+        ClusterError: an address that cannot serve, or that nothing answers at.
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    _refuse_remote_drivers(address)
+    try:
+        ray.init(
+            address=address or "local",
+            include_dashboard=False if address is None else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=True,
+        )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ClusterError(
+            f"no Ray cluster answers at '{address}' ({error}): start one with `ray start --head`, correct "
+            "--ray-address (or RAY_ADDRESS), or leave it away to use this machine alone"
+        ) from None
+    for name in ("ray", "ray.tune", "ray.train"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _refuse_remote_drivers(address: str | None) -> None:
+    scheme = (address or "").partition("://")[0]
+    if scheme in ("ray", "http", "https"):
+        raise ClusterError(
+            f"'{address}' would run the sweep elsewhere while its journal stays here. Run this command on a machine of "
+            "the cluster with --ray-address auto; from outside, submit it: "
+            "ray job submit --address http://HEAD:8265 -- python tune/run_sweep.py ..."
+        )

@@ -1,0 +1,163 @@
+"""Decides what a sweep does next: which trial, whether it goes on, how it ended. Knows no Ray.
+
+Everything that it decides is in the journal before anyone acts on it, and a conductor made from a journal stands where
+the last one stood: same studies, same rungs, interrupted trials first in the queue.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from ser.config import Experiment
+from ser.distributed.asha import Rungs
+from ser.distributed.plan import Plan
+from ser.distributed.search import Study
+from ser.journal import Asked, Closed, Ended, Event, Journal, Reported, TrialKey, read_events
+from ser.replay import SweepRecord, TrialRecord
+
+GLOBAL = "global"
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A trial to run: its key, and the experiment that it trains."""
+
+    key: TrialKey
+    experiment: Experiment
+
+
+class Conductor:
+    """The state of one sweep, from its journal on.
+
+    Args:
+        journal: open for appending, its `Started` event already written.
+        plan: what the sweep does.
+    """
+
+    def __init__(self, journal: Journal, plan: Plan) -> None:
+        self.record = SweepRecord()
+        self._journal = journal
+        self._plan = plan
+        self._experiments = plan.experiments()
+        self._spaces = plan.spaces()
+        self._studies = {group: self._study(cells) for group, cells in self._groups().items()}
+        self._rungs = {group: self._new_rungs() for group in self._studies}
+        for _, event in read_events(journal.path):
+            self._replay(event)
+        self._open: set[TrialKey] = set()
+        self._pruned: set[TrialKey] = set()
+        self._interrupted = deque(self._close_left_open())
+
+    @property
+    def n_trials(self) -> int:
+        """Trials of the whole sweep, as planned."""
+        return self._plan.trials_per_cell * len(self._experiments)
+
+    def next_trial(self) -> Ask | None:
+        """The next trial to run, interrupted ones first, then the cells in turn; None when all have been asked for."""
+        if self._interrupted:
+            key = self._interrupted.popleft()
+            return self._again(self.record.trials[key])
+        group = min(self._studies, key=self._n_asked)
+        number = self._n_asked(group)
+        if len(self.record.trials) >= self.n_trials:
+            return None
+        key, searched = self._studies[group].ask(self.record.name, number)
+        experiment = self._experiments[key.cell].with_values(searched)
+        self._append(Asked(key.cell, key.number, experiment.flat(), searched))
+        self._open.add(key)
+        return Ask(key, experiment)
+
+    def report(self, event: Reported) -> bool:
+        """File the report of an epoch; False if the trial is to stop here.
+
+        A report that a resumed trial makes a second time changes nothing: what was decided then was to go on.
+        """
+        if event.epoch in self.record.trial(event).reports:
+            return True
+        self._append(event)
+        return self._rung(event)
+
+    def end(self, event: Ended) -> None:
+        """File how a trial ended, and tell its study."""
+        self._append(event)
+        self._tell(event)
+        self._open.discard(self.record.trial(event).key)
+
+    def open_trials(self) -> list[TrialKey]:
+        """Trials that this driver has asked for and that have not ended."""
+        return sorted(self._open)
+
+    def is_finished(self) -> bool:
+        """Whether every planned trial has ended for good."""
+        trials = self.record.trials.values()
+        return len(trials) >= self.n_trials and all(trial.is_final for trial in trials)
+
+    def close(self) -> None:
+        """End what is open as killed, and file whether the sweep is finished or can be resumed."""
+        for key in self.open_trials():
+            self.end(Ended(key.cell, key.number, "killed", "the sweep was stopped"))
+        self._append(Closed("finished" if self.is_finished() else "killed"))
+
+    def was_pruned(self, key: TrialKey) -> bool:
+        """Whether a rung stopped the trial."""
+        return key in self._pruned
+
+    def _close_left_open(self) -> list[TrialKey]:
+        """The trials to take up again; those that a dead driver left open are closed first."""
+        for trial in [trial for trial in self.record.trials.values() if trial.ended is None]:
+            outcome = "pruned" if self.was_pruned(trial.key) else "killed"
+            self.end(Ended(trial.key.cell, trial.key.number, outcome, "the driver died"))
+        return [trial.key for trial in self.record.trials.values() if not trial.is_final]
+
+    def _append(self, event: Event) -> None:
+        self._journal.append(event)
+        self.record.apply(event)
+
+    def _replay(self, event: Event) -> None:
+        self.record.apply(event)
+        if isinstance(event, Asked):
+            self._studies[self._group(event.cell)].ask(self.record.name, event.number, replayed=event)
+        elif isinstance(event, Reported):
+            self._rung(event)
+        elif isinstance(event, Ended):
+            self._tell(event)
+
+    def _rung(self, event: Reported) -> bool:
+        rungs = self._rungs[self._group(event.cell)]
+        goes_on = rungs.record(epoch=event.epoch, score=event.metrics["val_uar"]) or event.last
+        if not goes_on:
+            self._pruned.add(self.record.trial(event).key)
+        return goes_on
+
+    def _tell(self, event: Ended) -> None:
+        trial = self.record.trial(event)
+        if trial.is_final:
+            self._studies[self._group(event.cell)].tell(trial)
+
+    def _again(self, trial: TrialRecord) -> Ask:
+        self._open.add(trial.key)
+        trial.ended = None
+        experiment = self._experiments[trial.key.cell].with_values(trial.asked.values)
+        return Ask(trial.key, experiment)
+
+    def _groups(self) -> dict[str, list[str]]:
+        cells = list(self._experiments)
+        return {GLOBAL: cells} if self._plan.search == GLOBAL else {cell: [cell] for cell in cells}
+
+    def _group(self, cell: str) -> str:
+        return GLOBAL if self._plan.search == GLOBAL else cell
+
+    def _n_asked(self, group: str) -> int:
+        return sum(self._group(key.cell) == group for key in self.record.trials)
+
+    def _study(self, cells: list[str]) -> Study:
+        return Study(
+            {cell: self._experiments[cell] for cell in cells},
+            {cell: self._spaces[cell] for cell in cells},
+            n_startup_trials=self._plan.n_startup_trials,
+            seed=self._plan.seed,
+        )
+
+    def _new_rungs(self) -> Rungs:
+        plan = self._plan
+        return Rungs(grace=plan.grace_epochs, max_epochs=plan.max_epochs, reduction=plan.reduction)

@@ -1,0 +1,114 @@
+"""What the user sees while a sweep runs: progress, time left, the leaderboard so far."""
+
+import time
+from collections import Counter
+from datetime import timedelta
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from ser.journal import Ended, TrialKey
+from ser.replay import FINAL_OUTCOMES, SweepRecord
+from ser.report.leaderboard import leaderboard, leaderboard_table
+
+_LINE_EVERY_S = 30.0
+_REDRAW_EVERY_S = 1.0
+
+
+class Display:
+    """A live table on a terminal; elsewhere a line per ended trial and one of progress now and then.
+
+    Args:
+        console: where to write.
+        record: the sweep, kept up to date by the conductor.
+        n_trials: trials of the whole sweep.
+        n_slots: trials that run at a time.
+        budget_s: seconds after which the sweep stops, or None.
+    """
+
+    def __init__(
+        self, console: Console, record: SweepRecord, *, n_trials: int, n_slots: int, budget_s: float | None
+    ) -> None:
+        self._console = console
+        self._record = record
+        self._n_trials = n_trials
+        self._n_slots = n_slots
+        self._budget_s = budget_s
+        self._started = self._drawn = time.monotonic()
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+
+    def __enter__(self) -> "Display":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def tick(self) -> None:
+        """Redraw, if it is time to."""
+        now = time.monotonic()
+        if now - self._drawn < (_REDRAW_EVERY_S if self._live else _LINE_EVERY_S):
+            return
+        self._drawn = now
+        if self._live is None:
+            self._console.print(self.status())
+        else:
+            rows = leaderboard(self._record)
+            parts = [leaderboard_table(rows)] if rows else []
+            self._live.update(Group(*parts, *map(Text, [self.status(), *self._running()])), refresh=True)
+
+    def ended(self, event: Ended) -> None:
+        """A line for a trial that ended."""
+        trial = self._record.trial(event)
+        best = f"best val UAR {100 * trial.best.metrics['val_uar']:.1f} %" if trial.best else "no epoch finished"
+        reason = f" ({event.reason})" if event.reason else ""
+        line = f"{_short(trial.key):<16} {event.outcome:<9} after {len(trial.reports):>2} epochs, {best}{reason}"
+        self._console.print(Text(line))
+
+    def status(self) -> str:
+        """One line: trials done, by outcome, time gone and time left."""
+        outcomes = Counter(trial.outcome for trial in self._record.trials.values())
+        done = sum(outcomes[outcome] for outcome in FINAL_OUTCOMES)
+        counts = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in FINAL_OUTCOMES if outcomes[outcome])
+        gone = time.monotonic() - self._started
+        left = self._time_left(gone)
+        left_text = f"about {_clock(left)} left" if left is not None else "time left not known yet"
+        return f"{done} of {self._n_trials} trials done ({counts or 'none yet'}), {_clock(gone)} gone, {left_text}"
+
+    def _running(self) -> list[str]:
+        open_trials = [trial for trial in self._record.trials.values() if trial.outcome == "open"]
+        return [f"  {_short(t.key)}: epoch {max(t.reports, default=0)}" for t in open_trials]
+
+    def _time_left(self, gone: float) -> float | None:
+        """From the time that ended trials of the same cell took, else of any cell; never beyond the budget."""
+        took = _durations(self._record)
+        if not took:
+            return None
+        mean = sum(map(sum, took.values())) / sum(map(len, took.values()))
+        cells = self._record.plan["cells"]
+        per_cell = self._n_trials / len(cells)
+        left = 0.0
+        for cell in cells:
+            ended = took.get(cell, [])
+            left += max(0.0, per_cell - len(ended)) * (sum(ended) / len(ended) if ended else mean)
+        left = left / self._n_slots
+        return left if self._budget_s is None else min(left, max(0.0, self._budget_s - gone))
+
+
+def _durations(record: SweepRecord) -> dict[str, list[float]]:
+    took: dict[str, list[float]] = {}
+    for key, trial in record.trials.items():
+        if trial.is_final and trial.ended:
+            took.setdefault(key.cell, []).append(trial.ended.time_s - trial.asked.time_s)
+    return took
+
+
+def _short(key: TrialKey) -> str:
+    return f"{key.cell} {key.number:03d}"
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

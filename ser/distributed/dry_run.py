@@ -1,0 +1,75 @@
+"""What `--dry-run` shows: cells, what is searched, number of trials, and an estimate of the time."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ser.distributed.estimate import estimate
+from ser.distributed.plan import Plan
+from ser.distributed.preparation import find_clips
+from ser.splits.base import partition
+
+
+def show_plan(plan: Plan, corpus_dir: Path, console: Console) -> None:
+    """Look for the clips, probe each cell for a second or so, and show what a sweep would do.
+
+    Raises:
+        CorpusError: no usable corpus in the folder.
+        SplitError: the split does not fit the clips.
+    """
+    experiments = plan.experiments()
+    first = next(iter(experiments.values()))
+    parts = partition(find_clips(first.corpus, corpus_dir, console), first.split)
+    console.print(
+        f"Split {parts.name}: {len(parts.train):,} training, {len(parts.validation):,} validation, "
+        f"{len(parts.test):,} test clips"
+    )
+    for title, ranges in _searched(plan):
+        console.print(f"[bold]{title}[/]")
+        for name, allowed in ranges.items():
+            console.print(f"  {name:<32} {allowed}", markup=False)
+    table, total_s = _table(plan, len(parts.train))
+    console.print(table)
+    slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
+    console.print(
+        f"{plan.trials_per_cell * len(plan.cells)} trials of at most {plan.max_epochs} epochs, {plan.search} search; "
+        f"about {_clock(total_s / slots)} with {slots} trials at a time here (trainings that stop early: less)"
+    )
+
+
+def _searched(plan: Plan) -> list[tuple[str, dict[str, str]]]:
+    """What is searched in every cell, then what else in each."""
+    spaces = {cell: {name: str(r) for name, r in space.items()} for cell, space in plan.spaces().items()}
+    shared = dict(set.intersection(*(set(space.items()) for space in spaces.values())))
+    own = [
+        (f"searched in {cell} too", {name: text for name, text in space.items() if name not in shared})
+        for cell, space in spaces.items()
+    ]
+    return [("searched in every cell", dict(sorted(shared.items()))), *(pair for pair in own if pair[1])]
+
+
+def _table(plan: Plan, n_train: int) -> tuple[Table, float]:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("cell")
+    for title in ("trials", "parameters", "ms/clip", "epochs, all trials", "time"):
+        table.add_column(title, justify="right")
+    total_s = 0.0
+    for cell, guess in estimate(plan, plan.experiments()).items():
+        total_s += guess.seconds(n_train)
+        table.add_row(
+            cell,
+            str(plan.trials_per_cell),
+            f"{guess.n_parameters:,}",
+            f"{guess.ms_per_clip:.2f}",
+            f"{guess.n_epochs:.0f}",
+            _clock(guess.seconds(n_train)),
+        )
+    return table, total_s
+
+
+def _clock(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,95 @@
+"""How long a sweep will take: a short probe of each cell, and the rungs played through with made-up scores."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ser.bundle import network
+from ser.config import Experiment
+from ser.distributed.asha import Rungs
+from ser.distributed.plan import Plan
+from ser.training import fit
+
+_PROBE_CLIPS = 64
+_PLAYED = 200
+
+
+@dataclass(frozen=True)
+class CellEstimate:
+    """Of one cell at its defaults: time per training clip, parameters, and expected epochs of all its trials."""
+
+    ms_per_clip: float
+    n_parameters: int
+    n_epochs: float
+
+    def seconds(self, n_train: int) -> float:
+        """Of all trials one after the other."""
+        return self.n_epochs * n_train * self.ms_per_clip / 1000
+
+
+def estimate(plan: Plan, experiments: Mapping[str, Experiment]) -> dict[str, CellEstimate]:
+    """Probe each cell for a second or so on as many threads as a trial gets.
+
+    Early stopping is not foreseen, so long trainings end sooner than estimated.
+    """
+    torch.set_num_threads(max(1, int(plan.cpus_per_trial)))
+    n_epochs = expected_epochs(plan)
+    return {name: _probe(experiment, n_epochs) for name, experiment in experiments.items()}
+
+
+def expected_epochs(plan: Plan) -> float:
+    """Epochs that the trials of one cell train in all, on average over random orders of merit."""
+    rng = np.random.default_rng(0)
+    return float(np.mean([_play(plan, rng) for _ in range(_PLAYED)]))
+
+
+def _play(plan: Plan, rng: np.random.Generator) -> int:
+    rungs = Rungs(grace=plan.grace_epochs, max_epochs=plan.max_epochs, reduction=plan.reduction)
+    total = 0
+    for score in rng.random(plan.trials_per_cell):
+        stops = (m for m in rungs.milestones if not rungs.record(epoch=m, score=float(score)))
+        total += next(stops, plan.max_epochs)
+    return total
+
+
+def _probe(experiment: Experiment, n_epochs: float) -> CellEstimate:
+    model = network(experiment)
+    clips = _Noise(experiment)
+    epochs = iter(
+        fit(
+            model,
+            train=clips,
+            validation=clips,
+            n_classes=experiment.n_classes,
+            settings=experiment.with_values({"training.max_epochs": 2}).training,
+            augment=experiment.augment,
+        )
+    )
+    next(epochs)
+    # An epoch of the probe evaluates as many clips as it trains on; that makes up for the hand-over of real ones.
+    return CellEstimate(
+        ms_per_clip=1000 * next(epochs).seconds / _PROBE_CLIPS,
+        n_parameters=sum(parameter.numel() for parameter in model.parameters()),
+        n_epochs=n_epochs,
+    )
+
+
+class _Noise:
+    """Clips of noise in the shape of an experiment's input."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        space = experiment.features
+        shape = (space.n_frames,) if space.dimensions == 1 else (space.n_rows, space.n_frames)
+        rng = np.random.default_rng(0)
+        self._clips = rng.standard_normal((_PROBE_CLIPS, space.n_channels, *shape)).astype(np.float32)
+        self.labels = np.arange(_PROBE_CLIPS) % experiment.n_classes
+
+    def __len__(self) -> int:
+        return _PROBE_CLIPS
+
+    def batch(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> NDArray[np.float32]:  # noqa: ARG002
+        """The clips at `positions`."""
+        return self._clips[positions]

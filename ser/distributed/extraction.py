@@ -1,0 +1,152 @@
+"""Features of a whole corpus by batched Ray tasks, into the content-addressed store.
+
+A task reads its files, looks each up in the store by the digest of its bytes, and computes what is missing. The driver
+sees only facts (digest, length, peak), never features; the number of tasks in flight is bounded.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from ray.exceptions import RayTaskError
+
+from ser.audio import AudioError, AudioFacts, decode, facts
+from ser.corpora.base import Clip
+from ser.features.base import Rows
+from ser.features.dataset import join
+from ser.features.pipeline import Pipeline
+from ser.features.store import Entry, FeatureStore, StoreError
+from ser.splits.base import Partition
+from ser.trial import TrialData
+
+_CLIPS_PER_TASK = 32
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What was found in the sound of a corpus: facts by clip name, and the clips that could not be used."""
+
+    facts: dict[str, AudioFacts] = field(default_factory=dict)
+    unusable: dict[str, str] = field(default_factory=dict)
+    n_computed: int = 0
+
+
+@dataclass(frozen=True)
+class _Result:
+    facts: dict[str, AudioFacts]
+    unusable: dict[str, str]
+    n_computed: int
+
+
+def extract(
+    clips: Sequence[Clip],
+    *,
+    store: FeatureStore,
+    pipeline: Pipeline,
+    progress: Callable[[int, int, float], None] = lambda done, total, per_s: None,
+) -> Extraction:
+    """Make sure that the store holds the features of every clip. Ray must be running.
+
+    Args:
+        clips: to read.
+        store: of features.
+        pipeline: what to compute.
+        progress: told clips done, clips in all, and clips per second.
+    """
+    extraction = Extraction()
+    done, computed, started = 0, 0, time.monotonic()
+    for result in _results(clips, store, pipeline):
+        extraction.facts.update(result.facts)
+        extraction.unusable.update(result.unusable)
+        done += len(result.facts) + len(result.unusable)
+        computed += result.n_computed
+        progress(done, len(clips), done / (time.monotonic() - started))
+    return Extraction(dict(sorted(extraction.facts.items())), dict(sorted(extraction.unusable.items())), computed)
+
+
+def _results(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline) -> Iterator[_Result]:
+    in_flight: list[ray.ObjectRef[_Result]] = []
+    bound = 4 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    batches = [clips[first : first + _CLIPS_PER_TASK] for first in range(0, len(clips), _CLIPS_PER_TASK)]
+    for batch in batches:
+        if len(in_flight) >= bound:
+            ready, in_flight = ray.wait(in_flight, num_returns=1)
+            yield _get(ready[0])
+        in_flight.append(_extract_batch.remote([(clip.name, clip.path) for clip in batch], store, pipeline))
+    while in_flight:
+        ready, in_flight = ray.wait(in_flight, num_returns=1)
+        yield _get(ready[0])
+
+
+def _get(ref: ray.ObjectRef[_Result]) -> _Result:
+    try:
+        return ray.get(ref)  # type: ignore[no-any-return]
+    except RayTaskError as error:
+        raise error.cause from None
+
+
+@ray.remote(num_cpus=1, max_retries=3)
+def _extract_batch(batch: Sequence[tuple[str, Path]], store: FeatureStore, pipeline: Pipeline) -> _Result:
+    found: dict[str, AudioFacts] = {}
+    unusable: dict[str, str] = {}
+    n_computed = 0
+    for name, path in batch:
+        try:
+            found[name], computed = _ensure(path.read_bytes(), store, pipeline)
+            n_computed += computed
+        except AudioError as error:
+            unusable[name] = str(error)
+        except OSError as error:
+            unusable[name] = f"cannot be read ({error.strerror}): check the file and its permissions"
+    return _Result(found, unusable, n_computed)
+
+
+def _ensure(data: bytes, store: FeatureStore, pipeline: Pipeline) -> tuple[AudioFacts, bool]:
+    """The facts of a clip whose features are in the store now, and whether they had to be computed."""
+    key = store.key(hashlib.sha256(data).hexdigest(), pipeline.digest)
+    entry = store.read(key)
+    if entry is not None:
+        return entry.facts, False
+    wave = decode(data)
+    found = facts(data, wave)
+    store.write(key, Entry(found, pipeline.compute(wave)))
+    return found, True
+
+
+@ray.remote(num_cpus=1)
+def load_data(
+    dimensions: int,
+    digests: Sequence[str],
+    store: FeatureStore,
+    pipeline: Pipeline,
+    names: tuple[str, ...],
+    labels: NDArray[np.int64],
+    emotions: tuple[str, ...],
+    partition: Partition,
+) -> TrialData:
+    """The clips of a sweep in one feature space, read from the store into Ray's object store.
+
+    Args:
+        dimensions: 1 or 2, the space.
+        digests: of the clips' bytes, in the order of `names`.
+        store: holds all of them.
+        pipeline: that made them.
+        names: of the clips.
+        labels: class of each clip.
+        emotions: names of the classes.
+        partition: positions of training, validation and test clips.
+    """
+    entries = (store.read(store.key(digest, pipeline.digest)) for digest in digests)
+    matrix = join([_rows(entry, f"{dimensions}d", store) for entry in entries])
+    return TrialData(matrix, names, labels, emotions, partition)
+
+
+def _rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:
+    if entry is None:
+        raise StoreError(f"{store.root} lost an entry since the extraction: run the same command again")
+    return entry.features[space]

@@ -1,0 +1,156 @@
+"""A sweep as data: what `tune/plans/*.toml` and the command line say, checked before Ray starts."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from ser.config import Cell, Experiment, all_cells, default_experiment
+from ser.registry import unknown_name
+from ser.space import Range, SettingError, Value, narrowed
+
+SEARCHES = ("per-cell", "global")
+
+
+class PlanError(ValueError):
+    """A plan that cannot be carried out; the message names the rule, the value and the remedy."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole sweep.
+
+    Attributes:
+        cells: names of the compared networks, in the order of their turns.
+        settings: dotted settings fixed for every cell that has them.
+        cell_settings: dotted settings fixed for one cell, by its name.
+        ranges: narrower ranges to search, [low, high] or the options, by dotted name.
+        grace_epochs: epochs before which no trial is stopped.
+        reduction: one in `reduction` trials passes a rung.
+        cpus_per_trial: processor cores, and threads, of each trial.
+        gpus_per_trial: share of a GPU of each trial; 0 trains on the processor.
+    """
+
+    corpus: str = "cremad"
+    split: str = "assignment"
+    cells: tuple[str, ...] = ()
+    trials_per_cell: int = 8
+    max_epochs: int = 40
+    grace_epochs: int = 4
+    reduction: int = 3
+    search: str = "per-cell"
+    seed: int = 0
+    cpus_per_trial: float = 1
+    gpus_per_trial: float = 0
+    settings: dict[str, Value] = field(default_factory=dict)
+    cell_settings: dict[str, dict[str, Value]] = field(default_factory=dict)
+    ranges: dict[str, list[Value]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for cell in self.cells:
+            if cell not in all_cells():
+                raise PlanError(str(unknown_name("cell", cell, list(all_cells()))))
+        if self.search not in SEARCHES:
+            raise PlanError(f"search must be one of {', '.join(SEARCHES)}, got '{self.search}'")
+        for name in ("trials_per_cell", "max_epochs", "grace_epochs"):
+            if getattr(self, name) < 1:
+                raise PlanError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.reduction < 2:
+            raise PlanError(f"reduction must be at least 2, got {self.reduction}")
+
+    @property
+    def n_startup_trials(self) -> int:
+        """Random trials of each study before TPE leads: a third of them, from 2 to 10."""
+        return min(10, max(2, self.trials_per_cell // 3))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The plan as JSON can hold it; `plan_from` reads it back."""
+        return asdict(self) | {"cells": list(self.cells)}
+
+    def spaces(self) -> dict[str, dict[str, Range]]:
+        """What is searched in each cell: all of its ranges, narrowed by the plan, but for what it fixes.
+
+        Raises:
+            PlanError: a narrower range that does not fit.
+        """
+        return {cell: self._space(cell, experiment) for cell, experiment in self.experiments().items()}
+
+    def _space(self, cell: str, experiment: Experiment) -> dict[str, Range]:
+        fixed = {*self.settings, *self.cell_settings.get(cell, {})}
+        known = experiment.settings()
+        space = {name: allowed for name, allowed in experiment.searched().items() if name not in fixed}
+        try:
+            narrower = {name: narrowed(known[name], part) for name, part in self.ranges.items() if name in space}
+        except SettingError as error:
+            raise PlanError(str(error)) from None
+        return space | narrower
+
+    def experiments(self) -> dict[str, Experiment]:
+        """The defaults of each cell with the plan's settings.
+
+        Raises:
+            PlanError: a setting that no chosen cell has, or a value that does not fit.
+        """
+        common: dict[str, Value] = {
+            "corpus.name": self.corpus,
+            "split.name": self.split,
+            "training.max_epochs": self.max_epochs,
+            "training.seed": self.seed,
+        }
+        try:
+            made = {name: self._experiment(all_cells()[name], common) for name in self.cells}
+        except SettingError as error:
+            raise PlanError(str(error)) from None
+        self._refuse_unused(made)
+        return made
+
+    def _experiment(self, cell: Cell, common: Mapping[str, Value]) -> Experiment:
+        experiment = default_experiment(cell, corpus=self.corpus)
+        known = experiment.settings()
+        shared = {name: value for name, value in self.settings.items() if name in known}
+        return experiment.with_values({**common, **shared, **self.cell_settings.get(cell.name, {})})
+
+    def _refuse_unused(self, experiments: Mapping[str, Experiment]) -> None:
+        known = sorted({name for experiment in experiments.values() for name in experiment.settings()})
+        for name in (*self.settings, *self.ranges):
+            if name not in known:
+                raise PlanError(str(unknown_name("setting", name, known)))
+
+
+def plan_from(values: Mapping[str, Any]) -> Plan:
+    """The plan that `values` (of a TOML file or a journal) describe.
+
+    Raises:
+        PlanError: an unknown key or a value that does not fit.
+    """
+    known = [f.name for f in fields(Plan)]
+    for name in values:
+        if name not in known:
+            raise PlanError(str(unknown_name("plan key", name, known)))
+    cells = values.get("cells", "all")
+    return Plan(**{**values, "cells": tuple(all_cells()) if cells == "all" else tuple(cells)})
+
+
+def read_plan(name: str, *, folder: Path) -> Plan:
+    """The plan `name` of `folder`, or of the file that `name` is the path of.
+
+    Raises:
+        PlanError: no such plan, or not a plan.
+    """
+    path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
+    if not path.is_file():
+        raise PlanError(str(unknown_name("plan", name, sorted(p.stem for p in folder.glob("*.toml")))))
+    try:
+        return plan_from(tomllib.loads(path.read_text()))
+    except (tomllib.TOMLDecodeError, TypeError) as error:
+        raise PlanError(f"{path} is not a plan: {error}") from None
+
+
+def with_settings(plan: Plan, settings: Mapping[str, Value]) -> Plan:
+    """The plan with more settings fixed for every cell; they win over the plan's own."""
+    cell_settings = {
+        cell: {name: value for name, value in values.items() if name not in settings}
+        for cell, values in plan.cell_settings.items()
+    }
+    return replace(plan, settings={**plan.settings, **settings}, cell_settings=cell_settings)

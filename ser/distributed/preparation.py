@@ -1,0 +1,168 @@
+"""From a corpus folder to the data of trials: find, extract, leave out what is faulty, split, share."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import ray
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ser.config import Experiment
+from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
+from ser.corpora.faults import known_faults
+from ser.distributed.extraction import Extraction, extract, load_data
+from ser.features.pipeline import Pipeline
+from ser.features.spaces import FrameSpace, MelSpace
+from ser.features.store import FeatureStore
+from ser.splits.base import Partition, Split, partition
+from ser.trial import TrialData
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A corpus whose features are in the store, split: clips, digests and partition are in one order."""
+
+    choice: CorpusChoice
+    folder: Path
+    clips: tuple[Clip, ...]
+    digests: tuple[str, ...]
+    partition: Partition
+    store: FeatureStore
+    pipeline: Pipeline
+
+    @property
+    def emotions(self) -> tuple[str, ...]:
+        """The classes, in the order of their labels."""
+        return CORPORA[self.choice.name].emotions
+
+    @property
+    def corpus_digest(self) -> str:
+        """Of all clips' names and bytes."""
+        content = "".join(f"{c.name} {d}\n" for c, d in zip(self.clips, self.digests, strict=True))
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def find_clips(choice: CorpusChoice, folder: Path, console: Console) -> tuple[Clip, ...]:
+    """The clips of a corpus in `folder`; what was found is told.
+
+    Raises:
+        CorpusError: nothing usable there.
+    """
+    corpus = CORPORA[choice.name]
+    scan = corpus().scan(folder)
+    console.print(f"Corpus {choice.name} in {folder}: {describe(corpus, scan.clips)}")
+    if scan.misnamed:
+        _tell(console, "files whose names do not fit the corpus are left out", scan.misnamed)
+    return scan.clips
+
+
+def extract_all(
+    clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline, console: Console
+) -> Extraction:
+    """Features of all clips into the store, with progress; clips that cannot be used are told.
+
+    Raises:
+        CorpusError: not one clip can be used.
+        StoreError: the store cannot be written.
+    """
+    columns = (
+        TextColumn("Features"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f} clips"),
+        TextColumn("{task.fields[per_s]:.0f} clips/s"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("features", total=len(clips), per_s=0.0)
+        extraction = extract(
+            clips,
+            store=store,
+            pipeline=pipeline,
+            progress=lambda done, _, per_s: bar.update(task, completed=done, per_s=per_s),
+        )
+    console.print(
+        f"Features of {len(extraction.facts):,} clips in {store.root}: {extraction.n_computed:,} computed, "
+        f"{len(extraction.facts) - extraction.n_computed:,} were there"
+    )
+    if extraction.unusable:
+        listed = [f"{name}: {reason}" for name, reason in extraction.unusable.items()]
+        _tell(console, "clips cannot be used", listed)
+    if not extraction.facts:
+        reason, _ = Counter(extraction.unusable.values()).most_common(1)[0]
+        raise CorpusError(f"not one of the {len(clips):,} clips can be used; the commonest reason: {reason}")
+    return extraction
+
+
+def prepare(
+    experiments: Mapping[str, Experiment], *, corpus_dir: Path, store_dir: Path, console: Console
+) -> Prepared:
+    """Everything between the corpus folder and the first trial. Ray must be running.
+
+    Raises:
+        CorpusError: no usable corpus in the folder.
+        SplitError: the split does not fit the clips, or leaks.
+        StoreError: the feature store cannot be used.
+    """
+    choice, split = _common(experiments)
+    pipeline = _pipeline(experiments)
+    store = FeatureStore(store_dir)
+    clips = find_clips(choice, corpus_dir, console)
+    partition(clips, split)
+    extraction = extract_all(clips, store, pipeline, console)
+    clips = tuple(clip for clip in clips if clip.name in extraction.facts)
+    if choice.known_faults == "drop":
+        faulty = known_faults(clips, extraction.facts)
+        clips = tuple(clip for clip in clips if clip.name not in faulty)
+        if faulty:
+            listed = [f"{name}: {reason}" for name, reason in faulty.items()]
+            _tell(console, "faulty clips are left out (corpus.known_faults=keep keeps them)", listed)
+    digests = {clip.name: extraction.facts[clip.name].digest for clip in clips}
+    parts = partition(clips, split, digests=digests)
+    console.print(
+        f"Split {parts.name}, {parts.kind}, fold {parts.fold}: {len(parts.train):,} training, "
+        f"{len(parts.validation):,} validation, {len(parts.test):,} test clips"
+    )
+    return Prepared(choice, corpus_dir, clips, tuple(digests.values()), parts, store, pipeline)
+
+
+def share(prepared: Prepared, experiments: Mapping[str, Experiment]) -> dict[int, ray.ObjectRef[TrialData]]:
+    """The data of trials in Ray's object store, by dimensions of the feature space."""
+    emotions = prepared.emotions
+    labels = np.array([emotions.index(clip.emotion) for clip in prepared.clips])
+    return {
+        dimensions: load_data.remote(
+            dimensions,
+            prepared.digests,
+            prepared.store,
+            prepared.pipeline,
+            tuple(clip.name for clip in prepared.clips),
+            labels,
+            emotions,
+            prepared.partition,
+        )
+        for dimensions in sorted({experiment.cell.dimensions for experiment in experiments.values()})
+    }
+
+
+def _common(experiments: Mapping[str, Experiment]) -> tuple[CorpusChoice, Split]:
+    first = next(iter(experiments.values()))
+    return first.corpus, first.split
+
+
+def _pipeline(experiments: Mapping[str, Experiment]) -> Pipeline:
+    spaces = {type(experiment.features): experiment.features for experiment in experiments.values()}
+    frame, mel = spaces.get(FrameSpace, FrameSpace()), spaces.get(MelSpace, MelSpace())
+    assert isinstance(frame, FrameSpace)
+    assert isinstance(mel, MelSpace)
+    return Pipeline(frame, mel)
+
+
+def _tell(console: Console, what: str, listed: Sequence[str]) -> None:
+    console.print(f"{len(listed):,} {what}:")
+    for line in listed[:_SHOWN]:
+        console.print(f"  {line}", highlight=False, markup=False)
+    if len(listed) > _SHOWN:
+        console.print(f"  ... and {len(listed) - _SHOWN:,} more")

@@ -1,0 +1,185 @@
+"""What `tune/run_sweep.py` does: from its arguments to the final table, with every refusal in one sentence."""
+
+import signal
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from ser.config import all_cells
+from ser.corpora.base import CORPORA, CorpusError
+from ser.corpora.synthetic import make_synthetic
+from ser.distributed.closing import FINISHED, STOPPED, conclude
+from ser.distributed.cluster import ClusterError, connected
+from ser.distributed.dry_run import show_plan
+from ser.distributed.plan import Plan, PlanError, plan_from, read_plan, with_settings
+from ser.distributed.preparation import prepare
+from ser.distributed.sweep import SweepFolder, run
+from ser.features.store import StoreError
+from ser.journal import Journal, JournalError
+from ser.registry import UnknownNameError, unknown_name
+from ser.replay import replay
+from ser.space import Value
+from ser.splits.base import SplitError, split_names
+from ser.tracking.publication import Publication, TrackerError
+
+REFUSED = 2
+_REFUSALS = (
+    PlanError, CorpusError, SplitError, StoreError, JournalError, ClusterError, TrackerError, UnknownNameError,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command line of `run_sweep.py`; None is 'not given'."""
+
+    command: str
+    plans: Path
+    plan: str | None = None
+    corpus: str | None = None
+    corpus_dir: Path | None = None
+    split: str | None = None
+    cells: str | None = None
+    trials_per_cell: int | None = None
+    max_epochs: int | None = None
+    time_budget: str | None = None
+    search: str | None = None
+    seed: int | None = None
+    name: str | None = None
+    resume: str | None = None
+    register: str = "cells"
+    tracking_uri: str | None = None
+    ray_address: str | None = None
+    home: Path = Path(".ser")
+    dry_run: bool = False
+    settings: Sequence[str] = ()
+
+
+def run_session(request: Request) -> int:
+    """Carry out a request; the exit code: 0 finished, 1 a cell without a result, 2 refused, 3 not all sent, 130 stopped."""
+    console = Console(soft_wrap=True, highlight=False)
+    try:
+        return _session(request, console)
+    except _REFUSALS as error:
+        console.print(Text.assemble(("error: ", "bold red"), str(error)))
+        return REFUSED
+    except KeyboardInterrupt:
+        console.print("Stopped at once. Nothing that was reported is lost: go on with --resume.")
+        return STOPPED
+
+
+def _session(request: Request, console: Console) -> int:
+    plan = _resumed_plan(request) if request.resume else _new_plan(request)
+    budget_s = None if request.time_budget is None else seconds(request.time_budget)
+    corpus_dir = request.corpus_dir or Path("data") / plan.corpus
+    if plan.corpus == "synthetic":
+        make_synthetic(corpus_dir)
+    if request.dry_run:
+        show_plan(plan, corpus_dir, console)
+        return FINISHED
+    name = request.resume or request.name or f"{request.plan or 'quick'}-{datetime.now():%Y%m%d-%H%M%S}"
+    folder = SweepFolder(request.home / "sweeps" / name)
+    if not request.resume and folder.journal.exists():
+        raise JournalError(f"there is a sweep '{name}': go on with --resume {name}, or choose another --name")
+    with closing(Journal(folder.journal)) as journal, _terminable():
+        uri = request.tracking_uri or (replay(folder.journal).facts["tracking_uri"] if request.resume else None)
+        publication = Publication(folder.journal, sweep=name, experiment=plan.corpus, uri=uri)
+        facts = {"ser.command": request.command, "ser.git_commit": _commit(), "tracking_uri": publication.uri}
+        with publication:
+            if not (request.resume and _is_finished(folder)):
+                with connected(request.ray_address):
+                    prepared = prepare(
+                        plan.experiments(),
+                        corpus_dir=corpus_dir,
+                        store_dir=request.home / "features",
+                        console=console,
+                    )
+                    run(folder, name, plan, prepared, journal, console=console, facts=facts, time_budget_s=budget_s)
+            return conclude(replay(folder.journal), publication, scope=request.register, console=console)
+
+
+def seconds(text: str) -> float:
+    """Seconds of '90s', '30m' or '2h'.
+
+    Raises:
+        PlanError: not of this form.
+    """
+    factors = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = text[:-1], text[-1:]
+    if unit not in factors or not number.replace(".", "", 1).isdigit() or not float(number):
+        raise PlanError(f"--time-budget must be a number with s, m or h, as in 30m; got '{text}'")
+    return float(number) * factors[unit]
+
+
+def _new_plan(request: Request) -> Plan:
+    plan = read_plan(request.plan or "quick", folder=request.plans)
+    given = {
+        "corpus": request.corpus,
+        "split": request.split,
+        "trials_per_cell": request.trials_per_cell,
+        "max_epochs": request.max_epochs,
+        "search": request.search,
+        "seed": request.seed,
+        "cells": None if request.cells is None else _cells(request.cells),
+    }
+    changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    plan = with_settings(replace(plan, **changed), _settings(request.settings))
+    plan.spaces()
+    CORPORA[plan.corpus]
+    if plan.split not in split_names():
+        raise unknown_name("split", plan.split, split_names())
+    return plan
+
+
+def _resumed_plan(request: Request) -> Plan:
+    fixed = ("plan", "corpus", "split", "cells", "trials_per_cell", "max_epochs", "search", "seed", "name", "settings")
+    given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(request, name)]
+    if given:
+        raise PlanError(f"--resume takes the plan from the sweep's journal: leave away {', '.join(given)}")
+    assert request.resume is not None
+    record = replay(SweepFolder(request.home / "sweeps" / request.resume).journal)
+    return plan_from(record.plan)
+
+
+def _cells(text: str) -> tuple[str, ...]:
+    return tuple(all_cells()) if text == "all" else tuple(dict.fromkeys(text.split(",")))
+
+
+def _settings(pairs: Sequence[str]) -> dict[str, Value]:
+    for pair in pairs:
+        if "=" not in pair:
+            raise PlanError(f"a setting is given as name=value, as in training.lr=0.001; got '{pair}'")
+    split_pairs = (pair.split("=", 1) for pair in pairs)
+    return {name: value for name, value in split_pairs}  # noqa: C416 - lists of two are no pairs to a type checker
+
+
+def _is_finished(folder: SweepFolder) -> bool:
+    closed = replay(folder.journal).closed
+    return closed is not None and closed.outcome == "finished"
+
+
+def _commit() -> str:
+    here = Path(__file__).parent
+    try:
+        git = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return git.stdout.strip()
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM stops a sweep as orderly as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

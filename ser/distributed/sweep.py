@@ -1,0 +1,135 @@
+"""A sweep: journal, trials inside one Ray Tune run, and the MLflow writer beside it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+from rich.console import Console
+
+from ser.distributed.conductor import Conductor
+from ser.distributed.display import Display
+from ser.distributed.plan import Plan
+from ser.distributed.preparation import Prepared, share
+from ser.distributed.trainable import train
+from ser.distributed.tuning import SweepCallback, SweepScheduler, SweepSearch, folder_of, key_of
+from ser.journal import Journal, Started
+from ser.replay import SweepRecord
+from ser.trial import TrialData
+
+JOURNAL = "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """Where a sweep keeps what must not be lost."""
+
+    path: Path
+
+    @property
+    def journal(self) -> Path:
+        """Its truth."""
+        return self.path / JOURNAL
+
+    @property
+    def storage(self) -> Path:
+        """Checkpoints and bundles of its trials."""
+        return self.path / "trials"
+
+
+def run(
+    folder: SweepFolder,
+    name: str,
+    plan: Plan,
+    prepared: Prepared,
+    journal: Journal,
+    *,
+    console: Console,
+    facts: dict[str, Any],
+    time_budget_s: float | None,
+) -> SweepRecord:
+    """Run the trials that the journal does not have yet. Ray must be running.
+
+    Args:
+        folder: of the sweep.
+        name: of the sweep.
+        plan: what to do.
+        prepared: the corpus.
+        journal: of this sweep, open.
+        console: where to show progress.
+        facts: what else the journal keeps of this start (command, commit).
+        time_budget_s: seconds after which open trials are stopped, resumable; None for no limit.
+
+    Returns:
+        The sweep as it stands at the end; `closed.outcome` says whether it is finished or was stopped.
+    """
+    journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
+    conductor = Conductor(journal, plan)
+    search = SweepSearch(conductor, plan, folder.storage)
+    display = Display(
+        console,
+        conductor.record,
+        n_trials=conductor.n_trials,
+        n_slots=search.slots(),
+        budget_s=time_budget_s,
+    )
+    try:
+        with display:
+            _tuner(folder, conductor, search, display, plan, share(prepared, plan.experiments()), time_budget_s).fit()
+    finally:
+        conductor.close()
+    return conductor.record
+
+
+def corpus_facts(prepared: Prepared) -> dict[str, Any]:
+    """What the journal keeps of the corpus."""
+    parts = prepared.partition
+    return {
+        "corpus": prepared.choice.name,
+        "corpus_dir": str(prepared.folder.resolve()),
+        "corpus_digest": prepared.corpus_digest,
+        "split_digest": parts.digest,
+        "n_clips": len(prepared.clips),
+        "n_speakers": len({clip.speaker for clip in prepared.clips}),
+        "n_train": len(parts.train),
+        "n_validation": len(parts.validation),
+        "n_test": len(parts.test),
+        "emotions": list(prepared.emotions),
+    }
+
+
+def _tuner(
+    folder: SweepFolder,
+    conductor: Conductor,
+    search: SweepSearch,
+    display: Display,
+    plan: Plan,
+    data: dict[int, ray.ObjectRef[TrialData]],
+    time_budget_s: float | None,
+) -> tune.Tuner:
+    folder.storage.mkdir(parents=True, exist_ok=True)
+    n_starts = len(list(folder.storage.glob("run-*")))
+    trainable = tune.with_resources(
+        tune.with_parameters(train, data=data), {"cpu": plan.cpus_per_trial, "gpu": plan.gpus_per_trial}
+    )
+    return tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=search,
+            scheduler=SweepScheduler(conductor),
+            num_samples=-1,
+            time_budget_s=time_budget_s,
+            trial_dirname_creator=lambda trial: folder_of(key_of(trial)),
+            reuse_actors=False,
+        ),
+        run_config=tune.RunConfig(
+            name=f"run-{n_starts + 1:03d}",
+            storage_path=str(folder.storage.resolve()),
+            callbacks=[SweepCallback(conductor, display)],
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+            failure_config=tune.FailureConfig(max_failures=3),
+            verbose=0,
+        ),
+    )
+

@@ -1,0 +1,139 @@
+"""Ray Tune's hooks, handed on to the conductor: Tune runs trials, the conductor decides."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from ser.distributed.conductor import Ask, Conductor
+from ser.distributed.display import Display
+from ser.distributed.plan import Plan
+from ser.journal import Ended, Reported, TrialKey
+from ser.training_state import FILE_NAME
+from ser.trial import TEST_FILE
+
+_RESOURCES_EVERY_S = 5.0
+
+
+class SweepSearch(Searcher):
+    """Asks the conductor for trials, never more of them at a time than can run."""
+
+    def __init__(self, conductor: Conductor, plan: Plan, storage: Path) -> None:
+        super().__init__(metric="epoch", mode="max")
+        self._conductor = conductor
+        self._plan = plan
+        self._storage = storage
+        self._slots, self._looked_s = 1, float("-inf")
+
+    def suggest(self, trial_id: str) -> Any:  # noqa: ARG002 - the key names a trial, not Tune's id
+        """The next trial as Tune's config."""
+        if len(self._conductor.open_trials()) >= self.slots():
+            return None
+        ask = self._conductor.next_trial()
+        return Searcher.FINISHED if ask is None else self._config(ask)
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """Nothing: `SweepCallback` hears it with the trial's checkpoint."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the journal is what a sweep is resumed from."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the journal is what a sweep is resumed from."""
+
+    def slots(self) -> int:
+        """How many trials the cluster can run at a time now."""
+        if time.monotonic() - self._looked_s > _RESOURCES_EVERY_S:
+            there = ray.cluster_resources()
+            slots = there.get("CPU", 1) / self._plan.cpus_per_trial
+            if self._plan.gpus_per_trial:
+                slots = min(slots, there.get("GPU", 0) / self._plan.gpus_per_trial)
+            self._slots, self._looked_s = max(1, int(slots)), time.monotonic()
+        return self._slots
+
+    def _config(self, ask: Ask) -> dict[str, Any]:
+        state = latest_state(self._storage, ask.key)
+        return {
+            "key": [ask.key.sweep, ask.key.cell, ask.key.number],
+            "values": ask.experiment.flat(),
+            "threads": max(1, int(self._plan.cpus_per_trial)),
+            "resume_from": str(state or ""),
+        }
+
+
+class SweepScheduler(FIFOScheduler):
+    """Files each report with the conductor and stops the trials that it gives up."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        super().__init__()
+        self._conductor = conductor
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Go on or stop."""
+        if "error" in result:
+            return str(TrialScheduler.CONTINUE)
+        key = key_of(trial)
+        metrics = {name.partition("/")[2]: value for name, value in result.items() if name.startswith("metrics/")}
+        event = Reported(key.cell, key.number, result["epoch"], metrics, result["confusion"], result["last"])
+        goes_on = self._conductor.report(event)
+        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+
+
+class SweepCallback(Callback):
+    """Tells the conductor how trials end, and the display what happens."""
+
+    def __init__(self, conductor: Conductor, display: Display) -> None:
+        self._conductor = conductor
+        self._display = display
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:  # noqa: ARG002
+        """Keep the display up to date."""
+        self._display.tick()
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ARG002
+        """A trial stopped by itself, by its rungs or by the time budget."""
+        key, result = key_of(trial), trial.last_result or {}
+        if "error" in result:
+            self._end(Ended(key.cell, key.number, "failed", reason=result["error"], traceback=result["traceback"]))
+        elif result.get("last"):
+            assert trial.checkpoint is not None
+            bundle = Path(trial.checkpoint.path)
+            test = json.loads((bundle / TEST_FILE).read_text())
+            self._end(Ended(key.cell, key.number, "completed", bundle=str(bundle), test=test))
+        elif self._conductor.was_pruned(key):
+            reason = f"behind at its rung, epoch {result['epoch']}"
+            self._end(Ended(key.cell, key.number, "pruned", reason=reason))
+        else:
+            self._end(Ended(key.cell, key.number, "killed", reason="the sweep was stopped"))
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ARG002
+        """A trial's process died more often than is tried again."""
+        key, error = key_of(trial), trial.get_error()
+        self._end(Ended(key.cell, key.number, "failed", reason=str(error).splitlines()[0], traceback=str(error)))
+
+    def _end(self, event: Ended) -> None:
+        self._conductor.end(event)
+        self._display.ended(event)
+
+
+def key_of(trial: Trial) -> TrialKey:
+    """The key of the trial that Tune runs."""
+    sweep, cell, number = trial.config["key"]
+    return TrialKey(sweep, cell, number)
+
+
+def folder_of(key: TrialKey) -> str:
+    """Name of a trial's folder."""
+    return f"{key.cell}-{key.number:03d}"
+
+
+def latest_state(storage: Path, key: TrialKey) -> Path | None:
+    """The folder of the newest training state that any driver of this sweep left of a trial, or None."""
+    found = storage.glob(f"run-*/{folder_of(key)}/checkpoint_*/{FILE_NAME}")
+    return max((path.parent for path in found), key=lambda path: path.stat().st_mtime, default=None)

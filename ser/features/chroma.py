@@ -1,0 +1,64 @@
+"""Chroma: power per pitch class, octaves folded onto each other."""
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.audio import SAMPLE_RATE_HZ
+from ser.features.base import FEATURES, Rows, Spectra
+from ser.features.tuning import REFERENCE_HZ, estimate_tuning
+from ser.space import settings
+
+N_CHROMA = 12
+
+_CENTRE_OCTAVE = 5.0
+_OCTAVE_WIDTH = 2.0
+_SMALLEST = np.finfo(np.float32).tiny
+
+
+@FEATURES.register("chroma")
+@settings
+class Chroma:
+    """Power in the twelve pitch classes from C upwards, the largest of each frame made 1."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows per frame."""
+        return N_CHROMA
+
+    def compute(self, spectra: Spectra) -> Rows:
+        """Chroma in [0, 1], tuned to the clip itself, (T, 12) float32; a silent frame is all zeros.
+
+        Source:
+            Ellis, "Chroma feature analysis and synthesis" (2007), as librosa.feature.chroma_stft with its
+            defaults.
+        """
+        raw: Rows = spectra.power @ _weights(spectra.framing.n_fft, estimate_tuning(spectra))
+        largest = raw.max(axis=1, keepdims=True)
+        largest[largest < _SMALLEST] = 1
+        raw /= largest
+        return raw
+
+
+# Tuning comes in steps of 0.01: a hundred banks are all there are.
+@lru_cache(maxsize=128)
+def _weights(n_fft: int, tuning: float) -> NDArray[np.float32]:
+    """Bumps around each pitch class in all octaves, fading from the fifth outwards, (1 + n_fft // 2, 12)."""
+    bins = _positions(n_fft, tuning)
+    widths = np.append(np.maximum(np.diff(bins), 1.0), 1.0)[:, None]
+    half = N_CHROMA // 2
+    distance = np.remainder(bins[:, None] - np.arange(N_CHROMA) + half, N_CHROMA) - half
+    bumps = np.exp(-0.5 * (2 * distance / widths) ** 2)
+    bumps /= np.sqrt(np.sum(bumps**2, axis=1, keepdims=True))
+    fade = np.exp(-0.5 * ((bins / N_CHROMA - _CENTRE_OCTAVE) / _OCTAVE_WIDTH) ** 2)
+    from_a = bumps * fade[:, None]
+    return np.ascontiguousarray(np.roll(from_a, -3, axis=1)[: 1 + n_fft // 2], dtype=np.float32)
+
+
+def _positions(n_fft: int, tuning: float) -> NDArray[np.float64]:
+    """Semitones above the lowest A of each of `n_fft` bins; 0 Hz is put 1.5 octaves below the next bin."""
+    lowest_a_hz = REFERENCE_HZ / 16 * 2.0 ** (tuning / N_CHROMA)
+    hertz = np.arange(1, n_fft) * SAMPLE_RATE_HZ / n_fft
+    above = N_CHROMA * np.log2(hertz / lowest_a_hz)
+    return np.concatenate([[above[0] - 1.5 * N_CHROMA], above])

@@ -1,0 +1,68 @@
+"""Mel filter bank, cut into blocks of neighbouring bands so that a product skips the zeros."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.audio import SAMPLE_RATE_HZ
+
+_HZ_PER_MEL = 200.0 / 3  # below the knee
+_KNEE_HZ = 1000.0
+_KNEE_MEL = _KNEE_HZ / _HZ_PER_MEL
+_LOG_STEP = np.log(6.4) / 27.0  # per mel, above the knee
+_BANDS_PER_BLOCK = 8
+
+
+@dataclass(frozen=True)
+class MelBlock:
+    """The weights of some neighbouring bands, (bins, bands), and where both stand in the whole bank."""
+
+    bins: slice
+    bands: slice
+    weights: NDArray[np.float32]
+
+
+@lru_cache
+def mel_blocks(n_fft: int, n_mels: int) -> tuple[MelBlock, ...]:
+    """The bank of `mel_weights` in blocks that leave out the bins that none of their bands uses."""
+    weights = mel_weights(n_fft, n_mels)
+    return tuple(
+        _block(weights, slice(low, min(low + _BANDS_PER_BLOCK, n_mels)))
+        for low in range(0, n_mels, _BANDS_PER_BLOCK)
+    )
+
+
+def mel_weights(n_fft: int, n_mels: int) -> NDArray[np.float32]:
+    """Triangular bands of equal area from 0 Hz to half the sample rate, (n_mels, 1 + n_fft // 2).
+
+    Source:
+        Slaney, Auditory Toolbox (1998), as librosa.filters.mel with its defaults.
+    """
+    edges_hz = _to_hz(np.linspace(0.0, _to_mel(SAMPLE_RATE_HZ / 2), n_mels + 2))
+    bins_hz = np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE_HZ)
+    widths = np.diff(edges_hz)[:, None]
+    ramps = edges_hz[:, None] - bins_hz
+    triangles = np.maximum(0, np.minimum(-ramps[:-2] / widths[:-1], ramps[2:] / widths[1:]))
+    return (triangles * (2.0 / (edges_hz[2:] - edges_hz[:-2]))[:, None]).astype(np.float32)
+
+
+def _block(weights: NDArray[np.float32], bands: slice) -> MelBlock:
+    used = np.flatnonzero(weights[bands].any(axis=0))
+    # Bands narrower than a bin may use none.
+    bins = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 0)
+    return MelBlock(bins, bands, np.ascontiguousarray(weights[bands, bins].T))
+
+
+def _to_mel(hertz: float) -> float:
+    """Mel of a frequency above the knee."""
+    return float(_KNEE_MEL + np.log(hertz / _KNEE_HZ) / _LOG_STEP)
+
+
+def _to_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(
+        mel < _KNEE_MEL,
+        mel * _HZ_PER_MEL,
+        _KNEE_HZ * np.exp(_LOG_STEP * (mel - _KNEE_MEL)),
+    )

@@ -1,0 +1,46 @@
+"""All features of a clip in one pass: one short-time Fourier transform serves both spaces.
+
+Where the time of a clip of 2.5 s goes, in ms on one core, in all 1.2, TODO.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from ser.audio import Wave
+from ser.features.base import Rows, Spectra
+from ser.features.spaces import FeatureSpace, FrameSpace, MelSpace
+
+CODE_VERSION = 1
+"""To be raised with every change to the numbers: what is stored under another version is computed again."""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """What is computed and stored of every clip."""
+
+    frame_space: FrameSpace = field(default_factory=FrameSpace)
+    mel_space: MelSpace = field(default_factory=MelSpace)
+
+    @cached_property
+    def digest(self) -> str:
+        """Names the numbers: the same digest means the same features of the same sound."""
+        frame, mel = self.frame_space, self.mel_space
+        content = [CODE_VERSION, list(frame.layout.items()), frame.stored(), mel.stored()]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def compute(self, wave: Wave) -> dict[str, Rows]:
+        """The features of one clip, mono at 16 kHz: "1d", (T, R), and "2d", (T, M), float32."""
+        spectra = Spectra(wave, self.frame_space.framing)
+        same = self.mel_space.framing == spectra.framing
+        return {
+            "1d": self.frame_space.compute(spectra),
+            "2d": self.mel_space.compute(spectra if same else Spectra(wave, self.mel_space.framing)),
+        }
+
+    def compute_one(self, wave: Wave, dimensions: Literal[1, 2]) -> Rows:
+        """The features of one clip in one space only, (T, R) or (T, M) float32."""
+        space: FeatureSpace = self.frame_space if dimensions == 1 else self.mel_space
+        return space.compute(Spectra(wave, space.framing))

@@ -1,0 +1,78 @@
+"""Spectral contrast: how far the peaks of each octave stand above its valleys."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.audio import SAMPLE_RATE_HZ
+from ser.features.base import FEATURES, Rows, Spectra, power_to_db
+from ser.space import settings
+
+_N_OCTAVES = 6
+_LOWEST_HZ = 200.0
+_QUANTILE = 0.02
+
+
+@dataclass(frozen=True)
+class _Band:
+    """The bins of one octave, and how many of them make its peak and its valley."""
+
+    bins: slice
+    n_extreme: int
+
+
+@FEATURES.register("spectral_contrast")
+@settings
+class SpectralContrast:
+    """Peak minus valley in the band below 200 Hz and in the six octaves above it."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows per frame."""
+        return 1 + _N_OCTAVES
+
+    def compute(self, spectra: Spectra) -> Rows:
+        """The contrast in dB, (T, 7) float32.
+
+        Source:
+            Jiang et al., "Music type classification by spectral contrast feature", ICME 2002, as
+            librosa.feature.spectral_contrast with its defaults.
+        """
+        valley, peak = valleys_and_peaks(spectra)
+        return power_to_db(peak) - power_to_db(valley)
+
+
+def valleys_and_peaks(spectra: Spectra) -> tuple[Rows, Rows]:
+    """Mean of the smallest and of the largest magnitudes (2 % of each) in every band, both (T, 7)."""
+    bands = _bands(spectra.framing.n_fft)
+    valley = np.empty((len(spectra.magnitude), len(bands)), np.float32)
+    peak = np.empty_like(valley)
+    for k, band in enumerate(bands):
+        part, n = spectra.magnitude[:, band.bins], band.n_extreme
+        if n > 1:
+            # Sorting is vectorised in numpy: 0.027 ms for the widest band, where np.partition takes 0.30 ms.
+            part = np.sort(part, axis=1)
+            valley[:, k] = np.einsum("tn->t", part[:, :n]) / n
+            peak[:, k] = np.einsum("tn->t", part[:, -n:]) / n
+        else:
+            valley[:, k], peak[:, k] = part.min(axis=1), part.max(axis=1)
+    return valley, peak
+
+
+@lru_cache
+def _bands(n_fft: int) -> tuple[_Band, ...]:
+    """The bands as librosa cuts them: one bin more below, and, but for the last, one bin less above."""
+    bins_hz = np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE_HZ)
+    edges_hz = np.concatenate([[0.0], _LOWEST_HZ * 2.0 ** np.arange(_N_OCTAVES + 1)])
+    return tuple(_band(bins_hz, edges_hz, k) for k in range(_N_OCTAVES + 1))
+
+
+def _band(bins_hz: NDArray[np.floating], edges_hz: NDArray[np.floating], k: int) -> _Band:
+    inside = np.flatnonzero((bins_hz >= edges_hz[k]) & (bins_hz <= edges_hz[k + 1]))
+    last = k == _N_OCTAVES
+    start = int(inside[0]) - (k > 0)
+    stop = len(bins_hz) if last else int(inside[-1]) + 1
+    n_extreme = max(1, int(np.rint(_QUANTILE * (stop - start))))
+    return _Band(slice(start, stop if last else stop - 1), n_extreme)

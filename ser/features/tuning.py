@@ -1,0 +1,62 @@
+"""How far the pitches of a clip lie from equal temperament at 440 Hz."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.audio import SAMPLE_RATE_HZ
+from ser.features.base import Rows, Spectra
+
+REFERENCE_HZ = 440.0
+
+_LOW_HZ, _HIGH_HZ = 150.0, 4000.0
+_THRESHOLD = np.float32(0.1)
+_N_SEMITONES = 12
+_N_STEPS = 100
+
+
+def estimate_tuning(spectra: Spectra) -> float:
+    """The commonest distance of a clip's pitches from the nearest semitone, in [-0.5, 0.5), in steps of 0.01.
+
+    Peaks of the power spectrum are sharpened by a parabola; of those, the stronger half votes. A clip without
+    peaks is in tune.
+
+    Source:
+        librosa.estimate_tuning, as chroma_stft calls it: on power, not magnitude. Only the peaks are
+        interpolated here. Types are librosa's, so that no vote falls on the other side of a step.
+    """
+    frame, bins = _peaks(spectra.power, spectra.framing.n_fft)
+    if not len(bins):
+        return 0.0
+    pitch_hz, strength = _sharpen(spectra.power, frame, bins, spectra.framing.n_fft)
+    return _commonest_residual(pitch_hz[strength >= np.median(strength)])
+
+
+def _peaks(power: Rows, n_fft: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Frame and bin of the local maxima that reach a tenth of their frame's maximum."""
+    hertz = np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE_HZ)
+    low, high = np.searchsorted(hertz, [_LOW_HZ, _HIGH_HZ])
+    middle = power[:, low:high]
+    loud = middle > _THRESHOLD * power.max(axis=1, keepdims=True)
+    rising = middle > power[:, low - 1 : high - 1]
+    falling = middle >= power[:, low + 1 : high + 1]
+    frame, offset = np.divmod(np.flatnonzero(loud & rising & falling), high - low)
+    return frame, offset + low
+
+
+def _sharpen(power: Rows, frame: NDArray[np.intp], bins: NDArray[np.intp], n_fft: int) -> tuple[Rows, Rows]:
+    """Frequency in hertz and height of the parabola through each peak and its neighbours."""
+    before, peak, after = (power[frame, bins + step] for step in (-1, 0, 1))
+    curvature, slope = after + before - 2 * peak, (after - before) / np.float32(2)
+    shift = np.zeros_like(peak)
+    np.divide(-slope, curvature, out=shift, where=np.abs(slope) < np.abs(curvature))
+    pitch_hz = (bins + shift) * float(SAMPLE_RATE_HZ) / n_fft
+    strength: Rows = peak + np.float32(0.5) * slope * shift
+    return pitch_hz.astype(np.float32), strength
+
+
+def _commonest_residual(pitch_hz: Rows) -> float:
+    residual = np.mod(_N_SEMITONES * np.log2(pitch_hz / (REFERENCE_HZ / 16)), 1.0)
+    residual[residual >= 0.5] -= 1.0
+    edges = np.linspace(-0.5, 0.5, _N_STEPS + 1)
+    counts, _ = np.histogram(residual, edges)
+    return float(edges[np.argmax(counts)])

@@ -1,0 +1,33 @@
+"""Zero-crossing rate: how often the wave changes its sign, a coarse measure of noisiness and pitch."""
+
+import numpy as np
+
+from ser.features.base import FEATURES, Rows, Spectra
+from ser.space import settings
+
+_SILENCE = np.float32(1e-10)
+
+
+@FEATURES.register("zero_crossing_rate")
+@settings
+class ZeroCrossingRate:
+    """Share of the samples of a frame that differ in sign from the sample before."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows per frame."""
+        return 1
+
+    def compute(self, spectra: Spectra) -> Rows:
+        """The rate in [0, 1], (T, 1) float32; beyond its ends the wave keeps its outermost values.
+
+        Source:
+            librosa.feature.zero_crossing_rate with its defaults.
+        """
+        n_fft, wave = spectra.framing.n_fft, spectra.wave
+        negative = wave < -_SILENCE
+        crossings = 1 + np.flatnonzero(negative[1:] != negative[:-1])
+        first = np.arange(spectra.n_frames) * spectra.framing.hop_length - n_fft // 2
+        # The first sample of a frame has none before it.
+        counts = np.searchsorted(crossings, first + n_fft) - np.searchsorted(crossings, first, side="right")
+        return (counts[:, None] / n_fft).astype(np.float32)

@@ -1,0 +1,188 @@
+"""The append-only truth of a sweep.
+
+One line of JSON an event, each with its checksum, written and fsynced before anything else hears of it. What a sweep
+knows (its trials, their reports, how they ended) is what replaying the file gives: resuming, the leaderboard and the
+MLflow writer all read the same lines. Knows neither Ray nor MLflow.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ser.space import Value
+
+
+class JournalError(RuntimeError):
+    """A journal that cannot be used; the message says why and what to do."""
+
+
+@dataclass(frozen=True, order=True)
+class TrialKey:
+    """What names a trial, whatever process runs it: everything else that names it derives from this."""
+
+    sweep: str
+    cell: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.sweep}/{self.cell}/{self.number:03d}"
+
+
+@dataclass(frozen=True)
+class Started:
+    """A driver took up the sweep: for the first time, or again."""
+
+    kind: ClassVar[str] = "started"
+    sweep: str
+    plan: dict[str, Any]
+    facts: dict[str, Any]
+    time_s: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The search asked for a trial: all its settings, and which of them were searched."""
+
+    kind: ClassVar[str] = "asked"
+    cell: str
+    number: int
+    values: dict[str, Value]
+    searched: dict[str, Value]
+    time_s: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A trial finished an epoch: metrics and confusion matrix on validation clips."""
+
+    kind: ClassVar[str] = "reported"
+    cell: str
+    number: int
+    epoch: int
+    metrics: dict[str, float]
+    confusion: list[list[int]]
+    last: bool
+    time_s: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial ended: `completed`, `pruned`, `failed`, or `killed` (which a resumed sweep takes up again)."""
+
+    kind: ClassVar[str] = "ended"
+    cell: str
+    number: int
+    outcome: str
+    reason: str = ""
+    traceback: str = ""
+    bundle: str = ""
+    test: dict[str, Any] = field(default_factory=dict)
+    time_s: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class Closed:
+    """The driver let go of the sweep: `finished`, or `killed` when it can be resumed."""
+
+    kind: ClassVar[str] = "closed"
+    outcome: str
+    time_s: float = field(default_factory=time.time)
+
+
+Event = Started | Asked | Reported | Ended | Closed
+_KINDS: dict[str, type[Event]] = {kind.kind: kind for kind in (Started, Asked, Reported, Ended, Closed)}
+
+
+class Journal:
+    """The journal file, open for appending by one driver at a time.
+
+    Raises:
+        JournalError: another process holds it, or a line in its middle is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab", buffering=0)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise JournalError(
+                f"{path} is held by another process: this sweep is running already. "
+                "Wait for it, end it, or choose another --name"
+            ) from None
+        self._cut_torn_end()
+
+    def append(self, event: Event) -> None:
+        """Write one event and wait until it is on the disk.
+
+        Raises:
+            JournalError: the disk does not take it.
+        """
+        end = self._file.tell()
+        try:
+            line = _encode(event)
+            if self._file.write(line) != len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            os.ftruncate(self._file.fileno(), end)
+            raise JournalError(
+                f"{self.path} cannot be written ({error.strerror}): free some space, then run the same "
+                "command with --resume; everything before this moment is kept"
+            ) from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def _cut_torn_end(self) -> None:
+        """Drop a last line that a killed driver left unfinished: nobody has heard of it."""
+        whole = sum(size for size, _ in _lines(self.path, 0))
+        os.ftruncate(self._file.fileno(), whole)
+        self._file.seek(0, os.SEEK_END)
+
+
+def read_events(path: Path, offset: int = 0) -> Iterator[tuple[int, Event]]:
+    """The events after byte `offset`, each with the offset of the next; an unfinished last line is left alone.
+
+    Raises:
+        JournalError: a line that is not the end is damaged.
+    """
+    for size, event in _lines(path, offset):
+        offset += size
+        yield offset, event
+
+
+def _lines(path: Path, offset: int) -> Iterator[tuple[int, Event]]:
+    with path.open("rb") as file:
+        file.seek(offset)
+        for line in file:
+            event = _decode(line)
+            if event is None:
+                if file.read(1):
+                    raise JournalError(f"{path} is damaged at byte {offset}: {line[:60]!r}. Restore a copy of it")
+                return
+            offset += len(line)
+            yield len(line), event
+
+
+def _encode(event: Event) -> bytes:
+    body = json.dumps({"kind": event.kind, **asdict(event)}, separators=(",", ":"))
+    return f"{zlib.crc32(body.encode()):08x} {body}\n".encode()
+
+
+def _decode(line: bytes) -> Event | None:
+    checksum, _, body = line.partition(b" ")
+    if not body.endswith(b"\n") or checksum != f"{zlib.crc32(body[:-1]):08x}".encode():
+        return None
+    values = json.loads(body)
+    return _KINDS[values.pop("kind")](**values)

@@ -1,0 +1,143 @@
+"""Figures of merit as pure functions of the confusion matrix. C is the number of classes."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Confusion = NDArray[np.int64]
+
+
+class MetricError(ValueError):
+    """Labels or a confusion matrix from which nothing can be computed; the message gives the rule."""
+
+
+def confusion_matrix(truth: ArrayLike, prediction: ArrayLike, *, n_classes: int) -> Confusion:
+    """How often a clip of class i was taken for class j.
+
+    Args:
+        truth: class of each clip, (n,), whole numbers in [0, C).
+        prediction: class it was taken for, (n,), whole numbers in [0, C).
+        n_classes: C.
+
+    Returns:
+        (C, C) int64, rows are truth, columns prediction.
+
+    Raises:
+        MetricError: different lengths, not one-dimensional, not whole numbers, or a class outside [0, C).
+
+    Example:
+        >>> confusion_matrix([0, 0, 1], [0, 1, 1], n_classes=2).tolist()
+        [[1, 1], [0, 1]]
+    """
+    rows, columns = np.asarray(truth), np.asarray(prediction)
+    if rows.ndim != 1 or rows.shape != columns.shape:
+        raise MetricError(
+            f"truth and prediction must be equally long rows, got {rows.shape} and {columns.shape}"
+        )
+    for name, labels in (("truth", rows), ("prediction", columns)):
+        _check_labels(name, labels, n_classes)
+    cells = np.bincount(rows.astype(np.int64) * n_classes + columns.astype(np.int64), minlength=n_classes**2)
+    return cells.reshape(n_classes, n_classes).astype(np.int64)
+
+
+def recall_per_class(confusion: Confusion) -> NDArray[np.float64]:
+    """Share of each class's clips that were recognised, r_c = n_cc / n_c; (C,) in [0, 1], NaN if it has none.
+
+    Raises:
+        MetricError: not a square matrix of counts, or no clip in it.
+
+    Example:
+        >>> recall_per_class(np.array([[3, 1], [0, 2]])).tolist()
+        [0.75, 1.0]
+    """
+    n_clips = _checked(confusion).sum(axis=1)
+    hits = np.diagonal(confusion).astype(np.float64)
+    recall: NDArray[np.float64] = np.divide(hits, n_clips, out=np.full(hits.shape, np.nan), where=n_clips > 0)
+    return recall
+
+
+def unweighted_average_recall(confusion: Confusion) -> float:
+    """Mean over classes of the recall, in [0, 1]; chance is 1 / C whatever the shares of the classes.
+
+    UAR = 1/C sum_c n_cc / n_c. Classes absent from the truth are left out of the mean.
+
+    Raises:
+        MetricError: not a square matrix of counts, or no clip in it.
+
+    Example:
+        >>> unweighted_average_recall(np.array([[3, 1], [0, 2]]))
+        0.875
+
+    Source:
+        Schuller, Steidl and Batliner, The INTERSPEECH 2009 emotion challenge (2009), section 4.
+    """
+    return float(np.nanmean(recall_per_class(confusion)))
+
+
+def unweighted_average_recall_standard_error(confusion: Confusion) -> float:
+    """Standard error of the UAR if clips were independent: sqrt(sum_c r_c (1 - r_c) / n_c) / C, in [0, 0.5].
+
+    Classes absent from the truth are left out. Clips of one speaker are not independent, so an interval by
+    speaker is wider.
+
+    Raises:
+        MetricError: not a square matrix of counts, or no clip in it.
+
+    Example:
+        >>> unweighted_average_recall_standard_error(np.array([[50, 50], [0, 100]]))
+        0.025
+
+    Source:
+        Variance of a mean of independent binomial shares.
+    """
+    recall = recall_per_class(confusion)
+    present = np.isfinite(recall)
+    recall, n_clips = recall[present], confusion.sum(axis=1)[present]
+    return float(np.sqrt(np.sum(recall * (1 - recall) / n_clips)) / len(recall))
+
+
+def accuracy(confusion: Confusion) -> float:
+    """Share of clips that were recognised, sum_c n_cc / n, in [0, 1].
+
+    Raises:
+        MetricError: not a square matrix of counts, or no clip in it.
+
+    Example:
+        >>> accuracy(np.array([[3, 1], [0, 4]]))
+        0.875
+    """
+    return float(np.trace(_checked(confusion)) / confusion.sum())
+
+
+def macro_f1(confusion: Confusion) -> float:
+    """Mean over classes of F1 = 2 n_cc / (n_c + m_c), m_c clips taken for class c, in [0, 1].
+
+    Classes absent from the truth are left out of the mean.
+
+    Raises:
+        MetricError: not a square matrix of counts, or no clip in it.
+
+    Example:
+        >>> macro_f1(np.array([[1, 1], [0, 1]]))
+        0.6666666666666666
+
+    Source:
+        Mean of the classes' F1, not F1 of the means: Opitz and Burst, Macro F1 and macro F1 (2019).
+    """
+    n_clips, n_taken = _checked(confusion).sum(axis=1), confusion.sum(axis=0)
+    present = n_clips > 0
+    return float(np.mean(2 * np.diagonal(confusion)[present] / (n_clips + n_taken)[present]))
+
+
+def _checked(confusion: Confusion) -> Confusion:
+    if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1] or (confusion < 0).any():
+        raise MetricError(f"a confusion matrix must be square and hold counts, got shape {confusion.shape}")
+    if confusion.sum() == 0:
+        raise MetricError("the confusion matrix holds no clip")
+    return confusion
+
+
+def _check_labels(name: str, labels: NDArray[np.generic], n_classes: int) -> None:
+    if labels.size and not np.issubdtype(labels.dtype, np.integer):
+        raise MetricError(f"{name} must hold whole numbers, got {labels.dtype}")
+    if labels.size and not (labels.min() >= 0 and labels.max() < n_classes):
+        raise MetricError(f"{name} must lie in [0, {n_classes}), got {labels.min()} to {labels.max()}")

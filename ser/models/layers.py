@@ -1,0 +1,118 @@
+"""What the networks share: the 1-D or the 2-D operator by number of dimensions, and maps that never vanish.
+
+B batch, D feature channels, M mel bands, T frames, C channels of a map; maps are (B, C, T) or (B, C, M, T).
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ser.models.base import Dimensions
+
+
+def conv(
+    dimensions: Dimensions,
+    in_channels: int,
+    out_channels: int,
+    *,
+    kernel: int,
+    stride: int = 1,
+    padding: int = 0,
+    norm: str = "none",
+) -> list[nn.Module]:
+    """A convolution, its kernel alike along every axis, and batch normalisation if `norm` is 'batch'."""
+    # Batch normalisation subtracts the mean, so a bias before it would do nothing.
+    bias = norm == "none"
+    kind: type[nn.Conv1d] | type[nn.Conv2d] = nn.Conv1d if dimensions == 1 else nn.Conv2d
+    operator = kind(in_channels, out_channels, kernel, stride=stride, padding=padding, bias=bias)
+    if norm == "none":
+        return [operator]
+    return [operator, nn.BatchNorm1d(out_channels) if dimensions == 1 else nn.BatchNorm2d(out_channels)]
+
+
+class Pool(nn.Module):
+    """Largest value or average over a window; an axis shorter than its window is taken whole."""
+
+    def __init__(self, kind: Literal["max", "average"], *, window: tuple[int, ...], stride: int) -> None:
+        super().__init__()
+        self.kind = kind
+        self.window = window
+        self.stride = tuple(min(size, stride) for size in window)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, T) or (B, C, M, T) in, the same with shorter axes out."""
+        sizes = maps.shape[2:]
+        window = tuple(min(pair) for pair in zip(self.window, sizes, strict=True))
+        if self.kind == "max":
+            return (F.max_pool1d if len(sizes) == 1 else F.max_pool2d)(maps, window, self.stride)
+        if len(sizes) == 1:
+            return F.avg_pool1d(maps, window, self.stride)
+        return F.avg_pool2d(maps, window, self.stride)
+
+
+def pool(
+    kind: Literal["max", "average"], dimensions: Dimensions, *, window: int = 2, stride: int = 2
+) -> Pool:
+    """Pooling with the same window along every axis."""
+    return Pool(kind, window=(window,) * dimensions, stride=stride)
+
+
+class GridAverage(nn.Module):
+    """Adaptive average pooling to `grid` cells along every axis, then flattening.
+
+    The numbers are those of `nn.AdaptiveAvgPool2d`. Written as matrix products, because on CUDA the
+    gradient of PyTorch's operator adds up in no fixed order, so that no training could be repeated exactly.
+    """
+
+    def __init__(self, grid: int) -> None:
+        super().__init__()
+        self.grid = grid
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, T) or (B, C, M, T) in, (B, C * grid ** dimensions) out."""
+        cells = maps @ _averages(maps, maps.shape[-1], self.grid).T
+        if maps.ndim == 4:
+            cells = _averages(maps, maps.shape[-2], self.grid) @ cells
+        return cells.flatten(1)
+
+
+def _averages(like: Tensor, size: int, grid: int) -> Tensor:
+    """(grid, size) matrix whose row i averages the positions of cell i."""
+    position = torch.arange(size, device=like.device)
+    cell = torch.arange(grid, device=like.device)[:, None]
+    first, end = cell * size // grid, -(-(cell + 1) * size // grid)
+    inside = ((first <= position) & (position < end)).to(like.dtype)
+    return inside / inside.sum(1, keepdim=True)
+
+
+def scaled(n_units: int, width: float) -> int:
+    """`n_units` channels or hidden units times `width`, at least one."""
+    return max(1, round(n_units * width))
+
+
+def initialise(
+    network: nn.Sequential,
+    *,
+    activation: Literal["relu", "tanh"] = "relu",
+    output_deviation: float | None = None,
+) -> nn.Sequential:
+    """Draw all weights anew so that the variance of the activations is kept; biases are zero.
+
+    `output_deviation` sets the last layer's standard deviation by itself. Convolution weights are laid out
+    channels last, with which PyTorch's CPU convolutions are faster.
+
+    Source:
+        He et al., Delving deep into rectifiers (2015), eq. 10.
+    """
+    weighted = [m for m in network.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear)]
+    for module in weighted:
+        nn.init.kaiming_normal_(
+            module.weight, nonlinearity="linear" if module is weighted[-1] else activation
+        )
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    if output_deviation is not None:
+        nn.init.normal_(weighted[-1].weight, std=output_deviation)
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]

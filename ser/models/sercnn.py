@@ -1,0 +1,116 @@
+"""Our own network: four convolution blocks, and the mean and spread over time that its pooling attends to."""
+
+from typing import Annotated, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ser.models.base import ARCHITECTURES, Dimensions, Published
+from ser.models.layers import Pool, conv, initialise, scaled
+from ser.space import Choice, Floats, Ints, settings
+
+
+@ARCHITECTURES.register("sercnn")
+@settings
+class SerCNN:
+    """A small network for clips: about 55 million multiplications for 64 mel bands and 188 frames.
+
+    Source:
+        Our choice. Blocks and average pooling after Kong et al., PANNs (2020), section II; statistics
+        over time, for which length does not matter, after Okabe et al., Attentive statistics pooling (2018).
+    """
+
+    published: ClassVar[Published | None] = None
+
+    width: Annotated[float, Floats(0.0625, 4.0, searched=False)] = 1.0
+    n_blocks: Annotated[int, Ints(3, 5)] = 4
+    # Channels of the first block; they double with each block, up to eightfold.
+    channels: Annotated[int, Choice((16, 24, 32, 48))] = 32
+    convolutions_per_block: Annotated[int, Choice((1, 2))] = 1
+    kernel: Annotated[int, Choice((3, 5))] = 3
+    pooling: Annotated[str, Choice(("attention", "statistics"))] = "attention"
+    norm: Annotated[str, Choice(("batch", "none"))] = "batch"
+    dropout: Annotated[float, Floats(0.0, 0.6)] = 0.3
+
+    def build(self, *, dimensions: Dimensions, in_channels: int, n_classes: int) -> nn.Module:
+        """The network, untrained: (B, D, T) or (B, 1, M, T) float32 in, (B, n_classes) logits out."""
+        layers: list[nn.Module] = []
+        for block in range(self.n_blocks):
+            out_channels = self._channels(block, dimensions)
+            layers += self._block(block, dimensions, in_channels, out_channels)
+            in_channels = out_channels
+        return initialise(
+            nn.Sequential(
+                *layers,
+                FrequencyMean(),
+                AttentiveStatistics(in_channels) if self.pooling == "attention" else Statistics(),
+                nn.Dropout(self.dropout),
+                nn.Linear(2 * in_channels, n_classes),
+            )
+        )
+
+    def _channels(self, block: int, dimensions: Dimensions) -> int:
+        """Twice as many in 1-D: over one axis they cost little, and the input alone has about a hundred."""
+        return scaled(self.channels * min(2**block, 8) * (2 if dimensions == 1 else 1), self.width)
+
+    def _block(
+        self, block: int, dimensions: Dimensions, in_channels: int, out_channels: int
+    ) -> list[nn.Module]:
+        """Pooling to half, then convolutions; the first 2-D one strides, as a full-size map costs most."""
+        layers: list[nn.Module] = []
+        if block > 0:
+            # Time keeps its resolution before the last block, for the statistics to have enough frames.
+            time = 1 if block == self.n_blocks - 1 else 2
+            layers.append(Pool("average", window=(2, time)[-dimensions:], stride=2))
+        for i in range(self.convolutions_per_block):
+            stride = 2 if dimensions == 2 and block == 0 and i == 0 else 1
+            layers += conv(
+                dimensions,
+                in_channels if i == 0 else out_channels,
+                out_channels,
+                kernel=self.kernel,
+                stride=stride,
+                padding=self.kernel // 2,
+                norm=self.norm,
+            )
+            layers.append(nn.ReLU())
+        return layers
+
+
+class FrequencyMean(nn.Module):
+    """(B, C, M, T) to (B, C, T); a map without frequency axis passes."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Average over M."""
+        return maps.mean(2) if maps.ndim == 4 else maps
+
+
+class Statistics(nn.Module):
+    """Mean and standard deviation over time."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, T) in, (B, 2 C) out."""
+        return _moments(maps, torch.full_like(maps[:, :1], 1 / maps.shape[-1]))
+
+
+class AttentiveStatistics(nn.Module):
+    """Mean and standard deviation over time, frames weighted by a small network that looks at each."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = max(1, channels // 4)
+        # A bias after the last layer would cancel in the softmax.
+        self.score = nn.Sequential(
+            nn.Conv1d(channels, hidden, 1), nn.Tanh(), nn.Conv1d(hidden, 1, 1, bias=False)
+        )
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """(B, C, T) in, (B, 2 C) out."""
+        return _moments(maps, self.score(maps).softmax(-1))
+
+
+def _moments(maps: Tensor, weights: Tensor) -> Tensor:
+    """Weighted mean and standard deviation; a small constant keeps the root's gradient finite at zero."""
+    mean = (maps * weights).sum(-1)
+    variance = ((maps - mean[..., None]).square() * weights).sum(-1)
+    return torch.cat([mean, (variance + 1e-5).sqrt()], dim=1)

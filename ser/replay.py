@@ -1,0 +1,103 @@
+"""What the events of a journal add up to: a sweep, its trials, and how each of them stands."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ser.journal import Asked, Closed, Ended, Event, JournalError, Reported, Started, TrialKey, read_events
+
+FINAL_OUTCOMES = ("completed", "pruned", "failed")
+
+
+@dataclass
+class TrialRecord:
+    """One trial as its events tell it."""
+
+    key: TrialKey
+    asked: Asked
+    reports: dict[int, Reported] = field(default_factory=dict)
+    ended: Ended | None = None
+
+    @property
+    def outcome(self) -> str:
+        """`completed`, `pruned`, `failed`, `killed`, or `open` while it has not ended."""
+        return self.ended.outcome if self.ended else "open"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether a resumed sweep leaves it alone."""
+        return self.outcome in FINAL_OUTCOMES
+
+    @property
+    def best(self) -> Reported | None:
+        """The epoch whose weights are kept: highest validation UAR, then lowest validation loss."""
+        return max(
+            self.reports.values(),
+            key=lambda report: (report.metrics["val_uar"], -report.metrics["val_loss"], -report.epoch),
+            default=None,
+        )
+
+
+@dataclass
+class SweepRecord:
+    """A sweep as its journal tells it."""
+
+    name: str = ""
+    plan: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    started_s: float = 0.0
+    closed: Closed | None = None
+    trials: dict[TrialKey, TrialRecord] = field(default_factory=dict)
+
+    def apply(self, event: Event) -> None:
+        """Take one more event into account."""
+        if isinstance(event, Started):
+            self.name, self.plan, self.facts, self.closed = event.sweep, event.plan, event.facts, None
+            self.started_s = self.started_s or event.time_s
+        elif isinstance(event, Closed):
+            self.closed = event
+        elif isinstance(event, Asked):
+            key = TrialKey(self.name, event.cell, event.number)
+            self.trials[key] = TrialRecord(key, event)
+        elif isinstance(event, Reported):
+            self.trial(event).reports[event.epoch] = event
+        elif isinstance(event, Ended):
+            self.trial(event).ended = event
+
+    def trial(self, event: Reported | Ended) -> TrialRecord:
+        """The trial that `event` belongs to."""
+        return self.trials[TrialKey(self.name, event.cell, event.number)]
+
+    def of_cell(self, cell: str) -> list[TrialRecord]:
+        """The trials of one cell, in the order of their numbers."""
+        return [trial for key, trial in sorted(self.trials.items()) if key.cell == cell]
+
+    def best_of_cell(self, cell: str) -> TrialRecord | None:
+        """The completed trial with the best validation UAR; test figures play no part."""
+        completed = [trial for trial in self.of_cell(cell) if trial.outcome == "completed"]
+        return best_trial(completed)
+
+
+def best_trial(trials: Iterable[TrialRecord]) -> TrialRecord | None:
+    """The trial whose best epoch leads by validation UAR, then by validation loss, then by its number."""
+
+    def rank(trial: TrialRecord) -> tuple[float, float, int]:
+        assert trial.best is not None
+        return trial.best.metrics["val_uar"], -trial.best.metrics["val_loss"], -trial.key.number
+
+    return max((trial for trial in trials if trial.best), key=rank, default=None)
+
+
+def replay(path: Path) -> SweepRecord:
+    """The sweep that the journal at `path` tells.
+
+    Raises:
+        JournalError: missing or damaged.
+    """
+    if not path.exists():
+        raise JournalError(f"there is no journal at {path}: check the name of the sweep, or start it without --resume")
+    record = SweepRecord()
+    for _, event in read_events(path):
+        record.apply(event)
+    return record

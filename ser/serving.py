@@ -1,0 +1,56 @@
+"""The served model: a column of base64 audio in, emotion and probabilities out.
+
+MLflow runs this file to make the model (models-from-code) and again to load it, so it says at its end what the model
+is. Imports neither librosa nor Ray.
+"""
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc import PythonModel, PythonModelContext
+
+from ser.audio import AudioError, decode
+from ser.bundle import Classifier, load_bundle
+
+
+class EmotionModel(PythonModel):  # type: ignore[misc]
+    """Audio files in base64, one a row of column `audio`, to `emotion` and the probability of each class."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the bundle that was logged with the model."""
+        self._classifier = Classifier(load_bundle(Path(context.artifacts["bundle"])))
+
+    def predict(
+        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
+    ) -> pd.DataFrame:
+        """One row of answers for each row of audio.
+
+        Raises:
+            AudioError: a row that is not base64 of a sound file; the message names the row.
+        """
+        rows = [self._answer(number, text) for number, text in enumerate(model_input["audio"])]
+        return pd.DataFrame(rows, columns=["emotion", *self._classifier.emotions])
+
+    def _answer(self, number: int, text: object) -> list[str | float]:
+        try:
+            wave = decode(_bytes(text))
+        except AudioError as error:
+            raise AudioError(f"row {number}: {error}") from None
+        probabilities = self._classifier.probabilities(wave)
+        return [self._classifier.emotions[int(probabilities.argmax())], *map(float, probabilities)]
+
+
+def _bytes(text: object) -> bytes:
+    if not isinstance(text, str):
+        raise AudioError(f"audio must be text, the base64 of a sound file; got {type(text).__name__}")
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise AudioError("audio must be the base64 of a WAV, FLAC, OGG or MP3 file; this is not base64") from None
+
+
+set_model(EmotionModel())

@@ -1,0 +1,76 @@
+"""The trained network as an MLflow model: code and safetensors, no pickle, requirements given."""
+
+import base64
+import io
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+import mlflow.pyfunc
+import numpy as np
+import pandas as pd
+import soundfile
+from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
+from mlflow.models import Model, ModelSignature
+from mlflow.types.schema import ColSpec, Schema
+from mlflow.types import DataType
+
+import ser
+from ser.audio import SAMPLE_RATE_HZ
+from ser.config import Experiment
+from ser.corpora.base import CORPORA
+from ser.tracking.runs import Runs
+
+_REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "scipy", "soundfile", "soxr", "torch")
+
+
+def log_model(runs: Runs, run_id: str, *, name: str, bundle: Path, experiment: Experiment) -> str:
+    """Log the model in `bundle` as the one model of a run; its id. A model that is there already is kept."""
+    model = find_model(runs, run_id)
+    if model is None:
+        model = runs.client.create_logged_model(runs.experiment_id, name=name, source_run_id=run_id)
+    if model.status != LoggedModelStatus.READY:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model"
+            _save(path, model, run_id, bundle, experiment)
+            runs.client.log_model_artifacts(model.model_id, str(path))
+        runs.client.log_outputs(run_id, models=[LoggedModelOutput(model.model_id, step=0)])
+        runs.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    return model.model_id
+
+
+def find_model(runs: Runs, run_id: str) -> LoggedModel | None:
+    """The model that was logged for a run, or None."""
+    query = f"source_run_id = '{run_id}'"
+    found = runs.client.search_logged_models([runs.experiment_id], filter_string=query)
+    return found[0] if found else None
+
+
+def _save(path: Path, model: LoggedModel, run_id: str, bundle: Path, experiment: Experiment) -> None:
+    package = Path(ser.__file__).parent
+    mlflow.pyfunc.save_model(
+        path=path,
+        python_model=str(package / "serving.py"),
+        artifacts={"bundle": str(bundle)},
+        code_paths=[str(package)],
+        signature=_signature(experiment),
+        input_example=pd.DataFrame({"audio": [_example_audio()]}),
+        pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in _REQUIREMENTS],
+        mlflow_model=Model(model_id=model.model_id, run_id=run_id, artifact_path=model.artifact_location),
+    )
+
+
+def _signature(experiment: Experiment) -> ModelSignature:
+    probabilities = [ColSpec(DataType.double, name) for name in CORPORA[experiment.corpus.name].emotions]
+    return ModelSignature(
+        inputs=Schema([ColSpec(DataType.string, "audio")]),
+        outputs=Schema([ColSpec(DataType.string, "emotion"), *probabilities]),
+    )
+
+
+def _example_audio() -> str:
+    """Half a second of a 220 Hz tone as base64 of a FLAC file: an example of the form, not of speech."""
+    time_s = np.arange(SAMPLE_RATE_HZ // 2) / SAMPLE_RATE_HZ
+    buffer = io.BytesIO()
+    soundfile.write(buffer, 0.3 * np.sin(2 * np.pi * 220 * time_s), SAMPLE_RATE_HZ, format="FLAC")
+    return base64.b64encode(buffer.getvalue()).decode()

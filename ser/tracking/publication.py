@@ -1,0 +1,59 @@
+"""All that a sweep has to do with MLflow, from its first event to the registered champion."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import mlflow
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from ser.replay import SweepRecord
+from ser.tracking.registration import register_sweep
+from ser.tracking.runs import Runs
+from ser.tracking.writer import Writer
+
+_PATIENCE_S = 60.0
+
+
+class TrackerError(RuntimeError):
+    """The tracker cannot be used; the message says why and what to do."""
+
+
+class Publication:
+    """Follows the journal while entered.
+
+    Args:
+        journal: path of the journal, which is there.
+        sweep: its name.
+        experiment: name of the MLflow experiment.
+        uri: of the tracker; None for MLFLOW_TRACKING_URI or MLflow's own default.
+
+    Raises:
+        TrackerError: `uri` is of no kind that MLflow knows. One that does not answer is no error: it is tried again.
+    """
+
+    def __init__(self, journal: Path, *, sweep: str, experiment: str, uri: str | None) -> None:
+        self.uri: str = uri or mlflow.get_tracking_uri()
+        self.is_default = uri is None and self.uri.startswith("sqlite:///")
+        try:
+            MlflowClient(self.uri)
+        except MlflowException as error:
+            raise TrackerError(f"'{self.uri}' is no tracker that MLflow knows ({error.message.splitlines()[0]})") from None
+        self._connect: Callable[[], Runs] = lambda: Runs(self.uri, experiment=experiment, sweep=sweep)
+        self._writer = Writer(journal, self._connect)
+
+    def __enter__(self) -> "Publication":
+        self._writer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.finish(patience_s=5.0)
+
+    def finish(self, *, patience_s: float = _PATIENCE_S) -> str:
+        """Send what is left; what kept the tracker from taking it, or ''."""
+        return "" if self._writer.finish(patience_s=patience_s) else self._writer.problem
+
+    def register(self, sweep: SweepRecord, *, scope: str) -> dict[str, ModelVersion]:
+        """Register the best models: alias -> version. Everything must have been sent before."""
+        return register_sweep(self._connect(), sweep, scope=scope)

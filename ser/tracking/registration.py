@@ -1,0 +1,82 @@
+"""The model registry: the best model of each cell under the cell's alias, the best of all as champion."""
+
+from collections.abc import Mapping
+
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from ser.journal import TrialKey
+from ser.replay import SweepRecord
+from ser.report.leaderboard import leaderboard
+from ser.tracking.models import find_model
+from ser.tracking.runs import Runs
+
+CHAMPION = "champion"
+PREVIOUS = "previous"
+SCOPES = ("all", "cells", "champion")
+
+
+def register_sweep(runs: Runs, sweep: SweepRecord, *, scope: str) -> dict[str, ModelVersion]:
+    """Register the models of a finished sweep in 'ser-<corpus>' and point the aliases there: alias -> version.
+
+    A run that is registered already keeps its version. The champion before stays under `previous`.
+
+    Args:
+        runs: the sweep's runs; each completed one has its model.
+        sweep: what the journal says.
+        scope: 'champion' for the best of all only, 'cells' for the best of each cell too, 'all' for a version of
+            every completed trial besides.
+    """
+    rows = leaderboard(sweep)
+    if not rows:
+        return {}
+    name = model_name(sweep)
+    _ensure_model(runs, name, corpus=str(sweep.facts["corpus"]))
+    if scope == "all":
+        for trial in sweep.trials.values():
+            if trial.outcome == "completed":
+                _version(runs, name, trial.key)
+    targets = {CHAMPION: rows[0].key}
+    if scope != CHAMPION:
+        targets |= {row.cell: row.key for row in rows}
+    versions = {alias: _version(runs, name, key) for alias, key in targets.items()}
+    _keep_previous(runs, name, versions[CHAMPION])
+    _point(runs, name, versions)
+    return versions
+
+
+def model_name(sweep: SweepRecord) -> str:
+    """Name of the registered model of a corpus."""
+    return f"ser-{sweep.facts['corpus']}"
+
+
+def _ensure_model(runs: Runs, name: str, *, corpus: str) -> None:
+    try:
+        runs.client.get_registered_model(name)
+    except MlflowException:
+        runs.client.create_registered_model(name, description=f"Speech emotion recognition, trained on {corpus}.")
+
+
+def _version(runs: Runs, name: str, key: TrialKey) -> ModelVersion:
+    run_id = runs.id_of(key)
+    found = runs.client.search_model_versions(f"name = '{name}' and run_id = '{run_id}'")
+    if found:
+        return found[0]
+    model = find_model(runs, run_id)
+    if model is None:
+        raise LookupError(f"{key} has no model in the tracker yet")
+    tags = {"ser.sweep": key.sweep, "ser.cell": key.cell, "ser.trial": str(key)}
+    return runs.client.create_model_version(
+        name, source=f"models:/{model.model_id}", run_id=run_id, model_id=model.model_id, tags=tags
+    )
+
+
+def _keep_previous(runs: Runs, name: str, champion: ModelVersion) -> None:
+    old = runs.client.get_registered_model(name).aliases.get(CHAMPION)
+    if old is not None and str(old) != str(champion.version):
+        runs.client.set_registered_model_alias(name, PREVIOUS, str(old))
+
+
+def _point(runs: Runs, name: str, versions: Mapping[str, ModelVersion]) -> None:
+    for alias, version in versions.items():
+        runs.client.set_registered_model_alias(name, alias, str(version.version))

@@ -1,0 +1,148 @@
+"""What each event of the journal becomes in MLflow. Every action may be repeated."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Metric
+
+from ser.config import from_flat
+from ser.journal import Asked, Closed, Ended, Event, Reported, Started, TrialKey
+from ser.replay import SweepRecord, TrialRecord
+from ser.report.leaderboard import leaderboard, leaderboard_text
+from ser.report.plots import confusion_figure, leaderboard_figure
+from ser.tracking.models import log_model
+from ser.tracking.runs import PARENT, Runs
+
+_STATUS = {"completed": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "killed": "KILLED"}
+
+
+class Sender:
+    """Turns the events of one sweep into MLflow's runs, metrics, artefacts and models.
+
+    Args:
+        connect: makes the `Runs`; called at the first event and again after a failure, so that a tracker that is
+            away when the sweep starts is as good as one that goes away later.
+        record: what the journal said before the first event that is sent.
+    """
+
+    def __init__(self, connect: Callable[[], Runs], record: SweepRecord) -> None:
+        self._connect = connect
+        self._runs: Runs | None = None
+        self._record = record
+
+    def send(self, events: Sequence[Event]) -> None:
+        """Send events of one kind, in order."""
+        try:
+            runs = self._runs = self._runs or self._connect()
+            for event in events:
+                self._record.apply(event)
+            self._dispatch(runs, events)
+        except Exception:
+            self._runs = None
+            raise
+
+    def _dispatch(self, runs: Runs, events: Sequence[Event]) -> None:
+        first = events[0]
+        if isinstance(first, Reported):
+            self._reports(runs, [event for event in events if isinstance(event, Reported)])
+        elif isinstance(first, Started):
+            self._started(runs, first)
+        elif isinstance(first, Asked):
+            self._asked(runs, first)
+        elif isinstance(first, Ended):
+            self._ended(runs, first)
+        else:
+            self._closed(runs, first)
+
+    def _started(self, runs: Runs, event: Started) -> None:
+        facts = event.facts
+        tags: dict[str, str] = {name: str(facts[name]) for name in ("ser.command", "ser.git_commit") if name in facts}
+        tags |= {"ser.split": str(event.plan["split"]), "ser.corpus_digest": str(facts["corpus_digest"])}
+        params = {
+            name: value for name, value in event.plan.items() if name not in ("settings", "cell_settings", "cells")
+        }
+        run_id = runs.open_parent(start_s=event.time_s, tags=tags, params=params)
+        runs.set_running(run_id)
+        self._log_dataset(runs, run_id)
+
+    def _asked(self, runs: Runs, event: Asked) -> None:
+        key = TrialKey(self._record.name, event.cell, event.number)
+        tags = {"ser.split": str(event.values["split.name"])}
+        run_id = runs.open_trial(key, start_s=event.time_s, tags=tags, params=event.values)
+        self._log_dataset(runs, run_id)
+
+    def _reports(self, runs: Runs, events: Sequence[Reported]) -> None:
+        points: dict[TrialKey, list[Metric]] = {}
+        for event in events:
+            key = TrialKey(self._record.name, event.cell, event.number)
+            points.setdefault(key, []).extend(
+                Metric(name, value, round(event.time_s * 1000), event.epoch)
+                for name, value in event.metrics.items()
+            )
+        for key, listed in points.items():
+            runs.log_metrics(runs.id_of(key), listed)
+
+    def _ended(self, runs: Runs, event: Ended) -> None:
+        trial = self._record.trial(event)
+        run_id = runs.id_of(trial.key)
+        runs.set_tags(run_id, {"ser.outcome": event.outcome, "ser.reason": event.reason})
+        if event.outcome == "completed":
+            self._completed(runs, run_id, trial, event)
+        elif event.outcome == "pruned":
+            last = trial.reports[max(trial.reports)]
+            self._log_confusion(runs, run_id, last.confusion, f"validation clips, epoch {last.epoch}", trial.key)
+        runs.close(run_id, status=_STATUS[event.outcome], end_s=event.time_s)
+
+    def _completed(self, runs: Runs, run_id: str, trial: TrialRecord, event: Ended) -> None:
+        assert trial.best is not None
+        once = {
+            **{f"test_{name}": event.test[name] for name in ("uar", "accuracy", "macro_f1")},
+            "best_val_uar": trial.best.metrics["val_uar"],
+            "best_epoch": trial.best.epoch,
+            "n_parameters": event.test["n_parameters"],
+            "train_seconds": event.test["train_seconds"],
+        }
+        time_ms, step = round(event.time_s * 1000), max(trial.reports)
+        runs.log_metrics(run_id, [Metric(name, value, time_ms, step) for name, value in once.items()])
+        self._log_confusion(runs, run_id, event.test["confusion"], "test clips", trial.key)
+        log_model(runs, run_id, name=trial.key.cell, bundle=Path(event.bundle), experiment=from_flat(trial.asked.values))
+
+    def _closed(self, runs: Runs, event: Closed) -> None:
+        run_id = runs.id_of(PARENT)
+        rows = leaderboard(self._record)
+        if rows:
+            best = max(rows, key=lambda row: row.val_uar)
+            time_ms = round(event.time_s * 1000)
+            runs.log_metrics(run_id, [Metric("best_val_uar", best.val_uar, time_ms, 0)])
+            runs.client.log_text(run_id, leaderboard_text(rows), "leaderboard.txt")
+            runs.client.log_figure(run_id, leaderboard_figure(rows, title=self._title()), "leaderboard.png")
+        for row in rows:
+            runs.set_tags(runs.id_of(row.key), {"ser.best_of_cell": "true"})
+        runs.set_tags(run_id, {"ser.outcome": event.outcome})
+        status = "FINISHED" if event.outcome == "finished" else "KILLED"
+        runs.close(run_id, status=status, end_s=event.time_s)
+
+    def _log_dataset(self, runs: Runs, run_id: str) -> None:
+        facts = self._record.facts
+        runs.log_dataset(
+            run_id,
+            name=str(facts["corpus"]),
+            digest=str(facts["corpus_digest"]),
+            source=str(facts["corpus_dir"]),
+            profile={"clips": facts["n_clips"], "speakers": facts["n_speakers"]},
+        )
+
+    def _log_confusion(
+        self, runs: Runs, run_id: str, confusion: list[list[int]], clips: str, key: TrialKey
+    ) -> None:
+        emotions: list[str] = self._record.facts["emotions"]
+        content: dict[str, Any] = {"clips": clips, "labels": emotions, "rows": "truth", "confusion": confusion}
+        runs.client.log_text(run_id, json.dumps(content), "confusion_matrix.json")
+        figure = confusion_figure(confusion, emotions, title=f"{key.cell} {key.number:03d}, {clips}")
+        runs.client.log_figure(run_id, figure, "confusion_matrix.png")
+
+    def _title(self) -> str:
+        facts = self._record.facts
+        return f"{self._record.name}: {facts['corpus']}, {facts['n_clips']:,} clips, split {self._record.plan['split']}"

@@ -1,0 +1,103 @@
+"""The one writer of MLflow: a thread beside the driver that follows the journal.
+
+The journal is the spool. How far it has been sent stands in a file beside it, moved on only after the tracker took the
+events; every action may be repeated without harm, so a tracker that is slow, failing or away costs a retry and nothing
+else, and a driver killed at any moment leaves nothing that the next one does not complete.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ser.journal import Event, read_events
+from ser.replay import SweepRecord
+from ser.tracking.runs import Runs
+from ser.tracking.sender import Sender
+
+_POLL_S = 0.5
+_LONGEST_WAIT_S = 20.0
+
+logger = logging.getLogger(__name__)
+
+
+class Writer:
+    """Sends the journal at `path` in the background, from where the last writer stopped.
+
+    Args:
+        path: of the journal.
+        connect: makes the tracker's `Runs`; may fail, and is then tried again.
+    """
+
+    def __init__(self, path: Path, connect: Callable[[], Runs]) -> None:
+        self._path = path
+        self._cursor = path.with_suffix(".sent")
+        self._offset = int(self._cursor.read_text()) if self._cursor.exists() else 0
+        self._sender = Sender(connect, _replayed(path, self._offset))
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="mlflow-writer", daemon=True)
+        self.problem = ""
+
+    def start(self) -> None:
+        """Begin to follow the journal."""
+        self._thread.start()
+
+    def finish(self, *, patience_s: float) -> bool:
+        """Send what is left; False if the tracker did not take all of it for `patience_s` without any progress."""
+        self._stopping.set()
+        last_offset, last_progress = self._offset, time.monotonic()
+        while self._thread.is_alive():
+            self._thread.join(0.2)
+            if self._offset != last_offset:
+                last_offset, last_progress = self._offset, time.monotonic()
+            if self.problem and time.monotonic() - last_progress > patience_s:
+                return False
+        return True
+
+    def _follow(self) -> None:
+        wait_s = _POLL_S
+        while True:
+            stopping = self._stopping.is_set()
+            try:
+                sent = self._send_new()
+                wait_s, self.problem = _POLL_S, ""
+            except Exception as error:  # whatever the tracker does, training goes on
+                logger.debug("tracker", exc_info=True)
+                self.problem = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
+                wait_s, sent = min(2 * wait_s, _LONGEST_WAIT_S), -1
+            if stopping and sent == 0:
+                return
+            if sent <= 0:
+                time.sleep(min(wait_s, 1.0) if stopping else wait_s)
+
+    def _send_new(self) -> int:
+        events = list(read_events(self._path, self._offset))
+        for offset, batch in _batches(events):
+            self._sender.send(batch)
+            self._offset = offset
+            partial = self._cursor.with_suffix(".part")
+            partial.write_text(str(offset))
+            partial.replace(self._cursor)
+        return len(events)
+
+
+def _replayed(path: Path, until: int) -> SweepRecord:
+    record = SweepRecord()
+    for offset, event in read_events(path):
+        if offset > until:
+            break
+        record.apply(event)
+    return record
+
+
+def _batches(events: list[tuple[int, Event]]) -> list[tuple[int, list[Event]]]:
+    """Runs of reports together, every other event alone; each with the offset behind it."""
+    batches: list[tuple[int, list[Event]]] = []
+    for offset, event in events:
+        joins = bool(batches) and event.kind == "reported" == batches[-1][1][-1].kind
+        if joins and len(batches[-1][1]) < 500:
+            batches[-1] = (offset, [*batches[-1][1], event])
+        else:
+            batches.append((offset, [event]))
+    return batches

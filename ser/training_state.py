@@ -1,0 +1,67 @@
+"""A training between two epochs as a value, and as one file without pickle."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+FILE_NAME = "training.safetensors"
+
+
+class TrainingError(RuntimeError):
+    """Training that cannot start or go on; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training has come; epoch 0 is before the first."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_val_uar: float = -1.0
+    best_val_loss: float = math.inf
+    finished: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """All that later epochs depend on, tensors on the CPU; `optimizer` is named '<parameter>.<moment>'."""
+
+    weights: dict[str, Tensor]
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Tensor] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
+
+
+PARTS = ("weights", "best_weights", "optimizer")
+
+
+def save_state(state: TrainingState, folder: Path) -> None:
+    """Write `state` into `folder` as one file, which is complete or not there at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {f"{part}/{name}": tensor for part in PARTS for name, tensor in getattr(state, part).items()}
+    unfinished = folder / f"{FILE_NAME}.part"
+    save_file(tensors, unfinished, metadata={"progress": json.dumps(asdict(state.progress))})
+    unfinished.replace(folder / FILE_NAME)
+
+
+def load_state(folder: Path) -> TrainingState:
+    """The state that `save_state` wrote into `folder`.
+
+    Raises:
+        TrainingError: no such file, or one that cannot be read.
+    """
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in PARTS}
+    try:
+        with safe_open(folder / FILE_NAME, framework="pt") as file:
+            progress = Progress(**json.loads(file.metadata()["progress"]))
+            for key in file.keys():  # noqa: SIM118 - the file is not a mapping
+                part, name = key.split("/", 1)
+                parts[part][name] = file.get_tensor(key)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise TrainingError(f"no training state in {folder} ({error}): start this training anew") from error
+    return TrainingState(**parts, progress=progress)

@@ -1,0 +1,137 @@
+"""One training from data to bundle: what a trial of a sweep does, and `train_one.py` without Ray."""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ser.bundle import Bundle, network
+from ser.config import Experiment
+from ser.evaluation import Evaluation, evaluate
+from ser.features.dataset import ClipSet, FeatureMatrix, fit_normalisation
+from ser.metrics import accuracy, macro_f1, unweighted_average_recall
+from ser.splits.base import Partition
+from ser.training import Epoch, fit
+from ser.training_state import TrainingState, save_state
+
+TEST_FILE = "test.json"
+PREDICTIONS_FILE = "predictions.csv"
+
+
+@dataclass(frozen=True)
+class TrialData:
+    """The clips of a sweep in one feature space: names, labels and partition in the order of the matrix."""
+
+    matrix: FeatureMatrix
+    names: tuple[str, ...]
+    labels: NDArray[np.int64]
+    emotions: tuple[str, ...]
+    partition: Partition
+
+
+class Trial:
+    """A training under way.
+
+    Args:
+        experiment: what to train, and how.
+        data: on which clips; the normalisation is fitted on the training clips alone.
+        device: where.
+        resume: state after some epoch, or None for the beginning.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        data: TrialData,
+        *,
+        device: torch.device | str = "cpu",
+        resume: TrainingState | None = None,
+    ) -> None:
+        self._experiment = experiment
+        self._data = data
+        self._device = device
+        space = experiment.features
+        train = np.asarray(data.partition.train)
+        self._normalisation = fit_normalisation(data.matrix, train, space.selected_rows)
+        self.n_train_clips = len(train)
+        self._fit = fit(
+            network(experiment),
+            train=self._clips(train),
+            validation=self._clips(np.asarray(data.partition.validation)),
+            n_classes=len(data.emotions),
+            settings=experiment.training,
+            augment=experiment.augment,
+            device=device,
+            resume=resume,
+        )
+
+    def epochs(self) -> Iterator[Epoch]:
+        """Train epoch by epoch; the last one says so."""
+        return iter(self._fit)
+
+    def save_state(self, folder: Path) -> None:
+        """Write what `resume` needs."""
+        save_state(self._fit.state(), folder)
+
+    def finish(self, folder: Path, *, train_seconds: float) -> dict[str, Any]:
+        """Test the best weights, once, and write bundle, test results and predictions to `folder`.
+
+        Returns:
+            The test results, as `test.json` in `folder` holds them: UAR, accuracy, macro-F1, confusion matrix, number
+            of parameters, seconds of training.
+        """
+        weights = self._fit.best_weights()
+        self._fit.model.load_state_dict(weights)
+        validation = self._evaluate(self._data.partition.validation)
+        test = self._evaluate(self._data.partition.test)
+        results = {
+            "uar": unweighted_average_recall(test.confusion),
+            "accuracy": accuracy(test.confusion),
+            "macro_f1": macro_f1(test.confusion),
+            "confusion": test.confusion.tolist(),
+            "n_parameters": sum(parameter.numel() for parameter in self._fit.model.parameters()),
+            "train_seconds": train_seconds,
+        }
+        Bundle(self._experiment, self._data.emotions, self._normalisation, weights).save(folder)
+        (folder / TEST_FILE).write_text(json.dumps(results))
+        self._write_predictions(folder / PREDICTIONS_FILE, validation=validation, test=test)
+        return results
+
+    def _clips(self, positions: NDArray[np.int64]) -> ClipSet:
+        space = self._experiment.features
+        return ClipSet(
+            matrix=self._data.matrix,
+            clips=positions,
+            labels=self._data.labels[positions],
+            space=space,
+            normalisation=self._normalisation,
+        )
+
+    def _evaluate(self, positions: tuple[int, ...]) -> Evaluation:
+        clips = self._clips(np.asarray(positions))
+        return evaluate(self._fit.model, clips, n_classes=len(self._data.emotions), device=self._device)
+
+    def _write_predictions(self, path: Path, *, validation: Evaluation, test: Evaluation) -> None:
+        parts = (("validation", self._data.partition.validation, validation), ("test", self._data.partition.test, test))
+        with path.open("w", newline="") as file:
+            rows = csv.writer(file)
+            rows.writerow(["clip", "part", "truth", "prediction", *self._data.emotions])
+            for part, positions, evaluation in parts:
+                for position, label, probabilities in zip(
+                    positions, evaluation.predictions, evaluation.probabilities, strict=True
+                ):
+                    truth = self._data.emotions[self._data.labels[position]]
+                    values = [f"{value:.6g}" for value in probabilities]
+                    rows.writerow([self._data.names[position], part, truth, self._data.emotions[label], *values])
+
+
+def validation_metrics(epoch: Epoch) -> dict[str, float]:
+    """What is reported of an epoch, by the names that MLflow shows."""
+    names = ("train_loss", "val_loss", "val_uar", "val_accuracy", "val_macro_f1")
+    return {name: float(getattr(epoch, name)) for name in names}

@@ -1,0 +1,78 @@
+"""How fast the features are, as ratios in one process on one core.
+
+    OMP_NUM_THREADS=1 python -m pytest tests/benchmarks/bench_features.py -m benchmark -s
+
+Three ways over the same 100 real clips, whose FLAC bytes are in memory; each decodes. They take turns, and of the
+rounds the fastest counts, so that what else the machine does falls on none of them.
+"""
+
+import os
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ser.audio import SAMPLE_RATE_HZ, decode
+from ser.features.base import Framing, Spectra
+from ser.features.pipeline import Pipeline
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import librosa
+
+FRAMING = Framing()
+CUT = {"n_fft": FRAMING.n_fft, "hop_length": FRAMING.hop_length}
+SOUND = {"sr": SAMPLE_RATE_HZ, **CUT}
+FRAMES = {"frame_length": FRAMING.n_fft, "hop_length": FRAMING.hop_length}
+PIPELINE = Pipeline()
+N_ROUNDS = 5
+
+
+def tutorial(data: bytes) -> None:
+    """The seven features by librosa's functions, each called on the waveform."""
+    wave = decode(data)
+    librosa.feature.zero_crossing_rate(wave, **FRAMES)
+    librosa.feature.rms(y=wave, **FRAMES)
+    librosa.feature.mfcc(y=wave, n_mfcc=20, n_mels=64, **SOUND)
+    librosa.feature.chroma_stft(y=wave, **SOUND)
+    librosa.feature.spectral_contrast(y=wave, **SOUND)
+    for _ in ("1-D", "2-D"):
+        librosa.power_to_db(librosa.feature.melspectrogram(y=wave, n_mels=64, **SOUND))
+
+
+def ours(data: bytes) -> None:
+    PIPELINE.compute(decode(data))
+
+
+def floor(data: bytes) -> None:
+    """What nothing can do without: decoding, and one real transform of each frame."""
+    np.fft.rfft(Spectra(decode(data), FRAMING).frames)
+
+
+def fastest_ms(ways: list[Callable[[bytes], None]], clips: list[bytes]) -> list[float]:
+    """Milliseconds a clip of each way, in its fastest round."""
+    best = [float("inf")] * len(ways)
+    for _ in range(N_ROUNDS):
+        for i, way in enumerate(ways):
+            start = time.perf_counter()
+            for data in clips:
+                way(data)
+            best[i] = min(best[i], (time.perf_counter() - start) / len(clips) * 1e3)
+    return best
+
+
+@pytest.mark.benchmark
+def test_features_are_several_times_faster_than_called_one_by_one(shared_dir: Path) -> None:
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        pytest.skip("set OMP_NUM_THREADS=1: the ratios are for one core")
+    paths = sorted((shared_dir / "cremad" / "AudioFLAC").glob("*.flac"))
+    clips = [path.read_bytes() for path in paths[:: len(paths) // 100][:100]]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Trying to estimate tuning", UserWarning)
+        slow, fast, least = fastest_ms([tutorial, ours, floor], clips)
+    print(f"\ntutorial {slow:.2f} ms, ours {fast:.2f} ms, floor {least:.2f} ms a clip")
+    print(f"tutorial / ours {slow / fast:.1f}, ours / floor {fast / least:.1f}")
+    assert slow / fast > 5

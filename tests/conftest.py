@@ -1,0 +1,27 @@
+"""What several test modules need: the shared real clips, and a small synthetic corpus."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED = REPOSITORY.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    if not (SHARED / "cremad").is_dir():
+        pytest.skip(f"the shared real clips are not there ({SHARED})")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def synthetic_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from ser.corpora.synthetic import make_synthetic
+
+    folder = tmp_path_factory.mktemp("synthetic")
+    make_synthetic(folder, n_speakers=10, n_sentences=2)
+    return folder

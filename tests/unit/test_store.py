@@ -1,0 +1,160 @@
+"""The feature store: what was written comes back, and what was damaged does not."""
+
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ser.audio import AudioFacts
+from ser.features.store import Entry, FeatureStore, StoreError
+
+KEY = FeatureStore.key("sound", "pipeline")
+
+
+def entry(seed: int = 0, n_frames: int = 20) -> Entry:
+    rng = np.random.default_rng(seed)
+    features = {
+        "1d": rng.standard_normal((n_frames, 7)).astype(np.float32),
+        "2d": rng.standard_normal((n_frames, 5)).astype(np.float32),
+    }
+    return Entry(AudioFacts(digest=f"digest {seed}", n_samples=1000 + seed, peak=0.123456789), features)
+
+
+def same(one: Entry | None, other: Entry) -> bool:
+    return (
+        one is not None
+        and one.facts == other.facts
+        and one.features.keys() == other.features.keys()
+        and all(np.array_equal(one.features[name], other.features[name]) for name in other.features)
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureStore:
+    return FeatureStore(tmp_path / "store")
+
+
+def test_what_is_written_comes_back(store: FeatureStore) -> None:
+    assert store.read(KEY) is None
+    store.write(KEY, entry())
+    assert same(store.read(KEY), entry())
+    assert store.read(KEY).features["1d"].dtype == np.float32
+    assert store.path(KEY).parent.name == KEY[:2]
+
+
+def test_writing_again_replaces(store: FeatureStore) -> None:
+    store.write(KEY, entry(0))
+    store.write(KEY, entry(1))
+    assert same(store.read(KEY), entry(1))
+    assert [path.name for path in store.path(KEY).parent.iterdir()] == [store.path(KEY).name]
+
+
+def test_key_depends_on_sound_and_pipeline() -> None:
+    keys = {FeatureStore.key(a, b) for a, b in [("a", "b"), ("a", "c"), ("d", "b"), ("ab", ""), ("b", "a")]}
+    assert len(keys) == 5
+    assert FeatureStore.key("a", "b") == FeatureStore.key("a", "b")
+
+
+def test_any_truncated_file_counts_as_missing_and_can_be_written_again(store: FeatureStore) -> None:
+    store.write(KEY, entry())
+    whole = store.path(KEY).read_bytes()
+    for length in (0, 1, 7, 8, 9, 100, len(whole) // 2, len(whole) - 1):
+        store.path(KEY).write_bytes(whole[:length])
+        assert store.read(KEY) is None
+    store.write(KEY, entry())
+    assert same(store.read(KEY), entry())
+
+
+def test_no_flipped_bit_goes_unnoticed(store: FeatureStore) -> None:
+    store.write(KEY, entry(n_frames=2))
+    whole = store.path(KEY).read_bytes()
+    n_missing = 0
+    for position in range(len(whole)):
+        for bit in (0, 6):
+            damaged = bytearray(whole)
+            damaged[position] ^= 1 << bit
+            store.path(KEY).write_bytes(damaged)
+            found = store.read(KEY)
+            assert found is None or same(found, entry(n_frames=2))
+            n_missing += found is None
+    # Only a flip in the padding of the header may change nothing.
+    assert n_missing > 0.99 * 2 * len(whole)
+
+
+def test_other_files_under_the_name_count_as_missing(store: FeatureStore) -> None:
+    store.path(KEY).parent.mkdir(parents=True)
+    for content in (b"\x02\0\0\0\0\0\0\0{}", b"not safetensors at all", b"\xff" * 64):
+        store.path(KEY).write_bytes(content)
+        assert store.read(KEY) is None
+
+
+def _write_for_a_second(store: FeatureStore, seed: int) -> None:
+    until = time.monotonic() + 1
+    while time.monotonic() < until:
+        store.write(KEY, entry(seed, 400))
+
+
+def test_two_writers_leave_one_whole_entry(store: FeatureStore) -> None:
+    store.write(KEY, entry(1, 400))
+    spawn = multiprocessing.get_context("spawn")
+    writers = [spawn.Process(target=_write_for_a_second, args=(store, seed)) for seed in (1, 2)]
+    for writer in writers:
+        writer.start()
+    n_reads = 0
+    while any(writer.is_alive() for writer in writers):
+        found = store.read(KEY)
+        assert same(found, entry(1, 400)) or same(found, entry(2, 400))
+        n_reads += 1
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert n_reads > 100
+    assert len(list(store.root.rglob("*.*"))) == 1
+
+
+def test_a_killed_writer_leaves_nothing_that_is_read(store: FeatureStore) -> None:
+    program = (
+        "import sys, numpy as np; from pathlib import Path; from ser.audio import AudioFacts\n"
+        "from ser.features.store import Entry, FeatureStore\n"
+        "store = FeatureStore(Path(sys.argv[1]))\n"
+        "rows = np.arange(2_000_000, dtype=np.float32).reshape(-1, 100)\n"
+        "print('ready', flush=True)\n"
+        "while True:\n"
+        "    store.write(sys.argv[2], Entry(AudioFacts('a', 1, 1.0), {'1d': rows}))\n"
+    )
+    for wait_s in (0.001, 0.01, 0.03):
+        with subprocess.Popen(
+            [sys.executable, "-c", program, str(store.root), KEY], stdout=subprocess.PIPE
+        ) as writer:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == b"ready\n"
+            time.sleep(wait_s)
+            os.kill(writer.pid, signal.SIGKILL)
+        found = store.read(KEY)
+        assert found is None or found.features["1d"].shape == (20_000, 100)
+    store.write(KEY, entry())
+    assert same(store.read(KEY), entry())
+
+
+def test_full_disk_is_told_with_remedy_and_leaves_nothing(store: FeatureStore) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(
+            StoreError, match=r"no room left for features in .*: free some, or choose another"
+        ):
+            store.write(KEY, entry(n_frames=1000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(store.path(KEY).parent.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_with_remedy(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file, not a folder")
+    with pytest.raises(StoreError, match=r"cannot be used .*: check the folder, or choose another"):
+        FeatureStore(tmp_path / "store").write(KEY, entry())

@@ -1,0 +1,249 @@
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from ser.augment import Augment
+from ser.evaluation import evaluate
+from ser.models.base import ARCHITECTURES, build_model
+from ser.training import Training, fit, lr_factor
+from ser.training_state import FILE_NAME, TrainingError, load_state, save_state
+
+N_CLASSES = 3
+PLAIN = Augment(n_time_masks=0, n_frequency_masks=0, mixup_alpha=0.0)
+QUICK = Training(max_epochs=6, batch_size=16, lr=3e-3)
+
+
+class Tones:
+    """Noise in which the class sets the row that is louder: (B, 8, 40) or (B, 1, 40, 60)."""
+
+    def __init__(self, n_clips: int, *, seed: int, dimensions: int = 1) -> None:
+        rng = np.random.default_rng(seed)
+        self.labels = np.arange(n_clips, dtype=np.int64) % N_CLASSES
+        shape = (n_clips, 8, 40) if dimensions == 1 else (n_clips, 1, 40, 60)
+        self.clips = rng.standard_normal(shape, dtype=np.float32)
+        for clip, label in zip(self.clips, self.labels, strict=True):
+            clip.reshape(shape[-2:])[label * 2] += 1.5
+        self.labels.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def batch(self, positions, rng):
+        clips = self.clips[positions]
+        return clips if rng is None else np.roll(clips, rng.integers(5), axis=-1)
+
+
+TRAIN, VALIDATION = Tones(75, seed=1), Tones(30, seed=2)
+
+
+def model(seed: int = 0, *, name: str = "sercnn", dimensions: int = 1) -> nn.Module:
+    return build_model(
+        ARCHITECTURES[name](width=0.125),
+        dimensions=dimensions,
+        in_channels=8 if dimensions == 1 else 1,
+        n_classes=N_CLASSES,
+        seed=seed,
+    )
+
+
+def start(network=None, *, settings=QUICK, **changes):
+    parts = {"train": TRAIN, "validation": VALIDATION, "augment": Augment(), **changes}
+    return fit(model() if network is None else network, n_classes=N_CLASSES, settings=settings, **parts)
+
+
+def figures(epoch):
+    """Everything but the time it took."""
+    return {**vars(replace(epoch, seconds=0.0)), "confusion": epoch.confusion.tolist()}
+
+
+def test_learns_what_can_be_learnt():
+    epochs = list(start(settings=replace(QUICK, max_epochs=12)))
+    assert epochs[-1].best_val_uar > 0.95
+    assert epochs[-1].train_loss < epochs[0].train_loss
+    assert [epoch.epoch for epoch in epochs] == list(range(1, len(epochs) + 1))
+    assert [epoch.last for epoch in epochs] == [False] * (len(epochs) - 1) + [True]
+    assert all(epoch.seconds > 0 for epoch in epochs)
+
+
+def test_shuffled_labels_give_chance():
+    shuffled, unseen = Tones(150, seed=4), Tones(300, seed=5)
+    shuffled.labels = np.random.default_rng(0).permutation(shuffled.labels)
+    *_, last = start(train=shuffled, validation=unseen)
+    # The standard error of chance on 300 clips is 0.027.
+    assert abs(last.val_uar - 1 / N_CLASSES) < 4 * 0.027
+
+
+def test_epoch_figures_are_those_of_its_confusion_matrix():
+    epoch = next(iter(start()))
+    assert epoch.confusion.sum() == len(VALIDATION)
+    assert epoch.confusion.dtype == np.int64
+    assert epoch.val_accuracy == np.trace(epoch.confusion) / len(VALIDATION)
+    assert epoch.val_uar == pytest.approx((np.diagonal(epoch.confusion) / 10).mean())
+    assert 0 <= epoch.val_macro_f1 <= 1
+
+
+def test_same_seed_same_result_and_the_global_state_stays():
+    torch.manual_seed(5)
+    expected = torch.rand(2)
+    torch.manual_seed(5)
+    first = [figures(epoch) for epoch in start()]
+    assert torch.equal(torch.rand(2), expected)
+    torch.rand(100)
+    assert [figures(epoch) for epoch in start()] == first
+    assert [figures(epoch) for epoch in start(settings=replace(QUICK, seed=1))] != first
+
+
+def test_same_seed_same_result_in_another_process(request):
+    script = (
+        "import json, sys, torch; torch.set_num_threads(int(sys.argv[1]))\n"
+        "from test_training import start\n"
+        "print(json.dumps([epoch.val_loss for epoch in start()]))"
+    )
+    command = [sys.executable, "-c", script, str(torch.get_num_threads())]
+    done = subprocess.run(command, cwd=request.path.parent, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [epoch.val_loss for epoch in start()]
+
+
+@pytest.mark.parametrize(("name", "dimensions"), [("sercnn", 1), ("vgg16", 2)])
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_resumed_is_uninterrupted(tmp_path, name, dimensions, schedule):
+    parts = {
+        "train": Tones(33, seed=1, dimensions=dimensions),
+        "validation": Tones(9, seed=2, dimensions=dimensions),
+        "settings": replace(QUICK, max_epochs=4, schedule=schedule),
+    }
+    whole = start(model(name=name, dimensions=dimensions), **parts)
+    expected = [figures(epoch) for epoch in whole]
+    broken = start(model(name=name, dimensions=dimensions), **parts)
+    for epoch in broken:
+        if epoch.epoch == 2:
+            break
+    save_state(broken.state(), tmp_path)
+    resumed = start(model(3, name=name, dimensions=dimensions), resume=load_state(tmp_path), **parts)
+    assert [figures(epoch) for epoch in resumed] == expected[2:]
+    for ours, theirs in ((resumed.best_weights(), whole.best_weights()), states(resumed, whole)):
+        assert ours.keys() == theirs.keys()
+        assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def states(*runs):
+    """Weights and optimiser of each run, as one mapping each."""
+    return [{**run.state().weights, **run.state().optimizer} for run in runs]
+
+
+def test_a_state_does_not_change_as_training_goes_on():
+    run = start()
+    epochs = iter(run)
+    next(epochs)
+    state = run.state()
+    before = {key: value.clone() for key, value in state.weights.items()}
+    resumed = start(resume=state)
+    list(epochs)
+    list(resumed)
+    assert all(torch.equal(state.weights[key], before[key]) for key in before)
+
+
+def test_a_finished_training_resumes_to_nothing():
+    run = start(settings=replace(QUICK, max_epochs=1))
+    list(run)
+    assert list(start(settings=replace(QUICK, max_epochs=1), resume=run.state())) == []
+
+
+def test_best_weights_give_the_best_epoch_again():
+    run = start()
+    epochs = list(run)
+    best = max(epochs, key=lambda epoch: (epoch.val_uar, -epoch.val_loss))
+    assert (epochs[-1].best_epoch, epochs[-1].best_val_uar) == (best.epoch, best.val_uar)
+    network = model(9)
+    network.load_state_dict(run.best_weights())
+    again = evaluate(network, VALIDATION, n_classes=N_CLASSES, batch_size=16)
+    assert again.confusion.tolist() == best.confusion.tolist()
+    assert again.loss == best.val_loss
+
+
+def test_stops_when_the_validation_no_longer_gets_better():
+    # Training labels are wrong by one: validation UAR peaks early and only falls.
+    wrong = Tones(75, seed=1)
+    wrong.labels = (wrong.labels + 1) % N_CLASSES
+    epochs = list(start(train=wrong, settings=replace(QUICK, max_epochs=30, patience=3), augment=PLAIN))
+    assert len(epochs) == epochs[-1].best_epoch + 3 < 30
+    assert [epoch.last for epoch in epochs].index(True) == len(epochs) - 1
+
+
+@pytest.mark.parametrize("n_clips", [2, 17, 33])
+def test_no_number_of_clips_leaves_a_batch_of_one(n_clips):
+    few = Tones(n_clips, seed=1, dimensions=2)
+    network = model(name="vgg16", dimensions=2)
+    settings = replace(QUICK, max_epochs=1)
+    assert len(list(start(network, train=few, validation=few, settings=settings))) == 1
+
+
+def test_every_training_clip_is_seen_once_per_epoch():
+    seen = []
+
+    class Watched(Tones):
+        def batch(self, positions, rng):
+            seen.extend(positions)
+            return super().batch(positions, rng)
+
+    next(iter(start(train=Watched(75, seed=1))))
+    assert sorted(seen) == list(range(75))
+
+
+def test_a_loss_that_is_not_finite_names_epoch_rate_and_remedy():
+    broken = Tones(30, seed=1)
+    broken.clips[7] = np.nan
+    with pytest.raises(TrainingError, match=r"epoch 1 is not finite at lr .*lower training\.lr"):
+        list(start(train=broken))
+
+
+def test_too_few_clips_are_refused():
+    with pytest.raises(TrainingError, match="at least 2 clips and validation 1, got 1 and 30"):
+        start(train=Tones(1, seed=1))
+    with pytest.raises(TrainingError, match="got 75 and 0"):
+        start(validation=Tones(0, seed=1))
+
+
+def test_missing_and_damaged_states_are_refused(tmp_path):
+    with pytest.raises(TrainingError, match="start this training anew"):
+        load_state(tmp_path / "missing")
+    (tmp_path / FILE_NAME).write_bytes(b"not a state")
+    with pytest.raises(TrainingError, match="start this training anew"):
+        load_state(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "expected"),
+    [
+        ("constant", {0.05: 0.5, 0.1: 1.0, 0.55: 1.0, 1.0: 1.0}),
+        ("cosine", {0.05: 0.5, 0.1: 1.0, 0.55: 0.5, 1.0: 0.0}),
+        ("one_cycle", {0.0: 0.04, 0.15: 0.52, 0.3: 1.0, 0.65: 0.5, 1.0: 0.0}),
+    ],
+)
+def test_schedules(schedule, expected):
+    settings = Training(schedule=schedule, warmup=0.1)
+    assert {done: lr_factor(done, settings=settings) for done in expected} == pytest.approx(expected)
+
+
+def test_evaluation_keeps_order_and_sums_to_one():
+    network = model().eval()
+    seen = evaluate(network, VALIDATION, n_classes=N_CLASSES, batch_size=7)
+    assert seen.probabilities.shape == (30, N_CLASSES)
+    assert seen.probabilities.dtype == np.float32
+    np.testing.assert_allclose(seen.probabilities.sum(axis=1), 1, rtol=1e-6)
+    picked = seen.probabilities[np.arange(30), VALIDATION.labels]
+    assert seen.loss == pytest.approx(-np.log(picked).mean(), rel=1e-5)
+    alone = network(torch.from_numpy(VALIDATION.clips[29:])).softmax(1).detach().numpy()
+    np.testing.assert_allclose(seen.probabilities[29:], alone, rtol=1e-5)
+    np.testing.assert_array_equal(seen.predictions, seen.probabilities.argmax(axis=1))
+
+
+def test_evaluating_no_clips_is_refused():
+    with pytest.raises(ValueError, match="no clips to evaluate"):
+        evaluate(model(), Tones(0, seed=1), n_classes=N_CLASSES)

@@ -1,0 +1,50 @@
+"""Compare networks on a corpus: extract features, search every cell, log to MLflow, register the best.
+
+    python tune/run_sweep.py --plan demo
+    python tune/run_sweep.py --plan quick --corpus-dir data/cremad
+
+Any setting of an experiment can be fixed by its dotted name, as in `training.lr=0.001`.
+"""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from ser.distributed.plan import SEARCHES
+from ser.distributed.session import Request, run_session
+from ser.tracking.registration import SCOPES
+
+PLANS = Path(__file__).parent / "plans"
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="run_sweep.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--plan", help="a plan of tune/plans (demo, quick, full) or a TOML file; default quick")
+    add("--corpus", help="cremad or synthetic; default: the plan's")
+    add("--corpus-dir", type=Path, help="folder of the corpus; default data/<corpus>; synthetic is made there")
+    add("--split", help="assignment (default), audeering-1.1.0, speaker-5fold, ...")
+    add("--cells", help="all, or names joined by commas: lenet5-1d,vgg16-2d")
+    add("--trials-per-cell", type=int, metavar="N")
+    add("--max-epochs", type=int, metavar="N")
+    add("--time-budget", metavar="30m", help="stop after this time (s, m, h), resumable")
+    add("--search", choices=SEARCHES, help="a study per cell (fair), or one over all (the best model soonest)")
+    add("--seed", type=int, metavar="N")
+    add("--name", metavar="SWEEP", help="name of the sweep; default: plan, date and time")
+    add("--resume", metavar="SWEEP", help="go on with a sweep that was stopped or killed")
+    add("--register", choices=SCOPES, default="cells", help="which models become versions; default cells")
+    add("--tracking-uri", metavar="URI", help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder")
+    add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")
+    add("--home", type=Path, default=Path(".ser"), help="features, journals and checkpoints; default .ser")
+    add("--dry-run", action="store_true", help="show cells, ranges, trials and the estimated time; run nothing")
+    add("settings", nargs="*", metavar="setting=value", help="fix a setting, as in training.lr=0.001")
+    return parser.parse_intermixed_args()
+
+
+if __name__ == "__main__":
+    command = shlex.join(["python", *sys.argv])
+    sys.exit(run_session(Request(command=command, plans=PLANS, **vars(arguments()))))
