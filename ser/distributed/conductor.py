@@ -47,6 +47,10 @@ class Conductor:
         self._pruned: set[TrialKey] = set()
         self._interrupted = deque(self._close_left_open())
 
+    def __getstate__(self) -> dict[str, object]:
+        """Nothing: Tune pickles all it is given for a restore of its own, and here the journal is what counts."""
+        return {}
+
     @property
     def n_trials(self) -> int:
         """Trials of the whole sweep, as planned."""

@@ -38,6 +38,10 @@ class Display:
         self._started = self._drawn = time.monotonic()
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
+    def __getstate__(self) -> dict[str, object]:
+        """Nothing: Tune pickles all it is given, and a display has nothing to restore."""
+        return {}
+
     def __enter__(self) -> "Display":
         if self._live is not None:
             self._live.start()

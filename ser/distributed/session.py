@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -63,7 +64,7 @@ class Request:
 
 def run_session(request: Request) -> int:
     """Carry out a request; the exit code: 0 finished, 1 a cell without a result, 2 refused, 3 not all sent, 130 stopped."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = _console()
     try:
         return _session(request, console)
     except _REFUSALS as error:
@@ -72,6 +73,11 @@ def run_session(request: Request) -> int:
     except KeyboardInterrupt:
         console.print("Stopped at once. Nothing that was reported is lost: go on with --resume.")
         return STOPPED
+
+
+def _console() -> Console:
+    """Of the terminal's width; a log file gets lines as long as they are, and tables of a fixed width."""
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, soft_wrap=True, width=120)
 
 
 def _session(request: Request, console: Console) -> int:

@@ -21,7 +21,7 @@ Rows = NDArray[np.float32]
 
 _SMALLEST_POWER = np.float32(1e-10)
 _DYNAMIC_RANGE_DB = np.float32(80.0)
-_BLOCK_FRAMES = 32
+_BLOCK_BYTES = 120_000
 
 
 @settings
@@ -75,13 +75,14 @@ class Spectra:
         """Magnitude of the short-time Fourier transform with a Hann window, (T, F).
 
         Transformed in double precision, as librosa does: in single precision the quiet valleys that spectral
-        contrast measures are rounding noise. In blocks that stay in the processor's cache: 0.39 ms a clip,
-        against 1.3 ms for all frames at once, and 0.23 ms for scipy's single precision.
+        contrast measures are rounding noise. In blocks below 128 kB, from where on the C library fetches each
+        array anew from the system: 0.40 ms a clip, against 0.70 ms in blocks twice as large.
         """
         frames, window = self.frames, _hann(self.framing.n_fft)
         magnitude = np.empty((len(frames), 1 + self.framing.n_fft // 2), np.float32)
-        for start in range(0, len(frames), _BLOCK_FRAMES):
-            block = slice(start, start + _BLOCK_FRAMES)
+        n_together = max(1, _BLOCK_BYTES // window.nbytes)
+        for start in range(0, len(frames), n_together):
+            block = slice(start, start + n_together)
             np.abs(np.fft.rfft(frames[block] * window).astype(np.complex64), out=magnitude[block])
         return magnitude
 

@@ -24,34 +24,32 @@ def estimate_tuning(spectra: Spectra) -> float:
         librosa.estimate_tuning, as chroma_stft calls it: on power, not magnitude. Only the peaks are
         interpolated here. Types are librosa's, so that no vote falls on the other side of a step.
     """
-    frame, bins = _peaks(spectra.power, spectra.framing.n_fft)
-    if not len(bins):
+    pitch_hz, strength = _peaks(spectra.power, spectra.framing.n_fft)
+    if not len(pitch_hz):
         return 0.0
-    pitch_hz, strength = _sharpen(spectra.power, frame, bins, spectra.framing.n_fft)
     return _commonest_residual(pitch_hz[strength >= np.median(strength)])
 
 
-def _peaks(power: Rows, n_fft: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Frame and bin of the local maxima that reach a tenth of their frame's maximum."""
+def _peaks(power: Rows, n_fft: int) -> tuple[Rows, Rows]:
+    """Frequency in hertz and height of the local maxima that reach a tenth of their frame's maximum."""
     hertz = np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE_HZ)
     low, high = np.searchsorted(hertz, [_LOW_HZ, _HIGH_HZ])
-    middle = power[:, low:high]
-    loud = middle > _THRESHOLD * power.max(axis=1, keepdims=True)
-    rising = middle > power[:, low - 1 : high - 1]
-    falling = middle >= power[:, low + 1 : high + 1]
-    frame, offset = np.divmod(np.flatnonzero(loud & rising & falling), high - low)
-    return frame, offset + low
+    loud = power[:, low:high] > _THRESHOLD * power.max(axis=1, keepdims=True)
+    frame, offset = np.divmod(np.flatnonzero(loud), high - low)
+    bins = offset + low
+    flat, at = power.ravel(), frame * power.shape[1] + bins
+    before, peak, after = flat[at - 1], flat[at], flat[at + 1]
+    tops = (peak > before) & (peak >= after)
+    shift, height = _sharpen(before[tops], peak[tops], after[tops])
+    return ((bins[tops] + shift) * float(SAMPLE_RATE_HZ) / n_fft).astype(np.float32), height
 
 
-def _sharpen(power: Rows, frame: NDArray[np.intp], bins: NDArray[np.intp], n_fft: int) -> tuple[Rows, Rows]:
-    """Frequency in hertz and height of the parabola through each peak and its neighbours."""
-    before, peak, after = (power[frame, bins + step] for step in (-1, 0, 1))
+def _sharpen(before: Rows, peak: Rows, after: Rows) -> tuple[Rows, Rows]:
+    """Place, in bins from the peak, and height of the parabola through each peak and its neighbours."""
     curvature, slope = after + before - 2 * peak, (after - before) / np.float32(2)
     shift = np.zeros_like(peak)
     np.divide(-slope, curvature, out=shift, where=np.abs(slope) < np.abs(curvature))
-    pitch_hz = (bins + shift) * float(SAMPLE_RATE_HZ) / n_fft
-    strength: Rows = peak + np.float32(0.5) * slope * shift
-    return pitch_hz.astype(np.float32), strength
+    return shift, peak + np.float32(0.5) * slope * shift
 
 
 def _commonest_residual(pitch_hz: Rows) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunStatus, RunTag
@@ -16,21 +17,21 @@ from ser.journal import TrialKey
 
 PARENT = "parent"
 
+for _noisy in ("alembic", "mlflow"):
+    logging.getLogger(_noisy).setLevel(logging.ERROR)
+
 
 class Runs:
     """The runs of one sweep in one tracker. Calling anything twice leaves one run, one point, one tag.
 
     Args:
-        uri: of the tracker; None is MLflow's own default.
+        uri: of the tracker.
         experiment: name of the MLflow experiment.
         sweep: name of the sweep.
     """
 
-    def __init__(self, uri: str | None, *, experiment: str, sweep: str) -> None:
-        for noisy in ("alembic", "mlflow"):
-            logging.getLogger(noisy).setLevel(logging.ERROR)
-        if uri is not None:
-            mlflow.set_tracking_uri(uri)
+    def __init__(self, uri: str, *, experiment: str, sweep: str) -> None:
+        mlflow.set_tracking_uri(uri)
         self.client = MlflowClient(uri)
         self.experiment_id = _experiment(self.client, experiment)
         self._sweep = sweep
