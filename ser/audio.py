@@ -75,9 +75,7 @@ def decode(data: bytes, *, longest_s: float = 60.0) -> Wave:
     if not len(wave):
         raise AudioError("the sound file holds no samples: record or export it again")
     if not np.isfinite(wave).all():
-        raise AudioError(
-            "the sound holds samples that are not finite (NaN or Inf): export it again as 16-bit PCM"
-        )
+        raise AudioError("the sound holds samples that are not finite (NaN or Inf): export it again as 16-bit PCM")
     return wave
 
 
@@ -95,9 +93,7 @@ def _read(data: bytes, longest_s: float) -> tuple[Wave, int]:
     if not data:
         raise AudioError("the sound file is empty (0 bytes): copy or download it again")
     if data.startswith(LFS_POINTER_START):
-        raise AudioError(
-            "this is a Git LFS pointer, not sound: run `git lfs pull` in the corpus's repository"
-        )
+        raise AudioError("this is a Git LFS pointer, not sound: run `git lfs pull` in the corpus's repository")
     try:
         with soundfile.SoundFile(_Memory(data)) as sound:
             _check_length(sound.frames / sound.samplerate, longest_s)

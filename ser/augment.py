@@ -62,9 +62,7 @@ def _kept(n_clips: int, n_masks: int, size: int, share: float, generator: torch.
     return covered.logical_not()
 
 
-def mixup(
-    clips: Tensor, targets: Tensor, *, alpha: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def mixup(clips: Tensor, targets: Tensor, *, alpha: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Mix each clip and its target with those of another clip of the batch, by a share of its own.
 
     Args:

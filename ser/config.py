@@ -29,9 +29,7 @@ class Cell:
 
 def all_cells() -> dict[str, Cell]:
     """Every registered architecture as 1-D and as 2-D network, by name."""
-    cells = [
-        Cell(architecture=name, dimensions=dimensions) for name in ARCHITECTURES for dimensions in (1, 2)
-    ]
+    cells = [Cell(architecture=name, dimensions=dimensions) for name in ARCHITECTURES for dimensions in (1, 2)]
     return {cell.name: cell for cell in cells}
 
 
@@ -104,5 +102,3 @@ def from_flat(flat: Mapping[str, Value | str]) -> Experiment:
     cell = with_values(Cell(), {name: flat[f"cell.{name}"] for name in ("architecture", "dimensions")})
     base = default_experiment(cell, corpus=str(flat.get("corpus.name", "cremad")))
     return base.with_values(flat)
-
-

@@ -30,9 +30,7 @@ def confusion_matrix(truth: ArrayLike, prediction: ArrayLike, *, n_classes: int)
     """
     rows, columns = np.asarray(truth), np.asarray(prediction)
     if rows.ndim != 1 or rows.shape != columns.shape:
-        raise MetricError(
-            f"truth and prediction must be equally long rows, got {rows.shape} and {columns.shape}"
-        )
+        raise MetricError(f"truth and prediction must be equally long rows, got {rows.shape} and {columns.shape}")
     for name, labels in (("truth", rows), ("prediction", columns)):
         _check_labels(name, labels, n_classes)
     cells = np.bincount(rows.astype(np.int64) * n_classes + columns.astype(np.int64), minlength=n_classes**2)

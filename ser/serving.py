@@ -11,22 +11,20 @@ from typing import Any
 
 import pandas as pd
 from mlflow.models import set_model
-from mlflow.pyfunc import PythonModel, PythonModelContext
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from ser.audio import AudioError, decode
 from ser.bundle import Classifier, load_bundle
 
 
-class EmotionModel(PythonModel):  # type: ignore[misc]
+class EmotionModel(PythonModel):
     """Audio files in base64, one a row of column `audio`, to `emotion` and the probability of each class."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the bundle that was logged with the model."""
         self._classifier = Classifier(load_bundle(Path(context.artifacts["bundle"])))
 
-    def predict(
-        self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
-    ) -> pd.DataFrame:
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """One row of answers for each row of audio.
 
         Raises:

@@ -88,8 +88,7 @@ def fit(
     """
     if len(train) < 2 or len(validation) < 1:
         raise TrainingError(
-            "training needs at least 2 clips and validation 1, "
-            f"got {len(train)} and {len(validation)}: check the split"
+            f"training needs at least 2 clips and validation 1, got {len(train)} and {len(validation)}: check the split"
         )
     run = Fit(model.to(device), train, validation, n_classes, settings, augment, torch.device(device))
     if resume is not None:
@@ -209,9 +208,7 @@ class Fit:
                 total += len(positions) * self._step(positions, rng, generator)
         return total.item() / len(self.train)
 
-    def _step(
-        self, positions: NDArray[np.int64], rng: np.random.Generator, generator: torch.Generator
-    ) -> Tensor:
+    def _step(self, positions: NDArray[np.int64], rng: np.random.Generator, generator: torch.Generator) -> Tensor:
         clips = torch.from_numpy(self.train.batch(positions, rng)).to(self.device)
         labels = torch.from_numpy(self.train.labels[positions]).to(self.device)
         targets = F.one_hot(labels, self.n_classes).to(clips.dtype)

@@ -118,7 +118,10 @@ class Trial:
         return evaluate(self._fit.model, clips, n_classes=len(self._data.emotions), device=self._device)
 
     def _write_predictions(self, path: Path, *, validation: Evaluation, test: Evaluation) -> None:
-        parts = (("validation", self._data.partition.validation, validation), ("test", self._data.partition.test, test))
+        parts = (
+            ("validation", self._data.partition.validation, validation),
+            ("test", self._data.partition.test, test),
+        )
         with path.open("w", newline="") as file:
             rows = csv.writer(file)
             rows.writerow(["clip", "part", "truth", "prediction", *self._data.emotions])

@@ -37,10 +37,18 @@ def arguments() -> argparse.Namespace:
     add("--name", metavar="SWEEP", help="name of the sweep; default: plan, date and time")
     add("--resume", metavar="SWEEP", help="go on with a sweep that was stopped or killed")
     add("--register", choices=SCOPES, default="cells", help="which models become versions; default cells")
-    add("--tracking-uri", metavar="URI", help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder")
+    add(
+        "--tracking-uri",
+        metavar="URI",
+        help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder",
+    )
     add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")
     add("--home", type=Path, default=Path(".ser"), help="features, journals and checkpoints; default .ser")
-    add("--dry-run", action="store_true", help="show cells, ranges, trials and the estimated time; run nothing")
+    add(
+        "--dry-run",
+        action="store_true",
+        help="show cells, ranges, trials and the estimated time; run nothing",
+    )
     add("settings", nargs="*", metavar="setting=value", help="fix a setting, as in training.lr=0.001")
     return parser.parse_intermixed_args()
 

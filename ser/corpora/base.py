@@ -63,7 +63,4 @@ CORPORA: Registry[type[Corpus]] = Registry("corpus", "ser.corpora")
 def describe(corpus: type[Corpus], clips: Sequence[Clip]) -> str:
     """What was found against what was published: '4,573 of 7,442 clips, 56 of 91 speakers'."""
     speakers = len({clip.speaker for clip in clips})
-    return (
-        f"{len(clips):,} of {corpus.n_published_clips:,} clips, "
-        f"{speakers} of {corpus.n_published_speakers} speakers"
-    )
+    return f"{len(clips):,} of {corpus.n_published_clips:,} clips, {speakers} of {corpus.n_published_speakers} speakers"

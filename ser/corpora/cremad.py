@@ -22,9 +22,7 @@ SYNTHETIC_MARK = "SYNTHETIC.json"
 
 _LAYOUTS = ("AudioWAV", "Crema", "AudioFLAC", ".")
 _SUFFIXES = (".wav", ".flac")
-_GRAMMAR = re.compile(
-    "_".join(f"({'|'.join(p)})" for p in (SPEAKERS, SENTENCES, EMOTION_OF_CODE, INTENSITIES))
-)
+_GRAMMAR = re.compile("_".join(f"({'|'.join(p)})" for p in (SPEAKERS, SENTENCES, EMOTION_OF_CODE, INTENSITIES)))
 # The one file whose published name lacks a letter; the corpus's own tables have it as on the right.
 _PUBLISHED_AS = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}
 
@@ -73,9 +71,7 @@ def scan_layouts(folder: Path) -> Scan:
     twice = next((index for index in range(1, len(names)) if names[index] == names[index - 1]), None)
     if twice is not None:
         one, other = (best.clips[index].path.name for index in (twice - 1, twice))
-        raise CorpusError(
-            f"{best.clips[twice].path.parent} holds {names[twice]} twice, as {one} and {other}: keep one"
-        )
+        raise CorpusError(f"{best.clips[twice].path.parent} holds {names[twice]} twice, as {one} and {other}: keep one")
     return best
 
 
@@ -92,9 +88,7 @@ def parse(stem: str, path: Path) -> Clip | None:
 def _scan_one(folder: Path) -> Scan:
     files = list(_sound_files(folder))
     parsed = [parse(path.stem, path) for path in files]
-    clips = sorted(
-        (clip for clip in parsed if clip is not None), key=lambda clip: (clip.name, clip.path.name)
-    )
+    clips = sorted((clip for clip in parsed if clip is not None), key=lambda clip: (clip.name, clip.path.name))
     misnamed = sorted(path.name for path, clip in zip(files, parsed, strict=True) if clip is None)
     return Scan(tuple(clips), tuple(misnamed))
 

@@ -80,9 +80,7 @@ def _claim(folder: Path, description: dict[str, int]) -> None:
     if mark.exists():
         held: Any = json.loads(mark.read_text(encoding="utf-8"))
         if held != description:
-            raise CorpusError(
-                f"{folder} holds another synthetic corpus ({held}): delete it or give another folder"
-            )
+            raise CorpusError(f"{folder} holds another synthetic corpus ({held}): delete it or give another folder")
         return
     folder.mkdir(parents=True, exist_ok=True)
     if any(path.suffix != ".part" for path in folder.iterdir()):

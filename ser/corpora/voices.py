@@ -105,9 +105,7 @@ def speak(clip: Clip, *, seed: int) -> Wave:
         np.concatenate([[-0.5, 0.0], np.arange(1.0, len(vowels) + 1), [len(vowels) + 0.5]]),
     )
     pitch_hz = _pitch(place, len(vowels), manner, speaker, rng)
-    source = _pulses(pitch_hz, rng) + manner.breath * float(np.exp(rng.normal(0, 0.4))) * _pink(
-        len(place), rng
-    )
+    source = _pulses(pitch_hz, rng) + manner.breath * float(np.exp(rng.normal(0, 0.4))) * _pink(len(place), rng)
     tilt_hz = manner.tilt_hz * speaker.tilt * float(np.exp(rng.normal(0, 0.30)))
     voice = _resonate(_darken(source, tilt_hz), place, vowels, speaker.tract) * _loudness(place, vowels, rng)
     level_db = -25.0 + manner.energy_db + speaker.loudness_db + rng.normal(0, 2.0)
@@ -130,9 +128,7 @@ def _speaker(key: str) -> _Speaker:
     )
 
 
-def _pitch(
-    place: Signal, n_vowels: int, manner: Manner, speaker: _Speaker, rng: np.random.Generator
-) -> Signal:
+def _pitch(place: Signal, n_vowels: int, manner: Manner, speaker: _Speaker, rng: np.random.Generator) -> Signal:
     """Hertz at each sample: level, accents, falling line, vibrato and jitter."""
     span_st = manner.span_st * float(np.exp(rng.normal(0, 0.25)))
     accents = rng.normal(0, 1, n_vowels + 2) * span_st

@@ -41,9 +41,7 @@ def _show_outcomes(record: SweepRecord, console: Console) -> None:
     console.print(f"\nSweep {record.name}: {len(record.trials)} trials: {listed}")
 
 
-def _register(
-    record: SweepRecord, publication: Publication, rows: list[Row], scope: str, console: Console
-) -> None:
+def _register(record: SweepRecord, publication: Publication, rows: list[Row], scope: str, console: Console) -> None:
     versions = publication.register(record, scope=scope)
     name, best = model_name(record), rows[0]
     console.print(
@@ -55,9 +53,7 @@ def _register(
         console.print(f"Compare:  open {publication.uri}, experiment '{record.facts['corpus']}'")
     else:
         console.print(f"Compare:  {variable}mlflow ui    then open http://127.0.0.1:5000")
-    console.print(
-        f"Serve:    {variable}mlflow models serve -m models:/{name}@{CHAMPION} --env-manager local -p 5001"
-    )
+    console.print(f"Serve:    {variable}mlflow models serve -m models:/{name}@{CHAMPION} --env-manager local -p 5001")
 
 
 def _without_result(record: SweepRecord, rows: list[Row], console: Console) -> int:

@@ -46,6 +46,11 @@ def connected(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
+def resources() -> dict[str, float]:
+    """What the cluster has, such as CPU and GPU, at this moment."""
+    return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
+
+
 def _refuse_remote_drivers(address: str | None) -> None:
     scheme = (address or "").partition("://")[0]
     if scheme in ("ray", "http", "https"):

@@ -17,6 +17,7 @@ from ray.exceptions import RayTaskError
 
 from ser.audio import AudioError, AudioFacts, decode, facts
 from ser.corpora.base import Clip
+from ser.distributed.cluster import resources
 from ser.features.base import Rows
 from ser.features.dataset import join
 from ser.features.pipeline import Pipeline
@@ -48,7 +49,7 @@ def extract(
     *,
     store: FeatureStore,
     pipeline: Pipeline,
-    progress: Callable[[int, int, float], None] = lambda done, total, per_s: None,
+    progress: Callable[[int, float], None],
 ) -> Extraction:
     """Make sure that the store holds the features of every clip. Ray must be running.
 
@@ -56,7 +57,7 @@ def extract(
         clips: to read.
         store: of features.
         pipeline: what to compute.
-        progress: told clips done, clips in all, and clips per second.
+        progress: told clips done and clips per second.
     """
     extraction = Extraction()
     done, computed, started = 0, 0, time.monotonic()
@@ -65,13 +66,13 @@ def extract(
         extraction.unusable.update(result.unusable)
         done += len(result.facts) + len(result.unusable)
         computed += result.n_computed
-        progress(done, len(clips), done / (time.monotonic() - started))
+        progress(done, done / (time.monotonic() - started))
     return Extraction(dict(sorted(extraction.facts.items())), dict(sorted(extraction.unusable.items())), computed)
 
 
 def _results(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline) -> Iterator[_Result]:
     in_flight: list[ray.ObjectRef[_Result]] = []
-    bound = 4 * max(1, int(ray.cluster_resources().get("CPU", 1)))
+    bound = 4 * max(1, int(resources().get("CPU", 1)))
     batches = [clips[first : first + _CLIPS_PER_TASK] for first in range(0, len(clips), _CLIPS_PER_TASK)]
     for batch in batches:
         if len(in_flight) >= bound:
@@ -85,7 +86,7 @@ def _results(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline) -> 
 
 def _get(ref: ray.ObjectRef[_Result]) -> _Result:
     try:
-        return ray.get(ref)  # type: ignore[no-any-return]
+        return ray.get(ref)
     except RayTaskError as error:
         raise error.cause from None
 

@@ -62,9 +62,7 @@ def find_clips(choice: CorpusChoice, folder: Path, console: Console) -> tuple[Cl
     return scan.clips
 
 
-def extract_all(
-    clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline, console: Console
-) -> Extraction:
+def extract_all(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline, console: Console) -> Extraction:
     """Features of all clips into the store, with progress; clips that cannot be used are told.
 
     Raises:
@@ -81,7 +79,7 @@ def extract_all(
             clips,
             store=store,
             pipeline=pipeline,
-            progress=lambda done, _, per_s: bar.update(task, completed=done, per_s=per_s),
+            progress=lambda done, per_s: bar.update(task, completed=done, per_s=per_s),
         )
     console.print(
         f"Features of {len(extraction.facts):,} clips in {store.root}: {extraction.n_computed:,} computed, "
@@ -96,9 +94,7 @@ def extract_all(
     return extraction
 
 
-def prepare(
-    experiments: Mapping[str, Experiment], *, corpus_dir: Path, store_dir: Path, console: Console
-) -> Prepared:
+def prepare(experiments: Mapping[str, Experiment], *, corpus_dir: Path, store_dir: Path, console: Console) -> Prepared:
     """Everything between the corpus folder and the first trial. Ray must be running.
 
     Raises:

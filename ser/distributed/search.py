@@ -6,6 +6,7 @@ key, so that a rebuilt study goes on exactly where the other stopped instead of 
 
 import hashlib
 from collections.abc import Mapping
+from typing import cast
 
 import optuna
 from optuna.trial import FrozenTrial, TrialState
@@ -43,9 +44,7 @@ class Study:
         self._study = optuna.create_study(direction="maximize")
         self._open: dict[TrialKey, optuna.Trial] = {}
 
-    def ask(
-        self, sweep: str, number: int, *, replayed: Asked | None = None
-    ) -> tuple[TrialKey, dict[str, Value]]:
+    def ask(self, sweep: str, number: int, *, replayed: Asked | None = None) -> tuple[TrialKey, dict[str, Value]]:
         """The key and the searched settings of trial `number`: the defaults of a cell first, then what TPE asks for.
 
         A `replayed` trial gets the settings that the journal has for it.
@@ -59,8 +58,7 @@ class Study:
         trial = self._study.ask()
         cell = cells[0] if len(cells) == 1 else str(trial.suggest_categorical(CELL, cells))
         values = {
-            name: _suggest(trial, self._parameter(cell, name), allowed)
-            for name, allowed in self._spaces[cell].items()
+            name: _suggest(trial, self._parameter(cell, name), allowed) for name, allowed in self._spaces[cell].items()
         }
         key = TrialKey(sweep, cell, number)
         self._open[key] = trial
@@ -111,6 +109,6 @@ def _suggest(trial: optuna.Trial, name: str, allowed: Range) -> Value:
     if isinstance(allowed, Ints):
         return trial.suggest_int(name, allowed.low, allowed.high, step=allowed.step, log=allowed.log)
     if isinstance(allowed, Choice):
-        return trial.suggest_categorical(name, allowed.options)
+        return cast(Value, trial.suggest_categorical(name, allowed.options))
     assert isinstance(allowed, Subset)
-    return trial.suggest_categorical(name, allowed.searched_options)
+    return str(trial.suggest_categorical(name, allowed.searched_options))

@@ -63,7 +63,11 @@ class Request:
 
 
 def run_session(request: Request) -> int:
-    """Carry out a request; the exit code: 0 finished, 1 a cell without a result, 2 refused, 3 not all sent, 130 stopped."""
+    """Carry out a request.
+
+    Returns:
+        Exit code: 0 finished, 1 a cell without a result, 2 refused, 3 not all was sent to MLflow, 130 stopped.
+    """
     console = _console()
     try:
         return _session(request, console)
@@ -106,7 +110,16 @@ def _session(request: Request, console: Console) -> int:
                         store_dir=request.home / "features",
                         console=console,
                     )
-                    run(folder, name, plan, prepared, journal, console=console, facts=facts, time_budget_s=budget_s)
+                    run(
+                        folder,
+                        name,
+                        plan,
+                        prepared,
+                        journal,
+                        console=console,
+                        facts=facts,
+                        time_budget_s=budget_s,
+                    )
             return conclude(replay(folder.journal), publication, scope=request.register, console=console)
 
 
@@ -144,7 +157,18 @@ def _new_plan(request: Request) -> Plan:
 
 
 def _resumed_plan(request: Request) -> Plan:
-    fixed = ("plan", "corpus", "split", "cells", "trials_per_cell", "max_epochs", "search", "seed", "name", "settings")
+    fixed = (
+        "plan",
+        "corpus",
+        "split",
+        "cells",
+        "trials_per_cell",
+        "max_epochs",
+        "search",
+        "seed",
+        "name",
+        "settings",
+    )
     given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(request, name)]
     if given:
         raise PlanError(f"--resume takes the plan from the sweep's journal: leave away {', '.join(given)}")
@@ -174,7 +198,10 @@ def _commit() -> str:
     here = Path(__file__).parent
     try:
         git = subprocess.run(
-            ["git", "-C", str(here), "describe", "--always", "--dirty"], capture_output=True, text=True, check=True
+            ["git", "-C", str(here), "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

@@ -132,4 +132,3 @@ def _tuner(
             verbose=0,
         ),
     )
-

@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray.tune import Callback
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from ser.distributed.cluster import resources
 from ser.distributed.conductor import Ask, Conductor
 from ser.distributed.display import Display
 from ser.distributed.plan import Plan
@@ -31,7 +31,7 @@ class SweepSearch(Searcher):
         self._storage = storage
         self._slots, self._looked_s = 1, float("-inf")
 
-    def suggest(self, trial_id: str) -> Any:  # noqa: ARG002 - the key names a trial, not Tune's id
+    def suggest(self, trial_id: str) -> Any:
         """The next trial as Tune's config."""
         if len(self._conductor.open_trials()) >= self.slots():
             return None
@@ -50,7 +50,7 @@ class SweepSearch(Searcher):
     def slots(self) -> int:
         """How many trials the cluster can run at a time now."""
         if time.monotonic() - self._looked_s > _RESOURCES_EVERY_S:
-            there = ray.cluster_resources()
+            there = resources()
             slots = there.get("CPU", 1) / self._plan.cpus_per_trial
             if self._plan.gpus_per_trial:
                 slots = min(slots, there.get("GPU", 0) / self._plan.gpus_per_trial)
@@ -71,7 +71,7 @@ class SweepScheduler(FIFOScheduler):
     """Files each report with the conductor and stops the trials that it gives up."""
 
     def __init__(self, conductor: Conductor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._conductor = conductor
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
@@ -92,11 +92,11 @@ class SweepCallback(Callback):
         self._conductor = conductor
         self._display = display
 
-    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:  # noqa: ARG002
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Keep the display up to date."""
         self._display.tick()
 
-    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ARG002
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial stopped by itself, by its rungs or by the time budget."""
         key, result = key_of(trial), trial.last_result or {}
         if "error" in result:
@@ -112,7 +112,7 @@ class SweepCallback(Callback):
         else:
             self._end(Ended(key.cell, key.number, "killed", reason="the sweep was stopped"))
 
-    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:  # noqa: ARG002
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial's process died more often than is tried again."""
         key, error = key_of(trial), trial.get_error()
         self._end(Ended(key.cell, key.number, "failed", reason=str(error).splitlines()[0], traceback=str(error)))

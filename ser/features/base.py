@@ -66,9 +66,7 @@ class Spectra:
         n_fft, hop = self.framing.n_fft, self.framing.hop_length
         padded = np.zeros(len(self.wave) + n_fft, np.float32)
         padded[n_fft // 2 : n_fft // 2 + len(self.wave)] = self.wave
-        return as_strided(
-            padded, (self.n_frames, n_fft), (hop * padded.itemsize, padded.itemsize), writeable=False
-        )
+        return as_strided(padded, (self.n_frames, n_fft), (hop * padded.itemsize, padded.itemsize), writeable=False)
 
     @cached_property
     def magnitude(self) -> Rows:

@@ -104,9 +104,7 @@ class ClipSet:
 def frame_clip(stored: Rows, *, space: FeatureSpace, normalisation: Normalisation) -> NDArray[np.float32]:
     """One clip, (T, R), as `ClipSet.batch` without `rng` gives it: (D, T) or (1, M, T)."""
     first = np.zeros(1, np.int64)
-    clip: NDArray[np.float32] = ClipSet(join([stored]), first, first, space, normalisation).batch(
-        first, None
-    )[0]
+    clip: NDArray[np.float32] = ClipSet(join([stored]), first, first, space, normalisation).batch(first, None)[0]
     return clip
 
 

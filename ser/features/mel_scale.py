@@ -29,8 +29,7 @@ def mel_blocks(n_fft: int, n_mels: int) -> tuple[MelBlock, ...]:
     """The bank of `mel_weights` in blocks that leave out the bins that none of their bands uses."""
     weights = mel_weights(n_fft, n_mels)
     return tuple(
-        _block(weights, slice(low, min(low + _BANDS_PER_BLOCK, n_mels)))
-        for low in range(0, n_mels, _BANDS_PER_BLOCK)
+        _block(weights, slice(low, min(low + _BANDS_PER_BLOCK, n_mels))) for low in range(0, n_mels, _BANDS_PER_BLOCK)
     )
 
 

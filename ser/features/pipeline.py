@@ -9,12 +9,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
+
 from ser.audio import Wave
 from ser.features.base import Rows, Spectra
 from ser.features.spaces import FeatureSpace, FrameSpace, MelSpace
 
 CODE_VERSION = 1
 """To be raised with every change to the numbers: what is stored under another version is computed again."""
+
+# The C library hands memory of the size of a spectrum back to the system after each clip, and fetching it again takes
+# a third of the time. Once a larger array was freed, glibc keeps it; elsewhere this does nothing.
+np.empty(1 << 24, np.uint8)
 
 
 @dataclass(frozen=True)

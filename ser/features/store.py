@@ -97,6 +97,4 @@ def _explained(error: OSError, root: Path) -> StoreError:
     if error.errno in _NO_ROOM:
         return StoreError(f"no room left for features in {root}: free some, or choose another folder")
     reason = error.strerror or str(error)
-    return StoreError(
-        f"the feature store {root} cannot be used ({reason}): check the folder, or choose another"
-    )
+    return StoreError(f"the feature store {root} cannot be used ({reason}): check the folder, or choose another")

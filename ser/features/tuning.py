@@ -1,7 +1,6 @@
 """How far the pitches of a clip lie from equal temperament at 440 Hz."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ser.audio import SAMPLE_RATE_HZ
 from ser.features.base import Rows, Spectra
@@ -35,8 +34,9 @@ def _peaks(power: Rows, n_fft: int) -> tuple[Rows, Rows]:
     hertz = np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE_HZ)
     low, high = np.searchsorted(hertz, [_LOW_HZ, _HIGH_HZ])
     loud = power[:, low:high] > _THRESHOLD * power.max(axis=1, keepdims=True)
-    frame, offset = np.divmod(np.flatnonzero(loud), high - low)
-    bins = offset + low
+    inside = np.flatnonzero(loud)
+    frame = inside // (high - low)
+    bins = low + inside - frame * (high - low)
     flat, at = power.ravel(), frame * power.shape[1] + bins
     before, peak, after = flat[at - 1], flat[at], flat[at + 1]
     tops = (peak > before) & (peak >= after)

@@ -24,11 +24,9 @@ class ZeroCrossingRate:
         Source:
             librosa.feature.zero_crossing_rate with its defaults.
         """
-        framing, negative = spectra.framing, spectra.wave < -_SILENCE
-        crossings = np.zeros(len(negative), np.int32)
-        np.cumsum(negative[1:] != negative[:-1], out=crossings[1:])
-        first = np.arange(spectra.n_frames) * framing.hop_length - framing.n_fft // 2
-        ends = np.clip([first, first + framing.n_fft - 1], 0, len(negative) - 1)
-        # The first sample of a frame has none before it, so its own crossing is not counted.
-        counts = crossings[ends[1]] - crossings[ends[0]]
-        return (counts[:, None] / framing.n_fft).astype(np.float32)
+        n_fft, negative = spectra.framing.n_fft, spectra.wave < -_SILENCE
+        crossings = 1 + np.flatnonzero(negative[1:] != negative[:-1])
+        first = np.arange(spectra.n_frames) * spectra.framing.hop_length - n_fft // 2
+        # The first sample of a frame has none before it, so a crossing there does not count.
+        counts = np.searchsorted(crossings, first + n_fft) - np.searchsorted(crossings, first, side="right")
+        return counts[:, None].astype(np.float32) / np.float32(n_fft)

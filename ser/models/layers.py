@@ -52,9 +52,7 @@ class Pool(nn.Module):
         return F.avg_pool2d(maps, window, self.stride)
 
 
-def pool(
-    kind: Literal["max", "average"], dimensions: Dimensions, *, window: int = 2, stride: int = 2
-) -> Pool:
+def pool(kind: Literal["max", "average"], dimensions: Dimensions, *, window: int = 2, stride: int = 2) -> Pool:
     """Pooling with the same window along every axis."""
     return Pool(kind, window=(window,) * dimensions, stride=stride)
 
@@ -108,9 +106,7 @@ def initialise(
     """
     weighted = [m for m in network.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear)]
     for module in weighted:
-        nn.init.kaiming_normal_(
-            module.weight, nonlinearity="linear" if module is weighted[-1] else activation
-        )
+        nn.init.kaiming_normal_(module.weight, nonlinearity="linear" if module is weighted[-1] else activation)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
     if output_deviation is not None:

@@ -53,9 +53,7 @@ class SerCNN:
         """Twice as many in 1-D: over one axis they cost little, and the input alone has about a hundred."""
         return scaled(self.channels * min(2**block, 8) * (2 if dimensions == 1 else 1), self.width)
 
-    def _block(
-        self, block: int, dimensions: Dimensions, in_channels: int, out_channels: int
-    ) -> list[nn.Module]:
+    def _block(self, block: int, dimensions: Dimensions, in_channels: int, out_channels: int) -> list[nn.Module]:
         """Pooling to half, then convolutions; the first 2-D one strides, as a full-size map costs most."""
         layers: list[nn.Module] = []
         if block > 0:
@@ -100,9 +98,7 @@ class AttentiveStatistics(nn.Module):
         super().__init__()
         hidden = max(1, channels // 4)
         # A bias after the last layer would cancel in the softmax.
-        self.score = nn.Sequential(
-            nn.Conv1d(channels, hidden, 1), nn.Tanh(), nn.Conv1d(hidden, 1, 1, bias=False)
-        )
+        self.score = nn.Sequential(nn.Conv1d(channels, hidden, 1), nn.Tanh(), nn.Conv1d(hidden, 1, 1, bias=False))
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, C, T) in, (B, 2 C) out."""

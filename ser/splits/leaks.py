@@ -33,8 +33,7 @@ def _check_not_empty(partition: Partition, clips: Sequence[Clip]) -> None:
     for part, positions in partition.parts.items():
         if not positions:
             raise SplitError(
-                f"{partition.name} has no {part} clip among the {len(clips):,} clips found: "
-                f"{_needs(partition, part)}"
+                f"{partition.name} has no {part} clip among the {len(clips):,} clips found: {_needs(partition, part)}"
             )
 
 

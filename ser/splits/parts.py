@@ -35,7 +35,5 @@ class Partition:
 
 def digest_of(parts: dict[str, tuple[int, ...]], clips: Sequence[Clip]) -> str:
     """SHA-256 over the names of the parts and of their clips; the order of `clips` does not matter."""
-    lines = (
-        line for part in PART_NAMES for line in (part, *sorted(clips[at].name for at in parts[part]), "")
-    )
+    lines = (line for part in PART_NAMES for line in (part, *sorted(clips[at].name for at in parts[part]), ""))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

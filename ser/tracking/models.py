@@ -12,8 +12,8 @@ import pandas as pd
 import soundfile
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
-from mlflow.types.schema import ColSpec, Schema
 from mlflow.types import DataType
+from mlflow.types.schema import ColSpec, Schema
 
 import ser
 from ser.audio import SAMPLE_RATE_HZ

@@ -39,7 +39,9 @@ class Publication:
         try:
             MlflowClient(self.uri)
         except MlflowException as error:
-            raise TrackerError(f"'{self.uri}' is no tracker that MLflow knows ({error.message.splitlines()[0]})") from None
+            raise TrackerError(
+                f"'{self.uri}' is no tracker that MLflow knows ({error.message.splitlines()[0]})"
+            ) from None
         self._connect: Callable[[], Runs] = lambda: Runs(self.uri, experiment=experiment, sweep=sweep)
         self._writer = Writer(journal, self._connect)
 

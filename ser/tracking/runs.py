@@ -46,9 +46,7 @@ class Runs:
         self._log_params(run_id, params)
         return run_id
 
-    def open_trial(
-        self, key: TrialKey, *, start_s: float, tags: Mapping[str, str], params: Mapping[str, Any]
-    ) -> str:
+    def open_trial(self, key: TrialKey, *, start_s: float, tags: Mapping[str, str], params: Mapping[str, Any]) -> str:
         """The run of a trial, made below the parent if it is not there."""
         tags = {
             "ser.sweep": key.sweep,

@@ -78,8 +78,7 @@ class Sender:
         for event in events:
             key = TrialKey(self._record.name, event.cell, event.number)
             points.setdefault(key, []).extend(
-                Metric(name, value, round(event.time_s * 1000), event.epoch)
-                for name, value in event.metrics.items()
+                Metric(name, value, round(event.time_s * 1000), event.epoch) for name, value in event.metrics.items()
             )
         for key, listed in points.items():
             runs.log_metrics(runs.id_of(key), listed)
@@ -107,7 +106,13 @@ class Sender:
         time_ms, step = round(event.time_s * 1000), max(trial.reports)
         runs.log_metrics(run_id, [Metric(name, value, time_ms, step) for name, value in once.items()])
         self._log_confusion(runs, run_id, event.test["confusion"], "test clips", trial.key)
-        log_model(runs, run_id, name=trial.key.cell, bundle=Path(event.bundle), experiment=from_flat(trial.asked.values))
+        log_model(
+            runs,
+            run_id,
+            name=trial.key.cell,
+            bundle=Path(event.bundle),
+            experiment=from_flat(trial.asked.values),
+        )
 
     def _closed(self, runs: Runs, event: Closed) -> None:
         run_id = runs.id_of(PARENT)
@@ -134,11 +139,14 @@ class Sender:
             profile={"clips": facts["n_clips"], "speakers": facts["n_speakers"]},
         )
 
-    def _log_confusion(
-        self, runs: Runs, run_id: str, confusion: list[list[int]], clips: str, key: TrialKey
-    ) -> None:
+    def _log_confusion(self, runs: Runs, run_id: str, confusion: list[list[int]], clips: str, key: TrialKey) -> None:
         emotions: list[str] = self._record.facts["emotions"]
-        content: dict[str, Any] = {"clips": clips, "labels": emotions, "rows": "truth", "confusion": confusion}
+        content: dict[str, Any] = {
+            "clips": clips,
+            "labels": emotions,
+            "rows": "truth",
+            "confusion": confusion,
+        }
         runs.client.log_text(run_id, json.dumps(content), "confusion_matrix.json")
         figure = confusion_figure(confusion, emotions, title=f"{key.cell} {key.number:03d}, {clips}")
         runs.client.log_figure(run_id, figure, "confusion_matrix.png")

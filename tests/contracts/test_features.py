@@ -86,9 +86,7 @@ def test_chosen_rows_are_those_of_the_family() -> None:
     spectra = Spectra(voice(20_000), Framing())
     for name in FEATURES:
         space = FrameSpace(families=name)
-        np.testing.assert_array_equal(
-            space.compute(spectra)[:, space.selected_rows], FEATURES[name]().compute(spectra)
-        )
+        np.testing.assert_array_equal(space.compute(spectra)[:, space.selected_rows], FEATURES[name]().compute(spectra))
 
 
 def test_each_searched_choice_of_families_can_be_made() -> None:

@@ -17,9 +17,7 @@ each_cell = pytest.mark.parametrize(("name", "dimensions"), CELLS)
 def narrow(name: str, dimensions: Dimensions, *, seed: int = 0, **values) -> nn.Module:
     settings = with_values(ARCHITECTURES[name](), {"width": 0.125, **values})
     in_channels = 110 if dimensions == 1 else 1
-    return build_model(
-        settings, dimensions=dimensions, in_channels=in_channels, n_classes=N_CLASSES, seed=seed
-    )
+    return build_model(settings, dimensions=dimensions, in_channels=in_channels, n_classes=N_CLASSES, seed=seed)
 
 
 def clips(dimensions: Dimensions, *, n_clips: int = 4, n_frames: int = 188, n_mels: int = 64) -> torch.Tensor:

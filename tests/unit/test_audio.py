@@ -16,9 +16,7 @@ def tone(*, rate_hz: int = 16_000, duration_s: float = 1.0, pitch_hz: float = 44
     return (0.5 * np.sin(2 * np.pi * pitch_hz * time_s)).astype(np.float32)
 
 
-def encoded(
-    samples: np.ndarray, *, rate_hz: int = 16_000, kind: str = "WAV", subtype: str | None = None
-) -> bytes:
+def encoded(samples: np.ndarray, *, rate_hz: int = 16_000, kind: str = "WAV", subtype: str | None = None) -> bytes:
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, rate_hz, format=kind, subtype=subtype)
     return buffer.getvalue()

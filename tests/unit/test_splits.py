@@ -26,9 +26,7 @@ def clip(name: str) -> Clip:
     return found
 
 
-def corpus(
-    actors: tuple[str, ...] = ACTORS, sentences: tuple[str, ...] = ("DFA", "TIE", "WSI")
-) -> list[Clip]:
+def corpus(actors: tuple[str, ...] = ACTORS, sentences: tuple[str, ...] = ("DFA", "TIE", "WSI")) -> list[Clip]:
     names = ("_".join([*parts, "XX"]) for parts in product(actors, sentences, EMOTION_OF_CODE))
     return [clip(name) for name in names]
 
@@ -214,9 +212,7 @@ def test_the_gate_lets_a_clean_partition_pass() -> None:
     check(three_parts(THREE), THREE, {c.name: c.speaker for c in THREE})
 
 
-@pytest.mark.parametrize(
-    ("one", "other"), [("train", "validation"), ("train", "test"), ("validation", "test")]
-)
+@pytest.mark.parametrize(("one", "other"), [("train", "validation"), ("train", "test"), ("validation", "test")])
 def test_a_speaker_on_two_sides_is_refused(one: str, other: str) -> None:
     order = ("train", "validation", "test")
     clips = list(THREE)

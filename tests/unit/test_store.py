@@ -128,9 +128,7 @@ def test_a_killed_writer_leaves_nothing_that_is_read(store: FeatureStore) -> Non
         "    store.write(sys.argv[2], Entry(AudioFacts('a', 1, 1.0), {'1d': rows}))\n"
     )
     for wait_s in (0.001, 0.01, 0.03):
-        with subprocess.Popen(
-            [sys.executable, "-c", program, str(store.root), KEY], stdout=subprocess.PIPE
-        ) as writer:
+        with subprocess.Popen([sys.executable, "-c", program, str(store.root), KEY], stdout=subprocess.PIPE) as writer:
             assert writer.stdout is not None
             assert writer.stdout.readline() == b"ready\n"
             time.sleep(wait_s)
@@ -145,9 +143,7 @@ def test_full_disk_is_told_with_remedy_and_leaves_nothing(store: FeatureStore) -
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(
-            StoreError, match=r"no room left for features in .*: free some, or choose another"
-        ):
+        with pytest.raises(StoreError, match=r"no room left for features in .*: free some, or choose another"):
             store.write(KEY, entry(n_frames=1000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
