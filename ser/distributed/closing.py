@@ -49,10 +49,10 @@ def _register(record: SweepRecord, publication: Publication, rows: list[Row], sc
         f"{versions[CHAMPION].version}; {len(versions) - 1} aliases of cells"
     )
     variable = "" if publication.is_default else f"MLFLOW_TRACKING_URI={shlex.quote(publication.uri)} "
-    if publication.uri.startswith("http"):
-        console.print(f"Compare:  open {publication.uri}, experiment '{record.facts['corpus']}'")
-    else:
-        console.print(f"Compare:  {variable}mlflow ui    then open http://127.0.0.1:5000")
+    remote = publication.uri.startswith("http")
+    server = publication.uri.rstrip("/") if remote else "http://127.0.0.1:5000"
+    start = "" if remote else f"{variable}mlflow ui    and then "
+    console.print(f"Compare:  {start}open {publication.comparison_url(server)}")
     console.print(f"Serve:    {variable}mlflow models serve -m models:/{name}@{CHAMPION} --env-manager local -p 5001")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import mlflow
 from mlflow.entities.model_registry import ModelVersion
@@ -43,6 +44,7 @@ class Publication:
                 f"'{self.uri}' is no tracker that MLflow knows ({error.message.splitlines()[0]})"
             ) from None
         self._connect: Callable[[], Runs] = lambda: Runs(self.uri, experiment=experiment, sweep=sweep)
+        self._sweep = sweep
         self._writer = Writer(journal, self._connect)
 
     def __enter__(self) -> "Publication":
@@ -55,6 +57,17 @@ class Publication:
     def finish(self, *, patience_s: float = _PATIENCE_S) -> str:
         """Send what is left; what kept the tracker from taking it, or ''."""
         return "" if self._writer.finish(patience_s=patience_s) else self._writer.problem
+
+    def comparison_url(self, server: str) -> str:
+        """Where MLflow's own UI at `server` shows the best run of each cell of this sweep side by side."""
+        runs = self._connect()
+        query = {
+            "searchFilter": f"tags.`ser.sweep` = '{self._sweep}' and tags.`ser.best_of_cell` = 'true'",
+            "orderByKey": "metrics.`best_val_uar`",
+            "orderByAsc": "false",
+            "compareRunsMode": "CHART",
+        }
+        return f"{server}/#/experiments/{runs.experiment_id}/runs?{urlencode(query, quote_via=quote)}"
 
     def register(self, sweep: SweepRecord, *, scope: str) -> dict[str, ModelVersion]:
         """Register the best models: alias -> version. Everything must have been sent before."""

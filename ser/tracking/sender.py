@@ -103,8 +103,9 @@ class Sender:
             "n_parameters": event.test["n_parameters"],
             "train_seconds": event.test["train_seconds"],
         }
-        time_ms, step = round(event.time_s * 1000), max(trial.reports)
-        runs.log_metrics(run_id, [Metric(name, value, time_ms, step) for name, value in once.items()])
+        # At step 0 the MLflow UI draws bars, a bar a run, instead of curves of one point.
+        time_ms = round(event.time_s * 1000)
+        runs.log_metrics(run_id, [Metric(name, value, time_ms, 0) for name, value in once.items()])
         self._log_confusion(runs, run_id, event.test["confusion"], "test clips", trial.key)
         log_model(
             runs,
@@ -123,8 +124,10 @@ class Sender:
             runs.log_metrics(run_id, [Metric("best_val_uar", best.val_uar, time_ms, 0)])
             runs.client.log_text(run_id, leaderboard_text(rows), "leaderboard.txt")
             runs.client.log_figure(run_id, leaderboard_figure(rows, title=self._title()), "leaderboard.png")
-        for row in rows:
-            runs.set_tags(runs.id_of(row.key), {"ser.best_of_cell": "true"})
+        best_of_cells = {row.key for row in rows}
+        for key, trial in self._record.trials.items():
+            if trial.outcome == "completed":
+                runs.set_tags(runs.id_of(key), {"ser.best_of_cell": str(key in best_of_cells).lower()})
         runs.set_tags(run_id, {"ser.outcome": event.outcome})
         status = "FINISHED" if event.outcome == "finished" else "KILLED"
         runs.close(run_id, status=status, end_s=event.time_s)

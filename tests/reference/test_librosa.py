@@ -1,9 +1,9 @@
 """Our features against librosa's own functions, called one by one on the waveform as tutorials do."""
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import librosa
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,11 +12,6 @@ from ser.audio import SAMPLE_RATE_HZ, Wave, decode
 from ser.features.base import FEATURES, Framing, Spectra
 from ser.features.mel_scale import mel_weights
 from ser.features.tuning import estimate_tuning
-
-with warnings.catch_warnings():
-    # librosa's own dependencies (audioread, numba) warn while they are imported.
-    warnings.simplefilter("ignore")
-    import librosa
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:n_fft=1024 is too large for input signal:UserWarning"),
@@ -129,8 +124,6 @@ def test_mel_bands_are_librosas(n_fft: int, n_mels: int) -> None:
 def test_tuning_of_detuned_tones_is_found() -> None:
     seconds = np.arange(2 * SAMPLE_RATE_HZ) / SAMPLE_RATE_HZ
     for cents in (-30, 0, 20):
-        tones = [
-            np.sin(2 * np.pi * 440 * 2 ** (semitone / 12 + cents / 1200) * seconds) for semitone in (0, 4, 7)
-        ]
+        tones = [np.sin(2 * np.pi * 440 * 2 ** (semitone / 12 + cents / 1200) * seconds) for semitone in (0, 4, 7)]
         wave = np.sum(tones, axis=0).astype(np.float32) / 3
         assert estimate_tuning(Spectra(wave, FRAMING)) == pytest.approx(cents / 100, abs=0.05)
