@@ -10,11 +10,25 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from ser.audio import AudioError, decode
 from ser.bundle import Classifier, load_bundle
+
+
+class RowError(MlflowException):
+    """A row that cannot be answered. Its message stays: MLflow's server would put the whole input before it."""
+
+    @property
+    def message(self) -> str:
+        """The sentence for the one who asked."""
+        return str(self.args[0])
+
+    @message.setter
+    def message(self, _: str) -> None:
+        """Nothing."""
 
 
 class EmotionModel(PythonModel):
@@ -28,7 +42,7 @@ class EmotionModel(PythonModel):
         """One row of answers for each row of audio.
 
         Raises:
-            AudioError: a row that is not base64 of a sound file; the message names the row.
+            RowError: a row that is not base64 of a sound file; the message names the row, the answer is HTTP 400.
         """
         rows = [self._answer(number, text) for number, text in enumerate(model_input["audio"])]
         return pd.DataFrame(rows, columns=["emotion", *self._classifier.emotions])
@@ -37,7 +51,7 @@ class EmotionModel(PythonModel):
         try:
             wave = decode(_bytes(text))
         except AudioError as error:
-            raise AudioError(f"row {number}: {error}") from None
+            raise RowError.invalid_parameter_value(f"row {number}: {error}") from None
         probabilities = self._classifier.probabilities(wave)
         return [self._classifier.emotions[int(probabilities.argmax())], *map(float, probabilities)]
 

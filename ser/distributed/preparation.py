@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import ray
@@ -18,6 +19,7 @@ from ser.distributed.extraction import Extraction, extract, load_data
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import FrameSpace, MelSpace
 from ser.features.store import FeatureStore
+from ser.replay import SweepRecord
 from ser.splits.base import Partition, Split, partition
 from ser.trial import TrialData
 
@@ -141,6 +143,38 @@ def share(prepared: Prepared, experiments: Mapping[str, Experiment]) -> dict[int
         )
         for dimensions in sorted({experiment.cell.dimensions for experiment in experiments.values()})
     }
+
+
+def corpus_facts(prepared: Prepared) -> dict[str, Any]:
+    """What the journal keeps of the corpus."""
+    parts = prepared.partition
+    return {
+        "corpus": prepared.choice.name,
+        "corpus_dir": str(prepared.folder.resolve()),
+        "corpus_digest": prepared.corpus_digest,
+        "split_digest": parts.digest,
+        "n_clips": len(prepared.clips),
+        "n_speakers": len({clip.speaker for clip in prepared.clips}),
+        "n_train": len(parts.train),
+        "n_validation": len(parts.validation),
+        "n_test": len(parts.test),
+        "emotions": list(prepared.emotions),
+    }
+
+
+def refuse_other_clips(before: SweepRecord, prepared: Prepared) -> None:
+    """Refuse to go on with a sweep on other clips than it began with.
+
+    Raises:
+        CorpusError: clips, their bytes or the split have changed.
+    """
+    now = corpus_facts(prepared)
+    for name in ("corpus_digest", "split_digest"):
+        if before.facts.get(name, now[name]) != now[name]:
+            raise CorpusError(
+                f"{prepared.folder} does not hold the {before.facts['n_clips']:,} clips that sweep '{before.name}' "
+                "began with: give that folder by --corpus-dir, or start a new sweep"
+            )
 
 
 def _common(experiments: Mapping[str, Experiment]) -> tuple[CorpusChoice, Split]:

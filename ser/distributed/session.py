@@ -1,5 +1,6 @@
 """What `tune/run_sweep.py` does: from its arguments to the final table, with every refusal in one sentence."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -20,12 +21,12 @@ from ser.distributed.closing import FINISHED, STOPPED, conclude
 from ser.distributed.cluster import ClusterError, connected
 from ser.distributed.dry_run import show_plan
 from ser.distributed.plan import Plan, PlanError, plan_from, read_plan, with_settings
-from ser.distributed.preparation import prepare
+from ser.distributed.preparation import corpus_facts, prepare, refuse_other_clips, share
 from ser.distributed.sweep import SweepFolder, run
 from ser.features.store import StoreError
-from ser.journal import Journal, JournalError
+from ser.journal import Journal, JournalError, Started
 from ser.registry import UnknownNameError, unknown_name
-from ser.replay import replay
+from ser.replay import SweepRecord, replay
 from ser.space import Value
 from ser.splits.base import SplitError, split_names
 from ser.tracking.publication import Publication, TrackerError
@@ -85,41 +86,34 @@ def _console() -> Console:
 
 
 def _session(request: Request, console: Console) -> int:
-    plan = _resumed_plan(request) if request.resume else _new_plan(request)
+    before = _resumed(request) if request.resume else SweepRecord()
+    plan = plan_from(before.plan) if request.resume else _new_plan(request)
     budget_s = None if request.time_budget is None else seconds(request.time_budget)
-    corpus_dir = request.corpus_dir or Path("data") / plan.corpus
+    corpus_dir = request.corpus_dir or Path(before.facts.get("corpus_dir", Path("data") / plan.corpus))
     if plan.corpus == "synthetic":
         make_synthetic(corpus_dir)
     if request.dry_run:
         show_plan(plan, corpus_dir, console)
         return FINISHED
-    name = request.resume or request.name or f"{request.plan or 'quick'}-{datetime.now():%Y%m%d-%H%M%S}"
-    folder = SweepFolder(request.home / "sweeps" / name)
-    if not request.resume and folder.journal.exists():
-        raise JournalError(f"there is a sweep '{name}': go on with --resume {name}, or choose another --name")
+    name = request.resume or _new_name(request)
+    folder = _folder(request, name)
     with closing(Journal(folder.journal)) as journal, _terminable():
-        uri = request.tracking_uri or (replay(folder.journal).facts["tracking_uri"] if request.resume else None)
+        uri = request.tracking_uri or before.facts.get("tracking_uri")
         publication = Publication(folder.journal, sweep=name, experiment=plan.corpus, uri=uri)
-        facts = {"ser.command": request.command, "ser.git_commit": _commit(), "tracking_uri": publication.uri}
         with publication:
-            if not (request.resume and _is_finished(folder)):
+            if before.closed is None or before.closed.outcome != "finished":
                 with connected(request.ray_address):
-                    prepared = prepare(
-                        plan.experiments(),
-                        corpus_dir=corpus_dir,
-                        store_dir=request.home / "features",
-                        console=console,
-                    )
-                    run(
-                        folder,
-                        name,
-                        plan,
-                        prepared,
-                        journal,
-                        console=console,
-                        facts=facts,
-                        time_budget_s=budget_s,
-                    )
+                    store_dir = request.home / "features"
+                    prepared = prepare(plan.experiments(), corpus_dir=corpus_dir, store_dir=store_dir, console=console)
+                    refuse_other_clips(before, prepared)
+                    facts = {
+                        **corpus_facts(prepared),
+                        "ser.command": request.command,
+                        "ser.git_commit": _commit(),
+                        "tracking_uri": publication.uri,
+                    }
+                    journal.append(Started(name, plan.as_dict(), facts))
+                    run(folder, plan, journal, share(prepared, plan.experiments()), console, time_budget_s=budget_s)
             return conclude(replay(folder.journal), publication, scope=request.register, console=console)
 
 
@@ -156,25 +150,30 @@ def _new_plan(request: Request) -> Plan:
     return plan
 
 
-def _resumed_plan(request: Request) -> Plan:
-    fixed = (
-        "plan",
-        "corpus",
-        "split",
-        "cells",
-        "trials_per_cell",
-        "max_epochs",
-        "search",
-        "seed",
-        "name",
-        "settings",
-    )
-    given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(request, name)]
+def _new_name(request: Request) -> str:
+    name = request.name or f"{request.plan or 'quick'}-{datetime.now():%Y%m%d-%H%M%S}"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise PlanError(f"a sweep's name is made of letters, digits, '.', '_' and '-', got '{name}'")
+    journal = _folder(request, name).journal
+    if journal.exists() and journal.stat().st_size:
+        raise JournalError(f"there is a sweep '{name}': go on with --resume {name}, or choose another --name")
+    return name
+
+
+def _resumed(request: Request) -> SweepRecord:
+    fixed = ("plan", "corpus", "split", "cells", "trials_per_cell", "max_epochs", "search", "seed", "name", "settings")
+    given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(request, name) not in (None, [])]
     if given:
         raise PlanError(f"--resume takes the plan from the sweep's journal: leave away {', '.join(given)}")
     assert request.resume is not None
-    record = replay(SweepFolder(request.home / "sweeps" / request.resume).journal)
-    return plan_from(record.plan)
+    record = replay(_folder(request, request.resume).journal)
+    if not record.name:
+        raise JournalError(f"the sweep '{request.resume}' never began: start it with --name {request.resume}")
+    return record
+
+
+def _folder(request: Request, name: str) -> SweepFolder:
+    return SweepFolder(request.home / "sweeps" / name)
 
 
 def _cells(text: str) -> tuple[str, ...]:
@@ -187,11 +186,6 @@ def _settings(pairs: Sequence[str]) -> dict[str, Value]:
             raise PlanError(f"a setting is given as name=value, as in training.lr=0.001; got '{pair}'")
     split_pairs = (pair.split("=", 1) for pair in pairs)
     return {name: value for name, value in split_pairs}  # noqa: C416 - lists of two are no pairs to a type checker
-
-
-def _is_finished(folder: SweepFolder) -> bool:
-    closed = replay(folder.journal).closed
-    return closed is not None and closed.outcome == "finished"
 
 
 def _commit() -> str:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import ray
 from ray import tune
@@ -11,11 +10,9 @@ from rich.console import Console
 from ser.distributed.conductor import Conductor
 from ser.distributed.display import Display
 from ser.distributed.plan import Plan
-from ser.distributed.preparation import Prepared, share
 from ser.distributed.trainable import train
 from ser.distributed.tuning import SweepCallback, SweepScheduler, SweepSearch, folder_of, key_of
-from ser.journal import Journal, Started
-from ser.replay import SweepRecord
+from ser.journal import Journal
 from ser.trial import TrialData
 
 JOURNAL = "journal.jsonl"
@@ -40,31 +37,23 @@ class SweepFolder:
 
 def run(
     folder: SweepFolder,
-    name: str,
     plan: Plan,
-    prepared: Prepared,
     journal: Journal,
-    *,
+    data: dict[int, ray.ObjectRef[TrialData]],
     console: Console,
-    facts: dict[str, Any],
+    *,
     time_budget_s: float | None,
-) -> SweepRecord:
+) -> None:
     """Run the trials that the journal does not have yet. Ray must be running.
 
     Args:
         folder: of the sweep.
-        name: of the sweep.
         plan: what to do.
-        prepared: the corpus.
-        journal: of this sweep, open.
+        journal: of this sweep, open; it says at the end whether the sweep is finished or was stopped.
+        data: of the trials, by dimensions of the feature space.
         console: where to show progress.
-        facts: what else the journal keeps of this start (command, commit).
         time_budget_s: seconds after which open trials are stopped, resumable; None for no limit.
-
-    Returns:
-        The sweep as it stands at the end; `closed.outcome` says whether it is finished or was stopped.
     """
-    journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
     conductor = Conductor(journal, plan)
     search = SweepSearch(conductor, plan, folder.storage)
     display = Display(
@@ -76,27 +65,9 @@ def run(
     )
     try:
         with display:
-            _tuner(folder, conductor, search, display, plan, share(prepared, plan.experiments()), time_budget_s).fit()
+            _tuner(folder, conductor, search, display, plan, data, time_budget_s).fit()
     finally:
         conductor.close()
-    return conductor.record
-
-
-def corpus_facts(prepared: Prepared) -> dict[str, Any]:
-    """What the journal keeps of the corpus."""
-    parts = prepared.partition
-    return {
-        "corpus": prepared.choice.name,
-        "corpus_dir": str(prepared.folder.resolve()),
-        "corpus_digest": prepared.corpus_digest,
-        "split_digest": parts.digest,
-        "n_clips": len(prepared.clips),
-        "n_speakers": len({clip.speaker for clip in prepared.clips}),
-        "n_train": len(parts.train),
-        "n_validation": len(parts.validation),
-        "n_test": len(parts.test),
-        "emotions": list(prepared.emotions),
-    }
 
 
 def _tuner(

@@ -14,6 +14,7 @@ from ser.report.leaderboard import leaderboard, leaderboard_text
 from ser.report.plots import confusion_figure, leaderboard_figure
 from ser.tracking.models import log_model
 from ser.tracking.runs import PARENT, Runs
+from ser.trial import PREDICTIONS_FILE
 
 _STATUS = {"completed": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "killed": "KILLED"}
 
@@ -92,6 +93,8 @@ class Sender:
         elif event.outcome == "pruned":
             last = trial.reports[max(trial.reports)]
             self._log_confusion(runs, run_id, last.confusion, f"validation clips, epoch {last.epoch}", trial.key)
+        elif event.outcome == "failed":
+            runs.client.log_text(run_id, event.traceback, "traceback.txt")
         runs.close(run_id, status=_STATUS[event.outcome], end_s=event.time_s)
 
     def _completed(self, runs: Runs, run_id: str, trial: TrialRecord, event: Ended) -> None:
@@ -107,6 +110,7 @@ class Sender:
         time_ms = round(event.time_s * 1000)
         runs.log_metrics(run_id, [Metric(name, value, time_ms, 0) for name, value in once.items()])
         self._log_confusion(runs, run_id, event.test["confusion"], "test clips", trial.key)
+        runs.client.log_artifact(run_id, str(Path(event.bundle) / PREDICTIONS_FILE))
         log_model(
             runs,
             run_id,

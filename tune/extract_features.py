@@ -1,0 +1,55 @@
+"""Extract the features of a corpus into the store by Ray tasks, for sweeps to come; what is there is not computed again.
+
+    python tune/extract_features.py --corpus-dir data/cremad
+
+Those of the default settings; a sweep with others extracts its own.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from ser.corpora.base import CorpusChoice, CorpusError
+from ser.corpora.synthetic import make_synthetic
+from ser.distributed.cluster import ClusterError, connected
+from ser.distributed.preparation import extract_all, find_clips
+from ser.features.pipeline import Pipeline
+from ser.features.store import FeatureStore, StoreError
+from ser.registry import UnknownNameError
+
+REFUSED, STOPPED = 2, 130
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--corpus", default="cremad", help="cremad (default) or synthetic")
+    add("--corpus-dir", type=Path, help="folder of the corpus; default data/<corpus>; synthetic is made there")
+    add("--store", type=Path, default=Path(".ser/features"), help="default .ser/features, where sweeps look")
+    add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")
+    return parser.parse_args()
+
+
+def main(request: argparse.Namespace, console: Console) -> None:
+    """Find the clips, then extract."""
+    folder = request.corpus_dir or Path("data") / request.corpus
+    if request.corpus == "synthetic" and not folder.exists():
+        make_synthetic(folder)
+    clips = find_clips(CorpusChoice(name=request.corpus), folder, console)
+    with connected(request.ray_address):
+        extract_all(clips, FeatureStore(request.store.resolve()), Pipeline(), console)
+
+
+if __name__ == "__main__":
+    console = Console(highlight=False, soft_wrap=True)
+    try:
+        main(arguments(), console)
+    except (CorpusError, StoreError, ClusterError, UnknownNameError) as error:
+        console.print(f"error: {error}", markup=False)
+        sys.exit(REFUSED)
+    except KeyboardInterrupt:
+        console.print("Stopped. What was extracted is kept.")
+        sys.exit(STOPPED)
