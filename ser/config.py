@@ -63,7 +63,10 @@ class Experiment:
         Raises:
             SettingError: unknown name, a value that does not fit, or another cell.
         """
-        return with_values(self, values)
+        made = with_values(self, values)
+        if made.cell != self.cell:
+            raise SettingError(f"the settings are of cell {self.cell.name} and cannot make it {made.cell.name}")
+        return made
 
     @property
     def n_classes(self) -> int:

@@ -119,7 +119,11 @@ class Journal:
                 f"{path} is held by another process: this sweep is running already. "
                 "Wait for it, end it, or choose another --name"
             ) from None
-        self._cut_torn_end()
+        try:
+            self._cut_torn_end()
+        except JournalError:
+            self._file.close()
+            raise
 
     def append(self, event: Event) -> None:
         """Write one event and wait until it is on the disk.
@@ -127,7 +131,7 @@ class Journal:
         Raises:
             JournalError: the disk does not take it.
         """
-        end = self._file.tell()
+        end = self._file.seek(0, os.SEEK_END)
         try:
             line = _encode(event)
             if self._file.write(line) != len(line):
@@ -148,14 +152,13 @@ class Journal:
         """Drop a last line that a killed driver left unfinished: nobody has heard of it."""
         whole = sum(size for size, _ in _lines(self.path, 0))
         os.ftruncate(self._file.fileno(), whole)
-        self._file.seek(0, os.SEEK_END)
 
 
 def read_events(path: Path, offset: int = 0) -> Iterator[tuple[int, Event]]:
     """The events after byte `offset`, each with the offset of the next; an unfinished last line is left alone.
 
     Raises:
-        JournalError: a line that is not the end is damaged.
+        JournalError: a line that is not the end is damaged, or is of an event unknown to this version.
     """
     for size, event in _lines(path, offset):
         offset += size
@@ -185,4 +188,7 @@ def _decode(line: bytes) -> Event | None:
     if not body.endswith(b"\n") or checksum != f"{zlib.crc32(body[:-1]):08x}".encode():
         return None
     values = json.loads(body)
-    return _KINDS[values.pop("kind")](**values)
+    try:
+        return _KINDS[values.pop("kind")](**values)
+    except (KeyError, TypeError) as error:
+        raise JournalError(f"the journal was written by another version of ser ({error}): use that one") from None

@@ -18,6 +18,7 @@ class TrialRecord:
     asked: Asked
     reports: dict[int, Reported] = field(default_factory=dict)
     ended: Ended | None = None
+    was_killed: bool = False
 
     @property
     def outcome(self) -> str:
@@ -63,7 +64,9 @@ class SweepRecord:
         elif isinstance(event, Reported):
             self.trial(event).reports[event.epoch] = event
         elif isinstance(event, Ended):
-            self.trial(event).ended = event
+            trial = self.trial(event)
+            trial.ended = event
+            trial.was_killed = trial.was_killed or event.outcome == "killed"
 
     def trial(self, event: Reported | Ended) -> TrialRecord:
         """The trial that `event` belongs to."""

@@ -177,7 +177,7 @@ def read(setting: Setting, value: Value) -> Value:
     """
     try:
         typed = _READERS[setting.type](value)
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         raise SettingError(f"{setting.name} must be {setting.type.__name__}, got '{value}'") from None
     _check(setting.name, typed, setting.range)
     return typed
@@ -200,8 +200,8 @@ def narrowed(setting: Setting, part: Sequence[Value]) -> Range:
         made = replace(cast(Any, allowed), low=low, high=high)
     else:
         raise SettingError(f"the range of {setting.name} is narrowed by [low, high] or by options, got {list(part)}")
-    problem = None if isinstance(allowed, Subset) and setting.value in inside else made.problem(setting.value)
-    if problem is not None:
+    outside = setting.value not in inside if isinstance(allowed, Subset) else made.problem(setting.value) is not None
+    if outside:
         raise SettingError(f"the range {made} of {setting.name} must hold the value it starts from, {setting.value}")
     return made
 

@@ -41,10 +41,10 @@ class Conductor:
         self._spaces = plan.spaces()
         self._studies = {group: self._study(cells) for group, cells in self._groups().items()}
         self._rungs = {group: self._new_rungs() for group in self._studies}
-        for _, event in read_events(journal.path):
-            self._replay(event)
         self._open: set[TrialKey] = set()
         self._pruned: set[TrialKey] = set()
+        for _, event in read_events(journal.path):
+            self._replay(event)
         self._interrupted = deque(self._close_left_open())
 
     def __getstate__(self) -> dict[str, object]:
@@ -74,10 +74,11 @@ class Conductor:
     def report(self, event: Reported) -> bool:
         """File the report of an epoch; False if the trial is to stop here.
 
-        A report that a resumed trial makes a second time changes nothing: what was decided then was to go on.
+        A report that a resumed trial makes a second time changes nothing: what was decided then stands.
         """
-        if event.epoch in self.record.trial(event).reports:
-            return True
+        trial = self.record.trial(event)
+        if event.epoch in trial.reports:
+            return not self.was_pruned(trial.key)
         self._append(event)
         return self._rung(event)
 
@@ -97,9 +98,9 @@ class Conductor:
         return len(trials) >= self.n_trials and all(trial.is_final for trial in trials)
 
     def close(self) -> None:
-        """End what is open as killed, and file whether the sweep is finished or can be resumed."""
+        """End what is open, and file whether the sweep is finished or can be resumed."""
         for key in self.open_trials():
-            self.end(Ended(key.cell, key.number, "killed", "the sweep was stopped"))
+            self._cut_off(key, "the sweep was stopped")
         self._append(Closed("finished" if self.is_finished() else "killed"))
 
     def was_pruned(self, key: TrialKey) -> bool:
@@ -108,10 +109,16 @@ class Conductor:
 
     def _close_left_open(self) -> list[TrialKey]:
         """The trials to take up again; those that a dead driver left open are closed first."""
-        for trial in [trial for trial in self.record.trials.values() if trial.ended is None]:
-            outcome = "pruned" if self.was_pruned(trial.key) else "killed"
-            self.end(Ended(trial.key.cell, trial.key.number, outcome, "the driver died"))
+        for trial in [trial for trial in self.record.trials.values() if not trial.is_final]:
+            # A trial taken up again keeps its old end in the journal, whatever its rungs decided since.
+            if trial.ended is None or self.was_pruned(trial.key):
+                self._cut_off(trial.key, "the driver died")
         return [trial.key for trial in self.record.trials.values() if not trial.is_final]
+
+    def _cut_off(self, key: TrialKey, reason: str) -> None:
+        """End a trial that cannot: killed, to be taken up again, unless a rung had stopped it."""
+        outcome = "pruned" if self.was_pruned(key) else "killed"
+        self.end(Ended(key.cell, key.number, outcome, reason))
 
     def _append(self, event: Event) -> None:
         self._journal.append(event)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.table import Table
 from rich.text import Text
 
 from ser.journal import Ended, TrialKey
@@ -13,11 +14,12 @@ from ser.replay import FINAL_OUTCOMES, SweepRecord
 from ser.report.leaderboard import leaderboard, leaderboard_table
 
 _LINE_EVERY_S = 30.0
+_TABLE_EVERY_S = 180.0
 _REDRAW_EVERY_S = 1.0
 
 
 class Display:
-    """A live table on a terminal; elsewhere a line per ended trial and one of progress now and then.
+    """A live table on a terminal; elsewhere a line per ended trial, and progress and table now and then.
 
     Args:
         console: where to write.
@@ -35,7 +37,7 @@ class Display:
         self._n_trials = n_trials
         self._n_slots = n_slots
         self._budget_s = budget_s
-        self._started = self._drawn = time.monotonic()
+        self._started = self._drawn = self._table_drawn = time.monotonic()
         self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
 
     def __getstate__(self) -> dict[str, object]:
@@ -57,12 +59,13 @@ class Display:
         if now - self._drawn < (_REDRAW_EVERY_S if self._live else _LINE_EVERY_S):
             return
         self._drawn = now
-        if self._live is None:
-            self._console.print(self.status())
-        else:
-            rows = leaderboard(self._record)
-            parts = [leaderboard_table(rows)] if rows else []
-            self._live.update(Group(*parts, *map(Text, [self.status(), *self._running()])), refresh=True)
+        if self._live is not None:
+            self._live.update(Group(*self._leaderboard(), *map(Text, [self.status(), *self._running()])), refresh=True)
+            return
+        if now - self._table_drawn >= _TABLE_EVERY_S:
+            self._table_drawn = now
+            self._console.print(*self._leaderboard())
+        self._console.print(self.status())
 
     def ended(self, event: Ended) -> None:
         """A line for a trial that ended."""
@@ -81,6 +84,10 @@ class Display:
         left = self._time_left(gone)
         left_text = f"about {_clock(left)} left" if left is not None else "time left not known yet"
         return f"{done} of {self._n_trials} trials done ({counts or 'none yet'}), {_clock(gone)} gone, {left_text}"
+
+    def _leaderboard(self) -> list[Table]:
+        rows = leaderboard(self._record)
+        return [leaderboard_table(rows)] if rows else []
 
     def _running(self) -> list[str]:
         open_trials = [trial for trial in self._record.trials.values() if trial.outcome == "open"]
@@ -105,7 +112,8 @@ class Display:
 def _durations(record: SweepRecord) -> dict[str, list[float]]:
     took: dict[str, list[float]] = {}
     for key, trial in record.trials.items():
-        if trial.is_final and trial.ended:
+        # The time of a trial that was taken up again holds the pause.
+        if trial.is_final and trial.ended and not trial.was_killed:
             took.setdefault(key.cell, []).append(trial.ended.time_s - trial.asked.time_s)
     return took
 

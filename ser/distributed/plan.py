@@ -1,16 +1,28 @@
 """A sweep as data: what `tune/plans/*.toml` and the command line say, checked before Ray starts."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from ser.config import Cell, Experiment, all_cells, default_experiment
 from ser.registry import unknown_name
-from ser.space import Range, SettingError, Value, narrowed
+from ser.space import Choice, Floats, Ints, Range, SettingError, Value, narrowed
 
 SEARCHES = ("per-cell", "global")
+_RULES: dict[str, Range] = {
+    "trials_per_cell": Ints(1, 100_000),
+    "max_epochs": Ints(1, 500),
+    "grace_epochs": Ints(1, 500),
+    "reduction": Ints(2, 100),
+    "search": Choice(SEARCHES),
+    "seed": Ints(0, 2**31 - 1),
+    "cpus_per_trial": Floats(0.01, 1024),
+    "gpus_per_trial": Floats(0, 64),
+}
+# Settings that are keys of a plan too: the key alone sets them.
+_KEYS = {"corpus.name": "corpus", "split.name": "split", "training.max_epochs": "max_epochs", "training.seed": "seed"}
 
 
 class PlanError(ValueError):
@@ -29,7 +41,7 @@ class Plan:
         grace_epochs: epochs before which no trial is stopped.
         reduction: one in `reduction` trials passes a rung.
         cpus_per_trial: processor cores, and threads, of each trial.
-        gpus_per_trial: share of a GPU of each trial; 0 trains on the processor.
+        gpus_per_trial: share of a GPU of each trial, where the cluster has any; 0 trains on the processor.
     """
 
     corpus: str = "cremad"
@@ -42,22 +54,21 @@ class Plan:
     search: str = "per-cell"
     seed: int = 0
     cpus_per_trial: float = 1
-    gpus_per_trial: float = 0
+    gpus_per_trial: float = 0.25
     settings: dict[str, Value] = field(default_factory=dict)
     cell_settings: dict[str, dict[str, Value]] = field(default_factory=dict)
     ranges: dict[str, list[Value]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for cell in self.cells:
+        if not self.cells:
+            raise PlanError("a sweep needs a cell: name some in cells, or say 'all'")
+        for cell in (*self.cells, *self.cell_settings):
             if cell not in all_cells():
                 raise PlanError(str(unknown_name("cell", cell, list(all_cells()))))
-        if self.search not in SEARCHES:
-            raise PlanError(f"search must be one of {', '.join(SEARCHES)}, got '{self.search}'")
-        for name in ("trials_per_cell", "max_epochs", "grace_epochs"):
-            if getattr(self, name) < 1:
-                raise PlanError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.reduction < 2:
-            raise PlanError(f"reduction must be at least 2, got {self.reduction}")
+        for name, allowed in _RULES.items():
+            rule = allowed.problem(getattr(self, name))
+            if rule is not None:
+                raise PlanError(f"{name} must {rule}, got {getattr(self, name)!r}")
 
     @property
     def n_startup_trials(self) -> int:
@@ -72,13 +83,16 @@ class Plan:
         """What is searched in each cell: all of its ranges, narrowed by the plan, but for what it fixes.
 
         Raises:
-            PlanError: a narrower range that does not fit.
+            PlanError: a narrower range that does not fit, or of a setting that is never searched.
         """
         return {cell: self._space(cell, experiment) for cell, experiment in self.experiments().items()}
 
     def _space(self, cell: str, experiment: Experiment) -> dict[str, Range]:
         fixed = {*self.settings, *self.cell_settings.get(cell, {})}
         known = experiment.settings()
+        for name in self.ranges:
+            if name in known and not known[name].range.searched:
+                raise PlanError(f"{name} is never searched: fix it under settings, not under ranges")
         space = {name: allowed for name, allowed in experiment.searched().items() if name not in fixed}
         try:
             narrower = {name: narrowed(known[name], part) for name, part in self.ranges.items() if name in space}
@@ -90,14 +104,11 @@ class Plan:
         """The defaults of each cell with the plan's settings.
 
         Raises:
-            PlanError: a setting that no chosen cell has, or a value that does not fit.
+            PlanError: a setting that no chosen cell has, one that a key of the plan sets, or a value that does not fit.
         """
-        common: dict[str, Value] = {
-            "corpus.name": self.corpus,
-            "split.name": self.split,
-            "training.max_epochs": self.max_epochs,
-            "training.seed": self.seed,
-        }
+        common: dict[str, Value] = {name: getattr(self, key) for name, key in _KEYS.items()}
+        for name in (name for part in (self.settings, *self.cell_settings.values()) for name in part if name in common):
+            raise PlanError(f"{name} is set by the plan's {_KEYS[name]} (--{_KEYS[name].replace('_', '-')}) alone")
         try:
             made = {name: self._experiment(all_cells()[name], common) for name in self.cells}
         except SettingError as error:
@@ -122,14 +133,23 @@ def plan_from(values: Mapping[str, Any]) -> Plan:
     """The plan that `values` (of a TOML file or a journal) describe.
 
     Raises:
-        PlanError: an unknown key or a value that does not fit.
+        PlanError: an unknown key, a value that does not fit, or settings that are no table.
     """
     known = [f.name for f in fields(Plan)]
     for name in values:
         if name not in known:
             raise PlanError(str(unknown_name("plan key", name, known)))
-    cells = values.get("cells", "all")
-    return Plan(**{**values, "cells": tuple(all_cells()) if cells == "all" else tuple(cells)})
+    for name in ("settings", "cell_settings", "ranges"):
+        if not isinstance(values.get(name, {}), dict):
+            raise PlanError(f"{name} must be a table, got {values[name]!r}")
+    return Plan(**{**values, "cells": cell_names(values.get("cells", "all"))})
+
+
+def cell_names(cells: str | Sequence[str]) -> tuple[str, ...]:
+    """The cells meant by 'all', by names joined by commas, or by a list; each once."""
+    if cells == "all":
+        return tuple(all_cells())
+    return tuple(dict.fromkeys(cells.split(",") if isinstance(cells, str) else cells))
 
 
 def read_plan(name: str, *, folder: Path) -> Plan:
@@ -143,7 +163,7 @@ def read_plan(name: str, *, folder: Path) -> Plan:
         raise PlanError(str(unknown_name("plan", name, sorted(p.stem for p in folder.glob("*.toml")))))
     try:
         return plan_from(tomllib.loads(path.read_text()))
-    except (tomllib.TOMLDecodeError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
         raise PlanError(f"{path} is not a plan: {error}") from None
 
 

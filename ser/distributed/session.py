@@ -162,7 +162,7 @@ def _new_name(request: Request) -> str:
 
 def _resumed(request: Request) -> SweepRecord:
     fixed = ("plan", "corpus", "split", "cells", "trials_per_cell", "max_epochs", "search", "seed", "name", "settings")
-    given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(request, name) not in (None, [])]
+    given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(request, name) not in (None, [], ())]
     if given:
         raise PlanError(f"--resume takes the plan from the sweep's journal: leave away {', '.join(given)}")
     assert request.resume is not None

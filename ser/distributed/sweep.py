@@ -11,7 +11,14 @@ from ser.distributed.conductor import Conductor
 from ser.distributed.display import Display
 from ser.distributed.plan import Plan
 from ser.distributed.trainable import train
-from ser.distributed.tuning import SweepCallback, SweepScheduler, SweepSearch, folder_of, key_of
+from ser.distributed.tuning import (
+    SweepCallback,
+    SweepScheduler,
+    SweepSearch,
+    folder_of,
+    key_of,
+    trial_resources,
+)
 from ser.journal import Journal
 from ser.trial import TrialData
 
@@ -81,9 +88,7 @@ def _tuner(
 ) -> tune.Tuner:
     folder.storage.mkdir(parents=True, exist_ok=True)
     n_starts = len(list(folder.storage.glob("run-*")))
-    trainable = tune.with_resources(
-        tune.with_parameters(train, data=data), {"cpu": plan.cpus_per_trial, "gpu": plan.gpus_per_trial}
-    )
+    trainable = tune.with_resources(tune.with_parameters(train, data=data), trial_resources(plan))
     return tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(

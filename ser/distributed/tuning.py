@@ -51,9 +51,8 @@ class SweepSearch(Searcher):
         """How many trials the cluster can run at a time now."""
         if time.monotonic() - self._looked_s > _RESOURCES_EVERY_S:
             there = resources()
-            slots = there.get("CPU", 1) / self._plan.cpus_per_trial
-            if self._plan.gpus_per_trial:
-                slots = min(slots, there.get("GPU", 0) / self._plan.gpus_per_trial)
+            needs = trial_resources(self._plan)
+            slots = min(there.get(name.upper(), 0) / amount for name, amount in needs.items() if amount)
             self._slots, self._looked_s = max(1, int(slots)), time.monotonic()
         return self._slots
 
@@ -120,6 +119,11 @@ class SweepCallback(Callback):
     def _end(self, event: Ended) -> None:
         self._conductor.end(event)
         self._display.ended(event)
+
+
+def trial_resources(plan: Plan) -> dict[str, float]:
+    """What a trial takes of the cluster as it is now: GPUs only where there are any."""
+    return {"cpu": plan.cpus_per_trial, "gpu": plan.gpus_per_trial if resources().get("GPU") else 0.0}
 
 
 def key_of(trial: Trial) -> TrialKey:

@@ -1,0 +1,133 @@
+"""The README's commands, run word for word, and its way of comparing the cells, looked at in a browser."""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ser.config import all_cells
+
+pytestmark = pytest.mark.integration
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+README = (REPOSITORY / "README.md").read_text()
+ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def block(mark: str) -> str:
+    """The commands behind a mark of the README."""
+    match = re.search(rf"<!-- {mark} -->\n```bash\n(.*?)```", README, re.DOTALL)
+    assert match is not None
+    return match.group(1)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder in which the README's first command has run, and what it printed."""
+    folder = tmp_path_factory.mktemp("readme")
+    shutil.copytree(REPOSITORY / "tune", folder / "tune")
+    done = subprocess.run(
+        ["bash", "-c", block("demo")], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout
+
+
+@pytest.fixture(scope="module")
+def interface(demo: tuple[Path, str]) -> Iterator[str]:
+    """MLflow's own UI, started by `mlflow ui` in the folder of the sweep; its address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        ["mlflow", "ui", "-p", str(port), "-w", "1"],
+        cwd=demo[0],
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{address}/health", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.25)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def test_the_first_command_compares_all_cells_and_names_the_next_commands(demo: tuple[Path, str]) -> None:
+    _, printed = demo
+    cells = list(all_cells())
+    assert len(cells) == 8
+    for cell in cells:
+        assert re.search(rf"^ +{cell} +\d+\.\d ± \d", printed, re.MULTILINE), printed
+    assert "synthetic" in printed
+    assert "mlflow ui" in printed
+    assert "mlflow models serve -m models:/ser-synthetic@champion --env-manager local" in printed
+
+
+def test_the_printed_address_shows_the_best_run_of_each_cell_side_by_side(
+    demo: tuple[Path, str], interface: str, tmp_path: Path
+) -> None:
+    if BROWSER is None:
+        pytest.skip("no Chromium on this machine")
+    printed = re.search(r"open (http://127\.0\.0\.1:5000(/#\S+))", demo[1])
+    assert printed is not None
+    page = look_at(interface + printed.group(2), profile=tmp_path, picture=tmp_path / "compare.png")
+    for cell in all_cells():
+        assert re.search(rf"{cell} \d{{3}}", page), f"{cell} is not on the page"
+    assert "best_val_uar" in page
+    assert "test_uar" in page
+    assert (tmp_path / "compare.png").stat().st_size > 20_000
+
+
+def look_at(address: str, *, profile: Path, picture: Path) -> str:
+    """The page at `address` as a browser shows it: its text, and a picture of it."""
+    common = [
+        str(BROWSER),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={profile / 'profile'}",
+        "--window-size=2000,1300",
+        "--virtual-time-budget=30000",
+    ]
+    subprocess.run([*common, f"--screenshot={picture}", address], capture_output=True, check=True, timeout=180)
+    shown = subprocess.run([*common, "--dump-dom", address], capture_output=True, text=True, check=True, timeout=180)
+    return shown.stdout
+
+
+@pytest.mark.parametrize("mark", ["install", "demo", "quick", "tests"])
+def test_each_marked_block_is_there(mark: str) -> None:
+    assert block(mark).strip()
+
+
+def test_every_script_and_plan_that_the_readme_names_exists() -> None:
+    for name in set(re.findall(r"tune/\w+\.py", README)):
+        assert (REPOSITORY / name).is_file(), name
+    for name in set(re.findall(r"--plan (\w+)", README)):
+        assert (REPOSITORY / "tune" / "plans" / f"{name}.toml").is_file(), name
+
+
+def test_every_picture_that_the_readme_shows_exists() -> None:
+    for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
+        assert (REPOSITORY / name).is_file(), name
