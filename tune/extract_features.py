@@ -1,4 +1,4 @@
-"""Extract the features of a corpus into the store by Ray tasks, for sweeps to come; what is there is not computed again.
+"""Extract the features of a corpus into the store by Ray tasks, for sweeps to come; what is there stays.
 
     python tune/extract_features.py --corpus-dir data/cremad
 

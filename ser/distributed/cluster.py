@@ -5,10 +5,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-
 import ray
 
 
@@ -34,16 +30,25 @@ def connected(address: str | None) -> Iterator[None]:
             configure_logging=True,
         )
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ClusterError(
-            f"no Ray cluster answers at '{address}' ({error}): start one with `ray start --head`, correct "
-            "--ray-address (or RAY_ADDRESS), or leave it away to use this machine alone"
-        ) from None
+        raise ClusterError(_not_connected(address, str(error))) from None
     for name in ("ray", "ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _not_connected(address: str | None, reason: str) -> str:
+    if "Unauthenticated" in reason:
+        return (
+            f"the Ray cluster at '{address}' wants its token: set RAY_AUTH_TOKEN, or copy ~/.ray/auth_token of the "
+            "machine that started it"
+        )
+    return (
+        f"no Ray cluster answers at '{address}' ({reason.splitlines()[0]}): start one with `ray start --head`, correct "
+        "--ray-address (or RAY_ADDRESS), or leave it away to use this machine alone"
+    )
 
 
 def resources() -> dict[str, float]:

@@ -57,7 +57,7 @@ def find_clips(choice: CorpusChoice, folder: Path, console: Console) -> tuple[Cl
         CorpusError: nothing usable there.
     """
     corpus = CORPORA[choice.name]
-    scan = corpus().scan(folder)
+    scan = corpus().scan(folder.resolve())
     console.print(f"Corpus {choice.name} in {folder}: {describe(corpus, scan.clips)}")
     if scan.misnamed:
         _tell(console, "files whose names do not fit the corpus are left out", scan.misnamed)
@@ -106,7 +106,7 @@ def prepare(experiments: Mapping[str, Experiment], *, corpus_dir: Path, store_di
     """
     choice, split = _common(experiments)
     pipeline = _pipeline(experiments)
-    store = FeatureStore(store_dir)
+    store = FeatureStore(store_dir.resolve())
     clips = find_clips(choice, corpus_dir, console)
     partition(clips, split)
     extraction = extract_all(clips, store, pipeline, console)

@@ -14,13 +14,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ser.config import all_cells
 from ser.corpora.base import CORPORA, CorpusError
 from ser.corpora.synthetic import make_synthetic
 from ser.distributed.closing import FINISHED, STOPPED, conclude
 from ser.distributed.cluster import ClusterError, connected
 from ser.distributed.dry_run import show_plan
-from ser.distributed.plan import Plan, PlanError, plan_from, read_plan, with_settings
+from ser.distributed.plan import Plan, PlanError, cell_names, plan_from, read_plan, with_settings
 from ser.distributed.preparation import corpus_facts, prepare, refuse_other_clips, share
 from ser.distributed.sweep import SweepFolder, run
 from ser.features.store import StoreError
@@ -125,7 +124,7 @@ def seconds(text: str) -> float:
     """
     factors = {"s": 1.0, "m": 60.0, "h": 3600.0}
     number, unit = text[:-1], text[-1:]
-    if unit not in factors or not number.replace(".", "", 1).isdigit() or not float(number):
+    if unit not in factors or not number.replace(".", "", 1).isdecimal() or not float(number):
         raise PlanError(f"--time-budget must be a number with s, m or h, as in 30m; got '{text}'")
     return float(number) * factors[unit]
 
@@ -139,7 +138,7 @@ def _new_plan(request: Request) -> Plan:
         "max_epochs": request.max_epochs,
         "search": request.search,
         "seed": request.seed,
-        "cells": None if request.cells is None else _cells(request.cells),
+        "cells": None if request.cells is None else cell_names(request.cells),
     }
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     plan = with_settings(replace(plan, **changed), _settings(request.settings))
@@ -151,11 +150,11 @@ def _new_plan(request: Request) -> Plan:
 
 
 def _new_name(request: Request) -> str:
-    name = request.name or f"{request.plan or 'quick'}-{datetime.now():%Y%m%d-%H%M%S}"
+    name = request.name or f"{Path(request.plan or 'quick').stem}-{datetime.now():%Y%m%d-%H%M%S}"
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise PlanError(f"a sweep's name is made of letters, digits, '.', '_' and '-', got '{name}'")
     journal = _folder(request, name).journal
-    if journal.exists() and journal.stat().st_size:
+    if journal.exists() and replay(journal).name:
         raise JournalError(f"there is a sweep '{name}': go on with --resume {name}, or choose another --name")
     return name
 
@@ -174,10 +173,6 @@ def _resumed(request: Request) -> SweepRecord:
 
 def _folder(request: Request, name: str) -> SweepFolder:
     return SweepFolder(request.home / "sweeps" / name)
-
-
-def _cells(text: str) -> tuple[str, ...]:
-    return tuple(all_cells()) if text == "all" else tuple(dict.fromkeys(text.split(",")))
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, Value]:

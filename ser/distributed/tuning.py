@@ -25,7 +25,7 @@ class SweepSearch(Searcher):
     """Asks the conductor for trials, never more of them at a time than can run."""
 
     def __init__(self, conductor: Conductor, plan: Plan, storage: Path) -> None:
-        super().__init__(metric="epoch", mode="max")
+        super().__init__()
         self._conductor = conductor
         self._plan = plan
         self._storage = storage
@@ -138,6 +138,6 @@ def folder_of(key: TrialKey) -> str:
 
 
 def latest_state(storage: Path, key: TrialKey) -> Path | None:
-    """The folder of the newest training state that any driver of this sweep left of a trial, or None."""
-    found = storage.glob(f"run-*/{folder_of(key)}/checkpoint_*/{FILE_NAME}")
+    """The folder of the newest training state that any driver of this sweep left of a trial, absolute, or None."""
+    found = storage.resolve().glob(f"run-*/{folder_of(key)}/checkpoint_*/{FILE_NAME}")
     return max((path.parent for path in found), key=lambda path: path.stat().st_mtime, default=None)

@@ -35,25 +35,34 @@ def confusion_figure(confusion: Sequence[Sequence[int]], labels: Sequence[str], 
     return figure
 
 
-def leaderboard_figure(rows: Sequence[Row], *, title: str) -> Figure:
-    """Validation and test UAR of the cells, one standard error over clips each, and the chance level."""
+def leaderboard_figure(rows: Sequence[Row], *, title: str, n_classes: int) -> Figure:
+    """Validation and test UAR of the cells, one standard error over clips each, and the chance level.
+
+    Args:
+        rows: at least one, best first.
+        title: what was compared, on which clips.
+        n_classes: C; chance is 1 / C.
+    """
     figure = Figure(figsize=(8, 0.55 * len(rows) + 1.8), dpi=130, layout="constrained")
     axes = figure.add_subplot()
     for place, row in enumerate(rows):
         colour = _DIMENSION_COLOURS[row.cell.rsplit("-", 1)[1]]
-        axes.barh(place, 100 * row.val_uar, color=colour, height=0.62, alpha=0.75)
+        width, error = 100 * row.val_uar, 100 * row.val_standard_error
+        axes.barh(place, width, xerr=error, color=colour, ecolor="0.45", height=0.62, alpha=0.75)
         axes.errorbar(
             100 * row.test_uar, place, xerr=100 * row.test_standard_error,
             fmt="D", color="black", markersize=5, capsize=3,
         )  # fmt: skip
         axes.text(1, place, f"{100 * row.val_uar:.1f}", va="center", fontsize=9, fontweight="bold")
-    chance = 100 / 6
+    chance = 100 / n_classes
     axes.axvline(chance, color="0.35", linestyle=":", linewidth=1.2)
     axes.text(chance, len(rows) - 0.42, " chance", color="0.35", fontsize=8, va="bottom")
     axes.set_yticks(range(len(rows)), [row.cell for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(0, max(70.0, *(100 * row.test_uar + 5 for row in rows), *(100 * row.val_uar + 5 for row in rows)))
-    axes.set_xlabel("UAR %   bar: best validation UAR of the cell;   diamond: its test UAR ± 1 standard error")
+    axes.set_xlabel(
+        "UAR %   bar: best validation UAR of the cell;   diamond: its test UAR;   ± 1 standard error over clips"
+    )
     axes.set_title(title, fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -127,7 +127,11 @@ class Sender:
             time_ms = round(event.time_s * 1000)
             runs.log_metrics(run_id, [Metric("best_val_uar", best.val_uar, time_ms, 0)])
             runs.client.log_text(run_id, leaderboard_text(rows), "leaderboard.txt")
-            runs.client.log_figure(run_id, leaderboard_figure(rows, title=self._title()), "leaderboard.png")
+            runs.client.log_figure(
+                run_id,
+                leaderboard_figure(rows, title=self._title(), n_classes=len(self._record.facts["emotions"])),
+                "leaderboard.png",
+            )
         best_of_cells = {row.key for row in rows}
         for key, trial in self._record.trials.items():
             if trial.outcome == "completed":

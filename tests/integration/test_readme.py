@@ -3,23 +3,21 @@
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from processes import MLFLOW, REPOSITORY, free_port, run, running
 from ser.config import all_cells
 
 pytestmark = pytest.mark.integration
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 README = (REPOSITORY / "README.md").read_text()
-ENVIRONMENT = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
@@ -35,38 +33,26 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A folder in which the README's first command has run, and what it printed."""
     folder = tmp_path_factory.mktemp("readme")
     shutil.copytree(REPOSITORY / "tune", folder / "tune")
-    done = subprocess.run(
-        ["bash", "-c", block("demo")], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = run("bash", "-c", block("demo"), folder=folder, timeout_s=1200, variables={"PATH": PATH})
+    assert done.code == 0, done.seen
     return folder, done.stdout
 
 
 @pytest.fixture(scope="module")
 def interface(demo: tuple[Path, str]) -> Iterator[str]:
     """MLflow's own UI, started by `mlflow ui` in the folder of the sweep; its address."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = subprocess.Popen(
-        ["mlflow", "ui", "-p", str(port), "-w", "1"],
-        cwd=demo[0],
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(240):
-            try:
-                urllib.request.urlopen(f"{address}/health", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.25)
+    address = f"http://127.0.0.1:{(port := free_port())}"
+    with running(MLFLOW, "ui", "-p", port, "-w", "1", folder=demo[0]) as server:
+        server.wait_until(lambda: answers(f"{address}/health"))
         yield address
-    finally:
-        server.terminate()
-        server.wait(30)
+
+
+def answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(address, timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_the_first_command_compares_all_cells_and_names_the_next_commands(demo: tuple[Path, str]) -> None:

@@ -1,0 +1,135 @@
+"""What the events of a journal add up to."""
+
+import itertools
+
+import pytest
+
+from ser.journal import Asked, Closed, Ended, Journal, JournalError, Reported, Started, TrialKey
+from ser.replay import FINAL_OUTCOMES, SweepRecord, best_trial, replay
+
+
+def asked(cell: str, number: int) -> Asked:
+    return Asked(cell, number, {"training.lr": 0.1}, {"training.lr": 0.1})
+
+
+def reported(cell: str, number: int, epoch: int, uar: float, loss: float = 1.0) -> Reported:
+    return Reported(cell, number, epoch, {"val_uar": uar, "val_loss": loss}, [[1]], False)
+
+
+def record_of(*events) -> SweepRecord:
+    record = SweepRecord()
+    for event in (Started("s", {"cells": ["a", "b"]}, {}, time_s=100.0), *events):
+        record.apply(event)
+    return record
+
+
+def test_a_sweep_is_the_sum_of_its_events():
+    record = record_of(
+        asked("a", 0),
+        asked("b", 0),
+        reported("a", 0, 1, 0.3),
+        reported("a", 0, 2, 0.4),
+        Ended("a", 0, "completed"),
+        asked("a", 1),
+        reported("b", 0, 1, 0.2),
+        Ended("b", 0, "pruned"),
+        Closed("killed"),
+    )
+    assert [str(key) for key in record.trials] == ["s/a/000", "s/b/000", "s/a/001"]
+    assert [trial.outcome for trial in record.trials.values()] == ["completed", "pruned", "open"]
+    assert sorted(record.trials[TrialKey("s", "a", 0)].reports) == [1, 2]
+    assert (record.name, record.started_s) == ("s", 100.0)
+    assert record.closed is not None
+
+
+def test_a_sweep_taken_up_again_is_open_and_began_when_it_first_did():
+    record = record_of(Closed("killed"))
+    record.apply(Started("s", {"cells": ["a"]}, {"git": "new"}, time_s=900.0))
+    assert record.closed is None
+    assert (record.started_s, record.facts) == (100.0, {"git": "new"})
+
+
+@pytest.mark.parametrize(("outcome", "final"), [*((o, True) for o in FINAL_OUTCOMES), ("killed", False)])
+def test_only_a_killed_trial_is_taken_up_again(outcome, final):
+    record = record_of(asked("a", 0), Ended("a", 0, outcome))
+    assert record.trials[TrialKey("s", "a", 0)].is_final is final
+    assert not record_of(asked("a", 0)).trials[TrialKey("s", "a", 0)].is_final
+
+
+def test_a_trial_that_was_killed_once_is_known_for_it():
+    trial = record_of(asked("a", 0), Ended("a", 0, "killed"), Ended("a", 0, "completed")).of_cell("a")[0]
+    assert (trial.outcome, trial.was_killed) == ("completed", True)
+    assert not record_of(asked("a", 0), Ended("a", 0, "completed")).of_cell("a")[0].was_killed
+
+
+def test_trials_of_a_cell_come_in_the_order_of_their_numbers():
+    record = record_of(asked("a", 11), asked("b", 1), asked("a", 2), asked("a", 0))
+    assert [trial.key.number for trial in record.of_cell("a")] == [0, 2, 11]
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [
+        ({1: (0.2, 1.0), 2: (0.5, 1.0), 3: (0.4, 0.1)}, 2),
+        ({1: (0.5, 1.0), 2: (0.5, 0.9), 3: (0.5, 1.1)}, 2),
+        ({3: (0.5, 1.0), 1: (0.5, 1.0), 2: (0.5, 1.0)}, 1),
+    ],
+)
+def test_the_best_epoch_is_by_uar_then_loss_then_the_earlier(scores, best):
+    events = [reported("a", 0, epoch, *score) for epoch, score in scores.items()]
+    trial = record_of(asked("a", 0), *events).of_cell("a")[0]
+    assert trial.best is not None
+    assert trial.best.epoch == best
+
+
+def test_a_trial_without_a_report_has_no_best_epoch():
+    assert record_of(asked("a", 0)).of_cell("a")[0].best is None
+
+
+def test_the_best_of_a_cell_is_a_completed_trial():
+    events = [asked("a", n) for n in range(4)]
+    events += [reported("a", n, 1, uar) for n, uar in enumerate((0.3, 0.6, 0.9, 0.8))]
+    ends = [Ended("a", n, outcome) for n, outcome in enumerate(("completed", "completed", "pruned", "failed"))]
+    best = record_of(*events, *ends).best_of_cell("a")
+    assert best is not None
+    assert best.key.number == 1
+    assert record_of(*events).best_of_cell("a") is None
+
+
+def test_test_figures_choose_nothing():
+    events = []
+    for n, (uar, test_uar) in enumerate(((0.5, 0.1), (0.4, 0.9))):
+        events += [asked("a", n), reported("a", n, 1, uar), Ended("a", n, "completed", test={"uar": test_uar})]
+    best = record_of(*events).best_of_cell("a")
+    assert best is not None
+    assert best.key.number == 0
+
+
+def test_equal_trials_are_told_apart_by_their_numbers_in_any_order():
+    events = [event for n in range(3) for event in (asked("a", n), reported("a", n, 1, 0.5))]
+    trials = record_of(*events).of_cell("a")
+    assert {best_trial(order).key.number for order in itertools.permutations(trials)} == {0}
+    assert best_trial([]) is None
+
+
+def test_replay_reads_what_a_journal_holds(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl")
+    events = [Started("s", {}, {}), asked("a", 0), reported("a", 0, 1, 0.5), Ended("a", 0, "completed")]
+    for event in events:
+        journal.append(event)
+    journal.close()
+    record = replay(journal.path)
+    assert record.of_cell("a")[0].ended == events[-1]
+    assert record.of_cell("a")[0].reports == {1: events[2]}
+
+
+def test_a_missing_journal_is_named_with_its_remedy(tmp_path):
+    with pytest.raises(JournalError, match=r"there is no journal at .*: check the name of the sweep"):
+        replay(tmp_path / "journal.jsonl")
+
+
+def test_a_damaged_journal_is_refused(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b"rubbish\nmore\n")
+    with pytest.raises(JournalError, match="damaged at byte 0"):
+        replay(path)
