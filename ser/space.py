@@ -8,6 +8,7 @@ a field that is itself settings, or a mapping of names to settings, adds its nam
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Annotated, Any, TypeVar, cast, dataclass_transform, get_args, get_origin, get_type_hints
 
 from ser.registry import unknown_name
@@ -236,17 +237,25 @@ def _check(name: str, value: Value, allowed: Range) -> None:
         raise SettingError(f"{name} must {rule}, got {value!r}")
 
 
+def _annotated(holder: object) -> dict[str, tuple[type, Range]]:
+    return _annotated_fields(cast(Any, type(holder)))
+
+
+@cache
+def _annotated_fields(cls: Any) -> dict[str, tuple[type, Range]]:
+    """Type and range of each field of `cls` that is a setting, in order."""
+    hints = get_type_hints(cls, include_extras=True)
+    found = {field.name: hints[field.name] for field in fields(cls)}
+    return {name: get_args(hint)[:2] for name, hint in found.items() if get_origin(hint) is Annotated}
+
+
 def _own_settings(holder: object) -> Iterator[Setting]:
-    hints = get_type_hints(type(holder), include_extras=True)
-    for field in fields(cast(Any, holder)):
-        hint = hints[field.name]
-        if get_origin(hint) is Annotated:
-            kind, allowed, *_ = get_args(hint)
-            yield Setting(field.name, kind, allowed, getattr(holder, field.name))
+    for name, (kind, allowed) in _annotated(holder).items():
+        yield Setting(name, kind, allowed, getattr(holder, name))
 
 
 def _parts(holder: object) -> Iterator[tuple[str, Any]]:
-    own = {setting.name for setting in _own_settings(holder)}
+    own = _annotated(holder)
     for field in fields(cast(Any, holder)):
         value = getattr(holder, field.name)
         if isinstance(value, Mapping):
@@ -265,6 +274,6 @@ def _with(holder: S, values: Mapping[str, Value], prefix: str) -> S:
         value = getattr(holder, field.name)
         if isinstance(value, Mapping):
             changes[field.name] = {n: _with(p, values, f"{prefix}{field.name}.{n}.") for n, p in value.items()}
-        elif field.name not in {s.name for s in _own_settings(holder)}:
+        elif field.name not in _annotated(holder):
             changes[field.name] = _with(value, values, f"{prefix}{field.name}.")
     return cast(S, replace(cast(Any, holder), **changes))

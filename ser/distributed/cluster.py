@@ -2,10 +2,14 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
+
+
+_PROBE_S = 10.0
 
 
 class ClusterError(RuntimeError):
@@ -22,6 +26,7 @@ def connected(address: str | None) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS") or None
     _refuse_remote_drivers(address)
     try:
+        _probe(address)
         ray.init(
             address=address or "local",
             include_dashboard=False if address is None else None,
@@ -29,7 +34,7 @@ def connected(address: str | None) -> Iterator[None]:
             logging_level=logging.ERROR,
             configure_logging=True,
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ClusterError(_not_connected(address, str(error))) from None
     for name in ("ray", "ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -64,3 +69,10 @@ def _refuse_remote_drivers(address: str | None) -> None:
             "the cluster with --ray-address auto; from outside, submit it: "
             "ray job submit --address http://HEAD:8265 -- python tune/run_sweep.py ..."
         )
+
+
+def _probe(address: str | None) -> None:
+    """Fail where nobody listens; Ray itself would try for many minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S).close()

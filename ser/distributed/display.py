@@ -9,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ser.distributed.conductor import GLOBAL
 from ser.journal import Ended, TrialKey
 from ser.replay import FINAL_OUTCOMES, SweepRecord
 from ser.report.leaderboard import leaderboard, leaderboard_table
@@ -99,13 +100,14 @@ class Display:
         if not took:
             return None
         mean = sum(map(sum, took.values())) / sum(map(len, took.values()))
-        cells = self._record.plan["cells"]
-        per_cell = self._n_trials / len(cells)
-        left = 0.0
-        for cell in cells:
-            ended = took.get(cell, [])
-            left += max(0.0, per_cell - len(ended)) * (sum(ended) / len(ended) if ended else mean)
-        left = left / self._n_slots
+        n_done = Counter(key.cell for key, trial in self._record.trials.items() if trial.is_final)
+        left = (self._n_trials - n_done.total()) * mean
+        if self._record.plan["search"] != GLOBAL:
+            cells = self._record.plan["cells"]
+            times = {cell: took.get(cell) or [mean] for cell in cells}
+            per_cell = self._n_trials / len(cells)
+            left = sum((per_cell - n_done[cell]) * sum(times[cell]) / len(times[cell]) for cell in cells)
+        left /= self._n_slots
         return left if self._budget_s is None else min(left, max(0.0, self._budget_s - gone))
 
 

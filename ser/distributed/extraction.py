@@ -7,7 +7,7 @@ sees only facts (digest, length, peak), never features; the number of tasks in f
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,15 +30,8 @@ _CLIPS_PER_TASK = 32
 
 @dataclass(frozen=True)
 class Extraction:
-    """What was found in the sound of a corpus: facts by clip name, and the clips that could not be used."""
+    """What was found in the sound of clips: facts by name, why some cannot be used, how many were computed."""
 
-    facts: dict[str, AudioFacts] = field(default_factory=dict)
-    unusable: dict[str, str] = field(default_factory=dict)
-    n_computed: int = 0
-
-
-@dataclass(frozen=True)
-class _Result:
     facts: dict[str, AudioFacts]
     unusable: dict[str, str]
     n_computed: int
@@ -59,19 +52,20 @@ def extract(
         pipeline: what to compute.
         progress: told clips done and clips per second.
     """
-    extraction = Extraction()
-    done, computed, started = 0, 0, time.monotonic()
-    for result in _results(clips, store, pipeline):
-        extraction.facts.update(result.facts)
-        extraction.unusable.update(result.unusable)
-        done += len(result.facts) + len(result.unusable)
-        computed += result.n_computed
+    found: dict[str, AudioFacts] = {}
+    unusable: dict[str, str] = {}
+    n_computed, started = 0, time.monotonic()
+    for part in _parts(clips, store, pipeline):
+        found |= part.facts
+        unusable |= part.unusable
+        n_computed += part.n_computed
+        done = len(found) + len(unusable)
         progress(done, done / (time.monotonic() - started))
-    return Extraction(dict(sorted(extraction.facts.items())), dict(sorted(extraction.unusable.items())), computed)
+    return Extraction(dict(sorted(found.items())), dict(sorted(unusable.items())), n_computed)
 
 
-def _results(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline) -> Iterator[_Result]:
-    in_flight: list[ray.ObjectRef[_Result]] = []
+def _parts(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline) -> Iterator[Extraction]:
+    in_flight: list[ray.ObjectRef[Extraction]] = []
     bound = 4 * max(1, int(resources().get("CPU", 1)))
     batches = [clips[first : first + _CLIPS_PER_TASK] for first in range(0, len(clips), _CLIPS_PER_TASK)]
     for batch in batches:
@@ -84,7 +78,7 @@ def _results(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline) -> 
         yield _get(ready[0])
 
 
-def _get(ref: ray.ObjectRef[_Result]) -> _Result:
+def _get(ref: ray.ObjectRef[Extraction]) -> Extraction:
     try:
         return ray.get(ref)
     except RayTaskError as error:
@@ -92,7 +86,7 @@ def _get(ref: ray.ObjectRef[_Result]) -> _Result:
 
 
 @ray.remote(num_cpus=1, max_retries=3)
-def _extract_batch(batch: Sequence[tuple[str, Path]], store: FeatureStore, pipeline: Pipeline) -> _Result:
+def _extract_batch(batch: Sequence[tuple[str, Path]], store: FeatureStore, pipeline: Pipeline) -> Extraction:
     found: dict[str, AudioFacts] = {}
     unusable: dict[str, str] = {}
     n_computed = 0
@@ -104,7 +98,7 @@ def _extract_batch(batch: Sequence[tuple[str, Path]], store: FeatureStore, pipel
             unusable[name] = str(error)
         except OSError as error:
             unusable[name] = f"cannot be read ({error.strerror}): check the file and its permissions"
-    return _Result(found, unusable, n_computed)
+    return Extraction(found, unusable, n_computed)
 
 
 def _ensure(data: bytes, store: FeatureStore, pipeline: Pipeline) -> tuple[AudioFacts, bool]:

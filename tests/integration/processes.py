@@ -16,7 +16,7 @@ SWEEP = REPOSITORY / "tune" / "run_sweep.py"
 EXTRACT = REPOSITORY / "tune" / "extract_features.py"
 MLFLOW = Path(sys.executable).with_name("mlflow")
 
-_FROM_OUTSIDE = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PYTHONPATH")
+FROM_OUTSIDE = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PYTHONPATH")
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Command:
     """A command under way; what it writes is in two files in `folder`."""
 
     def __init__(self, *words: object, folder: Path, variables: Mapping[str, str] | None = None) -> None:
-        environment = {name: value for name, value in os.environ.items() if name not in _FROM_OUTSIDE}
+        environment = {name: value for name, value in os.environ.items() if name not in FROM_OUTSIDE}
         self._stdout, self._stderr = folder / "stdout.txt", folder / "stderr.txt"
         with self._stdout.open("w") as out, self._stderr.open("w") as error:
             self._process = subprocess.Popen(

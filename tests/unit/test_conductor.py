@@ -4,7 +4,6 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,12 @@ from ser.replay import SweepRecord, replay
 from ser.report.leaderboard import leaderboard
 
 CELLS = ("lenet5-1d", "sercnn-2d", "vgg16-2d")
-N_TRIALS = 5
-FAILING = {("sercnn-2d", 2), ("vgg16-2d", 3)}
+N_TRIALS = 4
+FAILING = {("sercnn-2d", 2), ("vgg16-2d", 0), ("vgg16-2d", 2)}
 SEARCHED = ("training.lr", "model.dropout", "training.batch_size")
 
 
-class Died(Exception):
-    """The driver, in the middle of something."""
+DONE = object()
 
 
 def plan(**changes: Any) -> Plan:
@@ -84,7 +82,7 @@ def drive(conductor: Conductor, of: Plan = PLAN, *, slots: int = 1, seed: int = 
             yield
         if running:
             trial = rng.choice(running)
-            if next(trial, Died) is Died:
+            if next(trial, DONE) is DONE:
                 running.remove(trial)
             yield
 
@@ -118,10 +116,10 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_played_sweep_holds_every_way_to_end(uninterrupted):
     outcomes = [trial.outcome for trial in replay(uninterrupted).trials.values()]
-    assert len(outcomes) == len(CELLS) * N_TRIALS == 15
+    assert len(outcomes) == len(CELLS) * N_TRIALS == 12
     assert outcomes.count("failed") == 2
     assert outcomes.count("pruned") >= 4
-    assert outcomes.count("completed") >= 5
+    assert outcomes.count("completed") >= 4
     assert replay(uninterrupted).closed.outcome == "finished"
 
 
@@ -168,7 +166,7 @@ def test_killed_after_any_event_and_resumed_is_as_uninterrupted(tmp_path, search
     of = plan(search=search)
     first = tmp_path / "first.jsonl"
     expected = told(whole(first, of))
-    assert n_lines(first) > 70
+    assert n_lines(first) > 50
     for n in range(1, n_lines(first) + 1):
         resumed = whole(cut(first, tmp_path / "cut.jsonl", n, torn=n), of)
         assert told(resumed) == expected, f"killed after event {n}"
@@ -176,12 +174,12 @@ def test_killed_after_any_event_and_resumed_is_as_uninterrupted(tmp_path, search
 
 def test_killed_again_and_again_is_as_uninterrupted(uninterrupted, tmp_path):
     expected, rng = told(replay(uninterrupted)), random.Random(0)
-    for n in range(100):
+    for n in range(60):
         path = tmp_path / f"{n}.jsonl"
         shutil.copy(uninterrupted, path)
         known = 1
-        for _ in range(4):
-            known = rng.randint(known, min(n_lines(path), known + 30))
+        for _ in range(3):
+            known = rng.randint(known, min(n_lines(path), known + 40))
             whole(cut(path, path, known))
         assert told(replay(path)) == expected
 
@@ -190,7 +188,7 @@ def killed_at(path: Path, step: int, of: Plan = PLAN, *, orderly: bool, **how: i
     """Play a sweep and let go of it after `step` steps; whether there were so many."""
     journal, conductor = conducted(path, of)
     steps = drive(conductor, of, **how)
-    went_on = all(next(steps, Died) is not Died for _ in range(step))
+    went_on = all(next(steps, DONE) is not DONE for _ in range(step))
     if orderly:
         conductor.close()
     journal.close()
@@ -200,18 +198,19 @@ def killed_at(path: Path, step: int, of: Plan = PLAN, *, orderly: bool, **how: i
 def test_stopped_in_order_at_any_step_and_resumed_is_as_uninterrupted(uninterrupted, tmp_path):
     expected, step = told(replay(uninterrupted)), 0
     while killed_at(path := tmp_path / f"{step}.jsonl", step, orderly=True):
-        assert replay(path).closed.outcome == "killed"
+        is_finished = told(replay(path)) == expected
+        assert replay(path).closed.outcome == ("finished" if is_finished else "killed")
         assert {trial.outcome for trial in replay(path).trials.values()} <= {"completed", "pruned", "failed", "killed"}
         assert told(whole(path)) == expected, f"stopped after step {step}"
         step += 1
-    assert step > 60
+    assert step > 50
 
 
 @pytest.mark.parametrize("search", ["per-cell", GLOBAL])
 @pytest.mark.parametrize("slots", [2, 4])
 def test_with_several_at_a_time_nothing_is_lost_and_nothing_is_done_twice(tmp_path, slots, search):
     of = plan(search=search)
-    for step in range(1, 70, 3):
+    for step in range(1, 45, 3):
         path = tmp_path / f"{step}.jsonl"
         assert killed_at(path, step, of, orderly=step % 2 == 0, slots=slots, seed=step)
         before = replay(path)
@@ -300,7 +299,7 @@ def test_a_repeated_report_changes_nothing(tmp_path):
 
 def test_an_interrupted_trial_comes_first_with_its_settings(tmp_path):
     path = tmp_path / "journal.jsonl"
-    assert killed_at(path, 40, orderly=False)
+    assert killed_at(path, 35, orderly=False)
     key = next(key for key, trial in replay(path).trials.items() if trial.outcome == "open")
     journal, conductor = conducted(path)
     assert conductor.record.trials[key].ended.outcome == "killed"
@@ -356,7 +355,7 @@ def test_one_search_over_all_gives_the_defaults_of_each_cell_first(tmp_path):
     assert [trial.key.cell for trial in trials[: len(CELLS)]] == list(CELLS)
     for trial in trials[: len(CELLS)]:
         assert trial.asked.values == of.experiments()[trial.key.cell].flat()
-    assert [trial.key.number for trial in trials] == list(range(15))
+    assert [trial.key.number for trial in trials] == list(range(12))
 
 
 def test_a_finished_sweep_has_no_further_trial(uninterrupted, tmp_path):
@@ -365,7 +364,7 @@ def test_a_finished_sweep_has_no_further_trial(uninterrupted, tmp_path):
     journal, conductor = conducted(path)
     assert conductor.is_finished()
     assert conductor.next_trial() is None
-    assert conductor.n_trials == len(conductor.record.trials) == 15
+    assert conductor.n_trials == len(conductor.record.trials) == 12
     conductor.close()
     journal.close()
     assert replay(path).closed.outcome == "finished"

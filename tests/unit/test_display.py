@@ -1,0 +1,163 @@
+"""What the user sees while a sweep runs."""
+
+import io
+import pickle
+import re
+
+import pytest
+from rich.console import Console
+
+from ser.distributed import display as display_module
+from ser.distributed.display import Display
+from ser.journal import Asked, Ended, Event, Reported, Started
+from ser.replay import SweepRecord
+
+TEST = {"uar": 0.5, "accuracy": 0.5, "macro_f1": 0.5, "confusion": [[1, 1], [1, 1]], "n_parameters": 9}
+
+
+def asked(cell: str, number: int, time_s: float) -> Asked:
+    return Asked(cell, number, {}, {}, time_s=time_s)
+
+
+def reported(cell: str, number: int, epoch: int, uar: float = 0.25) -> Reported:
+    return Reported(cell, number, epoch, {"val_uar": uar, "val_loss": 1.0}, [[3, 1], [2, 2]], False)
+
+
+def ended(cell: str, number: int, outcome: str, time_s: float, reason: str = "") -> Ended:
+    return Ended(cell, number, outcome, reason, bundle="b", test={**TEST, "train_seconds": 2.0}, time_s=time_s)
+
+
+def record_of(*events: Event, search: str = "per-cell") -> SweepRecord:
+    record = SweepRecord()
+    for event in (Started("s", {"cells": ["a", "b"], "search": search}, {}), *events):
+        record.apply(event)
+    return record
+
+
+def shown(
+    record: SweepRecord, *, n_trials: int = 4, n_slots: int = 1, budget_s: float | None = None, terminal: bool = False
+) -> tuple[Display, io.StringIO]:
+    out = io.StringIO()
+    console = Console(file=out, width=120, force_terminal=terminal, color_system=None)
+    return Display(console, record, n_trials=n_trials, n_slots=n_slots, budget_s=budget_s), out
+
+
+def left_s(record: SweepRecord, **how) -> int | None:
+    """Seconds left as the status line has them."""
+    found = re.search(r"about (\d+):(\d\d):(\d\d) left", shown(record, **how)[0].status())
+    return None if found is None else int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3])
+
+
+def test_a_sweep_that_just_began_says_so():
+    status = shown(record_of())[0].status()
+    assert status == "0 of 4 trials done (none yet), 0:00:00 gone, time left not known yet"
+
+
+def test_outcomes_are_counted():
+    events = [asked("a", n, 0.0) for n in range(4)]
+    events += [reported("a", 0, 1), ended("a", 0, "completed", 10.0)]
+    events += [ended("a", 1, "pruned", 10.0), ended("a", 2, "failed", 10.0)]
+    status = shown(record_of(*events), n_trials=8)[0].status()
+    assert status.startswith("3 of 8 trials done (1 completed, 1 pruned, 1 failed), ")
+
+
+def test_time_left_is_that_of_trials_of_the_same_cell_else_of_any():
+    one = [asked("a", 0, 0.0), ended("a", 0, "completed", 10.0)]
+    assert left_s(record_of(*one)) == 10 + 2 * 10
+    both = [*one, asked("b", 0, 10.0), ended("b", 0, "completed", 110.0)]
+    assert left_s(record_of(*both)) == 10 + 100
+    assert left_s(record_of(*both), n_slots=2) == 55
+    assert left_s(record_of(*both), n_trials=8) == 3 * 10 + 3 * 100
+
+
+def test_time_left_is_never_beyond_the_budget():
+    events = [asked("a", 0, 0.0), ended("a", 0, "completed", 1000.0)]
+    assert left_s(record_of(*events), budget_s=60.0) == 60
+    assert left_s(record_of(*events), budget_s=3600.0) == 3000
+
+
+def test_a_night_between_two_drivers_is_no_training_time():
+    events = [asked("a", 0, 0.0), ended("a", 0, "completed", 10.0)]
+    events += [asked("b", 0, 10.0), ended("b", 0, "killed", 15.0), ended("b", 0, "completed", 50_000.0)]
+    assert left_s(record_of(*events)) == 2 * 10
+
+
+def test_one_search_over_all_has_no_share_of_each_cell():
+    events: list[Event] = []
+    for n in range(3):
+        events += [asked("a", n, 0.0), ended("a", n, "completed", 10.0)]
+    assert left_s(record_of(*events, search="global")) == 10
+    events += [asked("a", 3, 0.0), ended("a", 3, "completed", 10.0)]
+    assert left_s(record_of(*events, search="global")) == 0
+
+
+def test_an_ended_trial_gets_a_line():
+    events = [asked("a", 7, 0.0), reported("a", 7, 1, 0.25), reported("a", 7, 2, 0.5), reported("a", 7, 3, 0.4)]
+    last = ended("a", 7, "pruned", 9.0, reason="behind at its rung [3]")
+    display, out = shown(record_of(*events, last))
+    display.ended(last)
+    assert out.getvalue().split() == (
+        [
+            "a",
+            "007",
+            "pruned",
+            "after",
+            "3",
+            "epochs,",
+            "best",
+            "val",
+            "UAR",
+            "50.0",
+            "%",
+            "(behind",
+            "at",
+            "its",
+            "rung",
+            "[3])",
+        ]
+    )
+
+
+def test_a_trial_without_an_epoch_gets_a_line_too():
+    last = ended("a", 0, "failed", 9.0, reason="TrainingError: [bold]no")
+    display, out = shown(record_of(asked("a", 0, 0.0), last))
+    display.ended(last)
+    assert "after  0 epochs, no epoch finished (TrainingError: [bold]no)" in out.getvalue()
+
+
+def test_a_log_gets_a_line_now_and_then(monkeypatch):
+    display, out = shown(record_of())
+    display.tick()
+    assert out.getvalue() == ""
+    monkeypatch.setattr(display_module, "_LINE_EVERY_S", 0.0)
+    display.tick()
+    display.tick()
+    assert out.getvalue().count("0 of 4 trials done") == 2
+    assert "val UAR" not in out.getvalue()
+
+
+def test_a_log_gets_the_leaderboard_more_rarely(monkeypatch):
+    display, out = shown(record_of(asked("a", 0, 0.0), reported("a", 0, 1), ended("a", 0, "completed", 9.0)))
+    monkeypatch.setattr(display_module, "_LINE_EVERY_S", 0.0)
+    display.tick()
+    assert "val UAR" not in out.getvalue()
+    monkeypatch.setattr(display_module, "_TABLE_EVERY_S", 0.0)
+    display.tick()
+    assert "val UAR %" in out.getvalue()
+
+
+def test_a_terminal_shows_the_leaderboard_and_what_runs(monkeypatch):
+    monkeypatch.setattr(display_module, "_REDRAW_EVERY_S", 0.0)
+    events = [asked("a", 0, 0.0), reported("a", 0, 1), ended("a", 0, "completed", 9.0)]
+    events += [asked("b", 0, 0.0), reported("b", 0, 1), reported("b", 0, 2)]
+    display, out = shown(record_of(*events), terminal=True)
+    with display:
+        display.tick()
+    assert "val UAR %" in out.getvalue()
+    assert "b 000: epoch 2" in out.getvalue()
+    assert "a 000: epoch" not in out.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_nothing_of_a_display_is_pickled(terminal):
+    assert pickle.loads(pickle.dumps(shown(record_of(), terminal=terminal)[0])).__dict__ == {}
