@@ -48,7 +48,7 @@ class CremaD:
                 folder that `make_synthetic` made.
         """
         if (folder / SYNTHETIC_MARK).exists():
-            raise CorpusError(f"{folder} holds the synthetic corpus, not CREMA-D: set corpus.name=synthetic")
+            raise CorpusError(f"{folder} holds the synthetic corpus, not CREMA-D: give --corpus synthetic")
         return scan_layouts(folder)
 
 

@@ -9,7 +9,8 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 # `ray start` asks for a token as soon as there is one; a driver sends it only if told to.
-if any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")) or (
-    Path.home() / ".ray" / "auth_token"
-).exists():
+if (
+    any(os.environ.get(name) for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"))
+    or (Path.home() / ".ray" / "auth_token").exists()
+):
     os.environ.setdefault("RAY_AUTH_MODE", "token")

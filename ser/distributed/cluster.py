@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 import ray
 
-
 _PROBE_S = 10.0
 
 

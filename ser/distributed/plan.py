@@ -104,7 +104,8 @@ class Plan:
         """The defaults of each cell with the plan's settings.
 
         Raises:
-            PlanError: a setting that no chosen cell has, one that a key of the plan sets, or a value that does not fit.
+            PlanError: a setting that no chosen cell has, one that a key of the plan sets, one of a single cell that
+                all must share, or a value that does not fit.
         """
         common: dict[str, Value] = {name: getattr(self, key) for name, key in _KEYS.items()}
         for name in (name for part in (self.settings, *self.cell_settings.values()) for name in part if name in common):
@@ -114,6 +115,7 @@ class Plan:
         except SettingError as error:
             raise PlanError(str(error)) from None
         self._refuse_unused(made)
+        self._refuse_unlike(made)
         return made
 
     def _experiment(self, cell: Cell, common: Mapping[str, Value]) -> Experiment:
@@ -127,6 +129,14 @@ class Plan:
         for name in (*self.settings, *self.ranges):
             if name not in known:
                 raise PlanError(str(unknown_name("setting", name, known)))
+
+    def _refuse_unlike(self, experiments: Mapping[str, Experiment]) -> None:
+        """All cells see the same clips, and those of one dimension share what is stored of them."""
+        for cell, experiment in experiments.items():
+            shared = {f"features.{name}" for name in experiment.features.stored()}
+            for name in self.cell_settings.get(cell, {}):
+                if name in shared or name.startswith(("corpus.", "split.")):
+                    raise PlanError(f"{name} is the same for all cells: fix it under settings, not for {cell} alone")
 
 
 def plan_from(values: Mapping[str, Any]) -> Plan:

@@ -67,27 +67,14 @@ class Command:
         code = self._process.wait(timeout_s)
         return Finished(code, self._stdout.read_text(), self._stderr.read_text())
 
-    def signal(self, number: Signals) -> None:
-        """To the command alone, as `kill` does."""
-        self._process.send_signal(number)
-
-    def signal_group(self, number: Signals) -> None:
-        """To the command and all that it started, as a terminal does on Ctrl-C."""
+    def signal(self, number: Signals, *, everyone: bool = False) -> None:
+        """To the command alone, as `kill` does; or to `everyone` of its group too, as a terminal does on Ctrl-C."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, number)
-
-    def group_has_ended(self) -> bool:
-        """Whether neither the command nor anything that it started is left."""
-        self._process.poll()
-        try:
-            os.killpg(self._process.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
+            (os.killpg if everyone else os.kill)(self._process.pid, number)
 
     def kill(self) -> None:
         """End the command and all that it started, at once."""
-        self.signal_group(SIGKILL)
+        self.signal(SIGKILL, everyone=True)
         self._process.wait(30)
 
 

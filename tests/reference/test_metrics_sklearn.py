@@ -20,9 +20,7 @@ def test_agrees_with_scikit_learn(seed, classes):
     truth = rng.choice(classes, size=200)
     prediction = np.where(rng.random(200) < 0.6, truth, rng.integers(0, 6, 200))
     confusion = confusion_matrix(truth, prediction, n_classes=6)
-    np.testing.assert_array_equal(
-        confusion, sklearn_metrics.confusion_matrix(truth, prediction, labels=range(6))
-    )
+    np.testing.assert_array_equal(confusion, sklearn_metrics.confusion_matrix(truth, prediction, labels=range(6)))
     # Classes absent from the truth have no part in our means: scikit-learn is given the others as labels.
     averaged = {"labels": np.unique(truth), "average": "macro"}
     assert accuracy(confusion) == pytest.approx(sklearn_metrics.accuracy_score(truth, prediction))

@@ -54,6 +54,8 @@ def test_a_plan_that_cannot_be_is_refused_when_made(values, rule):
         ({"settings": {"corpus.name": "synthetic"}}, r"is set by the plan's corpus \(--corpus\) alone"),
         ({"cell_settings": {"lenet5-1d": {"split.name": "x"}}}, r"is set by the plan's split \(--split\) alone"),
         ({"settings": {"training.seed": 3}}, r"is set by the plan's seed \(--seed\) alone"),
+        ({"cell_settings": {"lenet5-1d": {"split.fold": 1}}}, "split.fold is the same for all cells"),
+        ({"cell_settings": {"sercnn-2d": {"features.n_mels": 40}}}, "features.n_mels is the same for all cells"),
         ({"settings": {"cell.architecture": "vgg16"}}, "the settings are of cell lenet5-1d and cannot make it"),
         ({"corpus": "crema"}, "unknown corpus 'crema': did you mean 'cremad'"),
         ({"ranges": {"model.drop": [0, 1]}}, "unknown setting 'model.drop': did you mean 'model.dropout'"),
@@ -115,6 +117,11 @@ def test_settings_of_the_command_line_win_over_all():
     )
     assert [x.flat()["model.dropout"] for x in of.experiments().values()] == [0.25, 0.25]
     assert of.experiments()["lenet5-1d"].flat()["model.grid"] == 3
+
+
+def test_a_cell_may_choose_among_the_stored_features():
+    of = plan(cell_settings={"lenet5-1d": {"features.families": "mel", "features.duration_s": 2.0}})
+    assert of.experiments()["lenet5-1d"].flat()["features.families"] == "mel"
 
 
 def test_cell_settings_of_cells_that_are_not_chosen_wait():

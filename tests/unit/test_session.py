@@ -1,0 +1,221 @@
+"""The command line of `run_sweep.py`: what it means, and every refusal in one sentence before Ray starts."""
+
+import importlib.util
+import signal
+import sys
+import warnings
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+
+from ser.distributed.plan import Plan, PlanError, read_plan
+from ser.journal import Closed, Journal, Started
+
+with warnings.catch_warnings():
+    # MLflow warns of its own type hints when it is imported.
+    warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
+    from ser.distributed.session import REFUSED, Request, _new_plan, _resumed, _terminable, run_session, seconds
+
+TUNE = Path(__file__).resolve().parents[2] / "tune"
+PLANS = TUNE / "plans"
+
+
+@pytest.fixture
+def request_of(tmp_path: Path):
+    def make(**given: Any) -> Request:
+        return Request(command="test", plans=PLANS, home=tmp_path / "home", **given)
+
+    return make
+
+
+@pytest.fixture
+def refused(request_of, capsys, monkeypatch, tmp_path):
+    """The sentence with which a request is refused."""
+    monkeypatch.chdir(tmp_path)
+    # Nobody is asked there: what is refused sends nothing.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+
+    def run(**given: Any) -> str:
+        assert run_session(request_of(**given)) == REFUSED
+        assert not ray.is_initialized()
+        *before, last = capsys.readouterr().out.strip().splitlines()
+        assert last.startswith("error: ")
+        assert not any("Traceback" in line for line in before)
+        return last.removeprefix("error: ")
+
+    return run
+
+
+def begun(home: Path, name: str, *, plan: Plan | None = None, facts: dict[str, Any] | None = None) -> Path:
+    """A sweep as a killed driver left it."""
+    journal = Journal(home / "sweeps" / name / "journal.jsonl")
+    journal.append(Started(name, (plan or Plan(cells=("lenet5-1d",))).as_dict(), facts or {}))
+    journal.append(Closed("killed"))
+    journal.close()
+    return journal.path
+
+
+def parsed(monkeypatch: pytest.MonkeyPatch, *words: str) -> Request:
+    spec = importlib.util.spec_from_file_location("run_sweep_script", TUNE / "run_sweep.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(sys, "argv", ["run_sweep.py", *words])
+    return Request(command="test", plans=PLANS, **vars(script.arguments()))
+
+
+def test_nothing_given_is_nothing_changed(monkeypatch):
+    request = parsed(monkeypatch)
+    assert list(request.settings) == []
+    defaults = Request(command="test", plans=PLANS)
+    assert [f.name for f in fields(Request) if getattr(request, f.name) != getattr(defaults, f.name)] == ["settings"]
+
+
+def test_options_and_settings_may_be_mixed(monkeypatch):
+    options = ["--plan", "demo", "--cells", "lenet5-1d,vgg16-2d", "--trials-per-cell", "3", "--max-epochs", "7"]
+    options += ["--search", "global", "--seed", "5", "--time-budget", "30m", "--corpus-dir", "x", "--dry-run"]
+    first, second, third = "training.lr=0.001", "model.dropout=0.2", "split.fold=2"
+    request = parsed(monkeypatch, first, *options[:4], second, *options[4:], "--register", "champion", third)
+    assert list(request.settings) == [first, second, third]
+    assert (request.trials_per_cell, request.max_epochs, request.seed) == (3, 7, 5)
+    assert (request.search, request.register, request.time_budget) == ("global", "champion", "30m")
+    assert (request.dry_run, request.corpus_dir) == (True, Path("x"))
+
+
+@pytest.mark.parametrize(
+    "words", [["--trials-per-cell", "many"], ["--search", "grid"], ["--register", "best"], ["--epochs", "3"]]
+)
+def test_what_the_parser_does_not_know_ends_with_code_2(monkeypatch, capsys, words):
+    with pytest.raises(SystemExit) as ended:
+        parsed(monkeypatch, *words)
+    assert ended.value.code == REFUSED
+    assert "error: " in capsys.readouterr().err
+
+
+def test_the_command_line_wins_over_the_plan(request_of):
+    plan = _new_plan(
+        request_of(
+            plan="demo", cells="vgg16-1d,lenet5-1d", trials_per_cell=9, max_epochs=3, split="speaker-5fold",
+            search="global", seed=4, settings=["split.fold=2", "model.width=0.25", "model.width=0.5"],
+        )
+    )  # fmt: skip
+    assert (plan.cells, plan.trials_per_cell, plan.max_epochs) == (("vgg16-1d", "lenet5-1d"), 9, 3)
+    assert (plan.split, plan.search, plan.seed, plan.corpus) == ("speaker-5fold", "global", 4, "synthetic")
+    for experiment in plan.experiments().values():
+        assert (experiment.flat()["split.fold"], experiment.flat()["model.width"]) == (2, 0.5)
+
+
+def test_the_default_plan_is_quick(request_of):
+    assert _new_plan(request_of()) == read_plan("quick", folder=PLANS)
+
+
+@pytest.mark.parametrize(("text", "value"), [("90s", 90.0), ("30m", 1800.0), ("1.5h", 5400.0), ("0.5s", 0.5)])
+def test_a_time_budget_is_read_with_its_unit(text, value):
+    assert seconds(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "30", "m", "30 m", "-5m", "0m", "1.2.3h", "1e3s", "²m", "infh", "nans", "5d", ".s"]
+)
+def test_any_other_time_budget_is_refused(text):
+    with pytest.raises(PlanError, match="--time-budget must be a number with s, m or h, as in 30m; got"):
+        seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        ({"plan": "quik"}, "unknown plan 'quik': did you mean 'quick'? known are demo, full, quick"),
+        ({"cells": "lenet-1d"}, "unknown cell 'lenet-1d': did you mean 'lenet5-1d'?"),
+        ({"cells": ""}, "unknown cell ''"),
+        ({"corpus": "crema-d"}, "unknown corpus 'crema-d': did you mean 'cremad'?"),
+        ({"split": "speaker5fold"}, "unknown split 'speaker5fold': did you mean 'speaker-5fold'?"),
+        ({"trials_per_cell": 0}, "trials_per_cell must lie in {1..100000}, got 0"),
+        ({"seed": -1}, "seed must lie in"),
+        ({"settings": ["training.lr"]}, "a setting is given as name=value, as in training.lr=0.001; got 'training.lr'"),
+        ({"settings": ["training.rl=1"]}, "unknown setting 'training.rl': did you mean 'training.lr'?"),
+        ({"settings": ["training.lr=fast"]}, "training.lr must be float, got 'fast'"),
+        ({"settings": ["model.dropout=1.5"]}, "model.dropout must lie in [0, 0.6], got 1.5"),
+        ({"settings": ["training.max_epochs=3"]}, "training.max_epochs is set by the plan's max_epochs (--max-epochs)"),
+        ({"settings": ["model.pooling=none"], "cells": "sercnn-1d"}, "model.pooling must be one of"),
+        ({"settings": ["model.pooling=none"], "cells": "lenet5-1d"}, "unknown setting 'model.pooling'"),
+        ({"time_budget": "soon"}, "--time-budget must be a number with s, m or h"),
+        ({"name": "my sweep"}, "a sweep's name is made of letters, digits, '.', '_' and '-', got 'my sweep'"),
+        ({"name": "../elsewhere"}, "a sweep's name is made of letters"),
+        ({"resume": "none"}, "there is no journal at"),
+        ({"resume": "none", "seed": 0}, "leave away --seed"),
+        ({"resume": "none", "plan": "demo", "settings": ["training.lr=1"]}, "leave away --plan, --settings"),
+        ({"dry_run": True, "corpus_dir": Path("nowhere")}, "nowhere"),
+        ({"name": "a", "ray_address": "ray://head:10001"}, "would run the sweep elsewhere while its journal"),
+        ({"name": "a", "tracking_uri": "carrier-pigeon://loft"}, "is no tracker that MLflow knows"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_refused_in_one_sentence(refused, given, rule):
+    assert rule in refused(**given)
+
+
+def test_a_refused_request_leaves_its_name_free(refused):
+    for _ in range(2):
+        assert "would run the sweep elsewhere" in refused(name="mine", ray_address="http://head:8265")
+
+
+def test_a_name_that_is_taken_is_refused_with_both_ways_on(refused, tmp_path):
+    begun(tmp_path / "home", "mine")
+    sentence = refused(name="mine")
+    assert sentence == "there is a sweep 'mine': go on with --resume mine, or choose another --name"
+
+
+@pytest.mark.parametrize("left", [b"", b'00000000 {"kind":"started","sw'], ids=["empty", "torn"])
+def test_a_sweep_that_never_began_is_started_again_not_resumed(refused, tmp_path, left):
+    path = tmp_path / "home" / "sweeps" / "mine" / "journal.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(left)
+    assert refused(resume="mine") == "the sweep 'mine' never began: start it with --name mine"
+    assert "would run the sweep elsewhere" in refused(name="mine", ray_address="ray://head:10001")
+
+
+def test_a_sweep_that_is_running_is_left_alone(refused, tmp_path):
+    path = begun(tmp_path / "home", "mine", facts={"tracking_uri": "http://127.0.0.1:9", "corpus_dir": "x"})
+    running = Journal(path)
+    assert "is held by another process: this sweep is running already" in refused(resume="mine")
+    running.close()
+
+
+def test_a_damaged_journal_is_named(refused, tmp_path):
+    path = begun(tmp_path / "home", "mine")
+    path.write_bytes(b"x" + path.read_bytes())
+    assert "is damaged at byte 0" in refused(resume="mine")
+
+
+def test_a_resumed_sweep_keeps_its_plan(request_of, tmp_path):
+    plan = Plan(corpus="synthetic", cells=("vgg16-1d",), seed=3, settings={"training.lr": "0.002"})
+    begun(tmp_path / "home", "mine", plan=plan, facts={"corpus_dir": "there"})
+    record = _resumed(request_of(resume="mine"))
+    assert record.plan == plan.as_dict()
+    assert record.facts["corpus_dir"] == "there"
+
+
+def test_a_resumed_sweep_looks_for_its_clips_where_it_began(refused, tmp_path):
+    begun(tmp_path / "home", "mine", facts={"corpus_dir": str(tmp_path / "voices"), "tracking_uri": ""})
+    assert f"{tmp_path}/voices" in refused(resume="mine", dry_run=True)
+
+
+def test_a_plan_file_names_its_sweep_by_its_stem(refused, tmp_path):
+    mine = tmp_path / "plans" / "mine.toml"
+    mine.parent.mkdir()
+    mine.write_text('corpus = "cremad"\ncells = ["lenet5-1d"]\n')
+    refused(plan=str(mine), ray_address="ray://head:10001")
+    (folder,) = (tmp_path / "home" / "sweeps").iterdir()
+    assert folder.name.startswith("mine-20")
+    assert list(mine.parent.iterdir()) == [mine]
+
+
+def test_termination_is_an_orderly_interruption():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), _terminable():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
