@@ -4,9 +4,7 @@ Source: Li et al., "A System for Massively Parallel Hyperparameter Tuning", 2020
 quantile of all that reached the rung so far, as Ray Tune has it.
 """
 
-from collections.abc import Iterator
-
-import numpy as np
+from collections.abc import Iterator, Sequence
 
 
 class Rungs:
@@ -37,9 +35,16 @@ class Rungs:
         if epoch not in self._scores:
             return True
         scores = self._scores[epoch]
-        goes_on = not scores or score >= float(np.quantile(scores, 1 - 1 / self._reduction))
+        goes_on = not scores or score >= _cutoff(scores, self._reduction)
         scores.append(score)
         return goes_on
+
+
+def _cutoff(scores: Sequence[float], reduction: int) -> float:
+    """The (1 - 1 / reduction) quantile, linear between neighbours, its place in whole numbers: equals stay equal."""
+    ranked = sorted(scores)
+    low, rest = divmod((len(ranked) - 1) * (reduction - 1), reduction)
+    return ranked[low] if not rest else ranked[low] + (ranked[low + 1] - ranked[low]) * rest / reduction
 
 
 def _milestones(grace: int, max_epochs: int, reduction: int) -> Iterator[int]:

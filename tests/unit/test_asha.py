@@ -1,6 +1,7 @@
 """The rungs of one cell, against a brute-force reference."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -15,10 +16,10 @@ def goes_on_by_hand(earlier: list[float], score: float, reduction: int) -> bool:
     if not earlier:
         return True
     ranked = sorted(earlier)
-    position = (1 - 1 / reduction) * (len(ranked) - 1)
+    position = (1 - Fraction(1, reduction)) * (len(ranked) - 1)
     low, share = math.floor(position), position - math.floor(position)
     high = min(low + 1, len(ranked) - 1)
-    return score >= ranked[low] + share * (ranked[high] - ranked[low]) - 1e-12
+    return Fraction(score) >= Fraction(ranked[low]) + share * (Fraction(ranked[high]) - Fraction(ranked[low]))
 
 
 @pytest.mark.parametrize(

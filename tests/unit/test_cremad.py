@@ -110,7 +110,7 @@ def test_where_no_name_fits_some_are_shown(tmp_path: Path) -> None:
 
 def test_a_synthetic_folder_never_passes_for_cremad(tmp_path: Path) -> None:
     make_synthetic(tmp_path / "made", n_speakers=1, n_sentences=1)
-    with pytest.raises(CorpusError, match=r"corpus\.name=synthetic"):
+    with pytest.raises(CorpusError, match=r"--corpus synthetic"):
         CremaD().scan(tmp_path / "made")
 
 
