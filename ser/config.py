@@ -54,8 +54,13 @@ class Experiment:
         return {setting.name: setting for setting in all_settings(self)}
 
     def searched(self) -> dict[str, Range]:
-        """The ranges that a search may draw from, by dotted name."""
-        return {name: setting.range for name, setting in self.settings().items() if setting.range.searched}
+        """The ranges that a search may draw from, by dotted name: none of a setting that decides what is stored."""
+        stored = {f"features.{name}" for name in self.features.stored()}
+        return {
+            name: setting.range
+            for name, setting in self.settings().items()
+            if setting.range.searched and name not in stored
+        }
 
     def with_values(self, values: Mapping[str, Value | str]) -> "Experiment":
         """A copy with these dotted settings.

@@ -34,6 +34,11 @@ class TrialKey:
     def __str__(self) -> str:
         return f"{self.sweep}/{self.cell}/{self.number:03d}"
 
+    @property
+    def short(self) -> str:
+        """Its name within the sweep."""
+        return f"{self.cell} {self.number:03d}"
+
 
 @dataclass(frozen=True)
 class Started:
@@ -89,7 +94,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Closed:
-    """The driver let go of the sweep: `finished`, or `killed` when it can be resumed."""
+    """The driver let go of the sweep: `finished`; `budget` (its time was spent) or `killed` when it can be resumed."""
 
     kind: ClassVar[str] = "closed"
     outcome: str
@@ -104,13 +109,18 @@ class Journal:
     """The journal file, open for appending by one driver at a time.
 
     Raises:
-        JournalError: another process holds it, or a line in its middle is damaged.
+        JournalError: it cannot be opened, another process holds it, or a line in its middle is damaged.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("ab", buffering=0)
+        except OSError as error:
+            raise JournalError(
+                f"{path} cannot be opened for writing ({error.strerror}): check the folder, or choose another --home"
+            ) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -5,7 +5,6 @@ is. Imports neither librosa nor Ray.
 """
 
 import base64
-import binascii
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +59,8 @@ def _bytes(text: object) -> bytes:
     if not isinstance(text, str):
         raise AudioError(f"audio must be text, the base64 of a sound file; got {type(text).__name__}")
     try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
         raise AudioError("audio must be the base64 of a WAV, FLAC, OGG or MP3 file; this is not base64") from None
 
 

@@ -121,6 +121,11 @@ class Fit:
         """Weights of the epoch with the best validation UAR (equal: the lower loss), on the CPU."""
         return dict(self._best)
 
+    @property
+    def seconds(self) -> float:
+        """What all epochs took, those before a resume included."""
+        return self._progress.seconds
+
     def state(self) -> TrainingState:
         """All that `resume` needs, copied."""
         moments = {
@@ -168,7 +173,8 @@ class Fit:
                 "training.clip_norm, and check that the features are finite"
             )
         uar = unweighted_average_recall(seen.confusion)
-        self._advance(epoch, uar, seen.loss)
+        seconds = time.perf_counter() - started
+        self._advance(epoch, uar, seen.loss, seconds)
         return Epoch(
             epoch=epoch,
             train_loss=train_loss,
@@ -178,14 +184,14 @@ class Fit:
             val_macro_f1=macro_f1(seen.confusion),
             confusion=seen.confusion,
             lr=lr,
-            seconds=time.perf_counter() - started,
+            seconds=seconds,
             best_epoch=self._progress.best_epoch,
             best_val_uar=self._progress.best_val_uar,
             last=self._progress.finished,
         )
 
-    def _advance(self, epoch: int, uar: float, loss: float) -> None:
-        progress = replace(self._progress, epoch=epoch)
+    def _advance(self, epoch: int, uar: float, loss: float, seconds: float) -> None:
+        progress = replace(self._progress, epoch=epoch, seconds=self._progress.seconds + seconds)
         if (uar, -loss) > (progress.best_val_uar, -progress.best_val_loss):
             progress = replace(progress, best_epoch=epoch, best_val_uar=uar, best_val_loss=loss)
             self._best = _copied(self.model.state_dict())

@@ -18,12 +18,13 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training has come; epoch 0 is before the first."""
+    """How far a training has come, and the seconds that its epochs took; epoch 0 is before the first."""
 
     epoch: int = 0
     best_epoch: int = 0
     best_val_uar: float = -1.0
     best_val_loss: float = math.inf
+    seconds: float = 0.0
     finished: bool = False
 
 

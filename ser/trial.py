@@ -1,4 +1,4 @@
-"""One training from data to bundle: what a trial of a sweep does, and `train_one.py` without Ray."""
+"""One training from data to bundle: what a trial of a sweep does, without Ray."""
 
 import csv
 import json
@@ -79,7 +79,7 @@ class Trial:
         """Write what `resume` needs."""
         save_state(self._fit.state(), folder)
 
-    def finish(self, folder: Path, *, train_seconds: float) -> dict[str, Any]:
+    def finish(self, folder: Path) -> dict[str, Any]:
         """Test the best weights, once, and write bundle, test results and predictions to `folder`.
 
         Returns:
@@ -96,7 +96,7 @@ class Trial:
             "macro_f1": macro_f1(test.confusion),
             "confusion": test.confusion.tolist(),
             "n_parameters": sum(parameter.numel() for parameter in self._fit.model.parameters()),
-            "train_seconds": train_seconds,
+            "train_seconds": self._fit.seconds,
         }
         Bundle(self._experiment, self._data.emotions, self._normalisation, weights).save(folder)
         (folder / TEST_FILE).write_text(json.dumps(results))

@@ -2,37 +2,60 @@
 
 import shlex
 from collections import Counter
+from pathlib import Path
 
 from rich.console import Console
 
 from ser.replay import SweepRecord
 from ser.report.leaderboard import Row, leaderboard, leaderboard_table
-from ser.tracking.publication import Publication
+from ser.tracking.publication import Publication, TrackerError
 from ser.tracking.registration import CHAMPION, model_name
 
 FINISHED, CELL_WITHOUT_RESULT, UNSENT, STOPPED = 0, 1, 3, 130
+DEFAULT_HOME = Path(".ser")
 
 
-def conclude(record: SweepRecord, publication: Publication, *, scope: str, console: Console) -> int:
-    """Print how the sweep ended and register its best models; the exit code."""
+def conclude(record: SweepRecord, publication: Publication, *, home: Path, scope: str, console: Console) -> int:
+    """Print how the sweep ended and, unless it was stopped, register its best models; the exit code."""
     rows = leaderboard(record)
+    resume = _resume_command(record, home)
     _show_outcomes(record, console)
     if rows:
         console.print(leaderboard_table(rows))
     console.print("Sending what is left to MLflow ...")
-    problem = publication.finish()
+    try:
+        problem = publication.finish()
+        if rows and not problem and _is_concluded(record):
+            _register(record, publication, rows, scope, console)
+    except TrackerError as error:
+        problem = str(error)
     if problem:
-        console.print(
-            f"The tracker {publication.uri} did not take everything ({problem}). Nothing is lost: once it answers, "
-            f"--resume {record.name} sends the rest and registers the models."
-        )
+        _say(console, f"The tracker {publication.uri} did not take everything ({problem}). Nothing is lost.")
+        _say(console, f"Once it answers, this sends the rest and registers the models: {resume}")
         return UNSENT
-    if record.closed is None or record.closed.outcome != "finished":
-        console.print(f"Stopped before the end. Go on with: python tune/run_sweep.py --resume {record.name}")
+    if not _is_finished(record):
+        _say(console, f"Stopped before the end. Go on with: {resume}")
         return STOPPED
-    if rows:
-        _register(record, publication, rows, scope, console)
     return _without_result(record, rows, console)
+
+
+def _is_finished(record: SweepRecord) -> bool:
+    return record.closed is not None and record.closed.outcome == "finished"
+
+
+def _is_concluded(record: SweepRecord) -> bool:
+    """Whether it came to the end that was asked for: of its trials, or of its time budget."""
+    return record.closed is not None and record.closed.outcome in ("finished", "budget")
+
+
+def _resume_command(record: SweepRecord, home: Path) -> str:
+    place = "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
+    return f"python tune/run_sweep.py --resume {record.name}{place}"
+
+
+def _say(console: Console, line: str) -> None:
+    """A line that can be copied: never broken at the edge of the terminal."""
+    console.print(line, soft_wrap=True, markup=False)
 
 
 def _show_outcomes(record: SweepRecord, console: Console) -> None:
@@ -44,21 +67,30 @@ def _show_outcomes(record: SweepRecord, console: Console) -> None:
 def _register(record: SweepRecord, publication: Publication, rows: list[Row], scope: str, console: Console) -> None:
     versions = publication.register(record, scope=scope)
     name, best = model_name(record), rows[0]
-    console.print(
-        f"Champion by validation: {best.cell} (trial {best.key}), registered as {name} version "
-        f"{versions[CHAMPION].version}; {len(versions) - 1} aliases of cells"
-    )
+    _say(console, f"Champion by validation: {best.cell} (trial {best.key})")
+    if CHAMPION in versions:
+        _say(
+            console,
+            f"Registered: {name} version {versions[CHAMPION].version} is {CHAMPION}; aliases "
+            f"{', '.join(sorted(set(versions) - {CHAMPION})) or 'of cells unchanged'}",
+        )
+    else:
+        _say(
+            console,
+            f"Registered: aliases {', '.join(sorted(versions))}; {CHAMPION} stays where it is, with a higher "
+            "validation UAR on the same clips",
+        )
     variable = "" if publication.is_default else f"MLFLOW_TRACKING_URI={shlex.quote(publication.uri)} "
     remote = publication.uri.startswith("http")
     server = publication.uri.rstrip("/") if remote else "http://127.0.0.1:5000"
     start = "" if remote else f"{variable}mlflow ui    and then "
-    console.print(f"Compare:  {start}open {publication.comparison_url(server)}")
-    console.print(f"Serve:    {variable}mlflow models serve -m models:/{name}@{CHAMPION} --env-manager local -p 5001")
+    _say(console, f"Compare:  {start}open {publication.comparison_url(server)}")
+    _say(console, f"Serve:    {variable}mlflow models serve -m models:/{name}@{CHAMPION} --env-manager local -p 5001")
 
 
 def _without_result(record: SweepRecord, rows: list[Row], console: Console) -> int:
     missing = sorted(set(record.plan["cells"]) - {row.cell for row in rows})
-    if not missing:
+    if not missing or (rows and record.plan["search"] == "global"):
         return FINISHED
     console.print(f"No trial completed in: {', '.join(missing)}. The runs' tag ser.reason says why.")
     return CELL_WITHOUT_RESULT

@@ -2,8 +2,9 @@
 
 import logging
 import os
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import ray
@@ -22,8 +23,9 @@ def connected(address: str | None) -> Iterator[None]:
     Raises:
         ClusterError: an address that cannot serve, or that nothing answers at.
     """
+    refuse_remote_drivers(address)
     address = address or os.environ.get("RAY_ADDRESS") or None
-    _refuse_remote_drivers(address)
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     try:
         _probe(address)
         ray.init(
@@ -35,6 +37,8 @@ def connected(address: str | None) -> Iterator[None]:
         )
     except (OSError, RuntimeError, ValueError) as error:
         raise ClusterError(_not_connected(address, str(error))) from None
+    # Ray has put a handler of its own there, which aborts the process.
+    signal.signal(signal.SIGTERM, on_sigterm)
     for name in ("ray", "ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
@@ -49,6 +53,8 @@ def _not_connected(address: str | None, reason: str) -> str:
             f"the Ray cluster at '{address}' wants its token: set RAY_AUTH_TOKEN, or copy ~/.ray/auth_token of the "
             "machine that started it"
         )
+    if address is None:
+        return f"Ray does not start on this machine ({reason.splitlines()[0]})"
     return (
         f"no Ray cluster answers at '{address}' ({reason.splitlines()[0]}): start one with `ray start --head`, correct "
         "--ray-address (or RAY_ADDRESS), or leave it away to use this machine alone"
@@ -60,7 +66,31 @@ def resources() -> dict[str, float]:
     return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
 
 
-def _refuse_remote_drivers(address: str | None) -> None:
+def refuse_too_large(needs: Mapping[str, float]) -> None:
+    """Refuse trials that would wait for ever.
+
+    Args:
+        needs: of a trial, as Tune takes it: 'cpu' and 'gpu'.
+
+    Raises:
+        ClusterError: no machine has as much.
+    """
+    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    if not any(all(machine.get(name.upper(), 0) >= amount for name, amount in needs.items()) for machine in machines):
+        largest = max(machine.get("CPU", 0) for machine in machines)
+        raise ClusterError(
+            f"a trial needs {needs['cpu']:g} CPUs and {needs['gpu']:g} GPUs, the largest machine has {largest:g} CPUs: "
+            "lower cpus_per_trial or gpus_per_trial in the plan"
+        )
+
+
+def refuse_remote_drivers(address: str | None) -> None:
+    """Refuse an address (or RAY_ADDRESS) at which the sweep would run elsewhere than its journal.
+
+    Raises:
+        ClusterError: an address of Ray's client or of its job server.
+    """
+    address = address or os.environ.get("RAY_ADDRESS")
     scheme = (address or "").partition("://")[0]
     if scheme in ("ray", "http", "https"):
         raise ClusterError(

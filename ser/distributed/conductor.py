@@ -11,7 +11,7 @@ from ser.config import Experiment
 from ser.distributed.asha import Rungs
 from ser.distributed.plan import Plan
 from ser.distributed.search import Study
-from ser.journal import Asked, Closed, Ended, Event, Journal, Reported, TrialKey, read_events
+from ser.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, TrialKey, read_events
 from ser.replay import SweepRecord, TrialRecord
 
 GLOBAL = "global"
@@ -35,6 +35,7 @@ class Conductor:
 
     def __init__(self, journal: Journal, plan: Plan) -> None:
         self.record = SweepRecord()
+        self.failure: JournalError | None = None
         self._journal = journal
         self._plan = plan
         self._experiments = plan.experiments()
@@ -97,11 +98,11 @@ class Conductor:
         trials = self.record.trials.values()
         return len(trials) >= self.n_trials and all(trial.is_final for trial in trials)
 
-    def close(self) -> None:
-        """End what is open, and file whether the sweep is finished or can be resumed."""
+    def close(self, *, unfinished: str = "killed") -> None:
+        """End what is open, and file that the sweep is finished, or else why it is `unfinished`."""
         for key in self.open_trials():
             self._cut_off(key, "the sweep was stopped")
-        self._append(Closed("finished" if self.is_finished() else "killed"))
+        self._append(Closed("finished" if self.is_finished() else unfinished))
 
     def was_pruned(self, key: TrialKey) -> bool:
         """Whether a rung stopped the trial."""
@@ -121,7 +122,11 @@ class Conductor:
         self.end(Ended(key.cell, key.number, outcome, reason))
 
     def _append(self, event: Event) -> None:
-        self._journal.append(event)
+        try:
+            self._journal.append(event)
+        except JournalError as error:
+            self.failure = error
+            raise
         self.record.apply(event)
 
     def _replay(self, event: Event) -> None:

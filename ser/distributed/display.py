@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ser.distributed.conductor import GLOBAL
-from ser.journal import Ended, TrialKey
+from ser.journal import Ended
 from ser.replay import FINAL_OUTCOMES, SweepRecord
 from ser.report.leaderboard import leaderboard, leaderboard_table
 
@@ -73,7 +73,7 @@ class Display:
         trial = self._record.trial(event)
         best = f"best val UAR {100 * trial.best.metrics['val_uar']:.1f} %" if trial.best else "no epoch finished"
         reason = f" ({event.reason})" if event.reason else ""
-        line = f"{_short(trial.key):<16} {event.outcome:<9} after {len(trial.reports):>2} epochs, {best}{reason}"
+        line = f"{trial.key.short:<16} {event.outcome:<9} after {len(trial.reports):>2} epochs, {best}{reason}"
         self._console.print(Text(line))
 
     def status(self) -> str:
@@ -83,8 +83,8 @@ class Display:
         counts = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in FINAL_OUTCOMES if outcomes[outcome])
         gone = time.monotonic() - self._started
         left = self._time_left(gone)
-        left_text = f"about {_clock(left)} left" if left is not None else "time left not known yet"
-        return f"{done} of {self._n_trials} trials done ({counts or 'none yet'}), {_clock(gone)} gone, {left_text}"
+        left_text = f"about {clock(left)} left" if left is not None else "time left not known yet"
+        return f"{done} of {self._n_trials} trials done ({counts or 'none yet'}), {clock(gone)} gone, {left_text}"
 
     def _leaderboard(self) -> list[Table]:
         rows = leaderboard(self._record)
@@ -92,7 +92,7 @@ class Display:
 
     def _running(self) -> list[str]:
         open_trials = [trial for trial in self._record.trials.values() if trial.outcome == "open"]
-        return [f"  {_short(t.key)}: epoch {max(t.reports, default=0)}" for t in open_trials]
+        return [f"  {t.key.short}: epoch {max(t.reports, default=0)}" for t in open_trials]
 
     def _time_left(self, gone: float) -> float | None:
         """From the time that ended trials of the same cell took, else of any cell; never beyond the budget."""
@@ -120,9 +120,6 @@ def _durations(record: SweepRecord) -> dict[str, list[float]]:
     return took
 
 
-def _short(key: TrialKey) -> str:
-    return f"{key.cell} {key.number:03d}"
-
-
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds: '1:02:03'."""
     return str(timedelta(seconds=round(seconds)))

@@ -1,13 +1,13 @@
 """What `--dry-run` shows: cells, what is searched, number of trials, and an estimate of the time."""
 
 import os
-from datetime import timedelta
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ser.distributed.display import clock
 from ser.distributed.estimate import estimate
 from ser.distributed.plan import Plan
 from ser.distributed.preparation import find_clips
@@ -37,7 +37,7 @@ def show_plan(plan: Plan, corpus_dir: Path, console: Console) -> None:
     slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
     console.print(
         f"{plan.trials_per_cell * len(plan.cells)} trials of at most {plan.max_epochs} epochs, {plan.search} search; "
-        f"about {_clock(total_s / slots)} with {slots} trials at a time here (trainings that stop early: less)"
+        f"about {clock(total_s / slots)} with {slots} trials at a time here (trainings that stop early: less)"
     )
 
 
@@ -66,10 +66,6 @@ def _table(plan: Plan, n_train: int) -> tuple[Table, float]:
             f"{guess.n_parameters:,}",
             f"{guess.ms_per_clip:.2f}",
             f"{guess.n_epochs:.0f}",
-            _clock(guess.seconds(n_train)),
+            clock(guess.seconds(n_train)),
         )
     return table, total_s
-
-
-def _clock(seconds: float) -> str:
-    return str(timedelta(seconds=round(seconds)))

@@ -5,10 +5,12 @@ sees only facts (digest, length, peak), never features; the number of tasks in f
 """
 
 import hashlib
+import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import ray
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 from ray.exceptions import RayTaskError
 
 from ser.audio import AudioError, AudioFacts, decode, facts
-from ser.corpora.base import Clip
+from ser.corpora.base import Clip, CorpusError
 from ser.distributed.cluster import resources
 from ser.features.base import Rows
 from ser.features.dataset import join
@@ -26,6 +28,8 @@ from ser.splits.base import Partition
 from ser.trial import TrialData
 
 _CLIPS_PER_TASK = 32
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,10 @@ def extract(
         store: of features.
         pipeline: what to compute.
         progress: told clips done and clips per second.
+
+    Raises:
+        CorpusError: a machine of the cluster does not see the files.
+        StoreError: the store cannot be written.
     """
     found: dict[str, AudioFacts] = {}
     unusable: dict[str, str] = {}
@@ -71,14 +79,15 @@ def _parts(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline) -> It
     for batch in batches:
         if len(in_flight) >= bound:
             ready, in_flight = ray.wait(in_flight, num_returns=1)
-            yield _get(ready[0])
+            yield get(ready[0])
         in_flight.append(_extract_batch.remote([(clip.name, clip.path) for clip in batch], store, pipeline))
     while in_flight:
         ready, in_flight = ray.wait(in_flight, num_returns=1)
-        yield _get(ready[0])
+        yield get(ready[0])
 
 
-def _get(ref: ray.ObjectRef[Extraction]) -> Extraction:
+def get(ref: ray.ObjectRef[T]) -> T:
+    """What a task gave; what it raised is raised as it is."""
     try:
         return ray.get(ref)
     except RayTaskError as error:
@@ -96,6 +105,11 @@ def _extract_batch(batch: Sequence[tuple[str, Path]], store: FeatureStore, pipel
             n_computed += computed
         except AudioError as error:
             unusable[name] = str(error)
+        except FileNotFoundError:
+            raise CorpusError(
+                f"{path} is not there on machine {socket.gethostname()}: every machine of the cluster needs the corpus "
+                "folder under the same path, on a shared volume"
+            ) from None
         except OSError as error:
             unusable[name] = f"cannot be read ({error.strerror}): check the file and its permissions"
     return Extraction(found, unusable, n_computed)
@@ -113,7 +127,7 @@ def _ensure(data: bytes, store: FeatureStore, pipeline: Pipeline) -> tuple[Audio
     return found, True
 
 
-@ray.remote(num_cpus=1)
+@ray.remote(num_cpus=1, num_returns=2)
 def load_data(
     dimensions: int,
     digests: Sequence[str],
@@ -123,7 +137,7 @@ def load_data(
     labels: NDArray[np.int64],
     emotions: tuple[str, ...],
     partition: Partition,
-) -> TrialData:
+) -> tuple[TrialData, int]:
     """The clips of a sweep in one feature space, read from the store into Ray's object store.
 
     Args:
@@ -135,10 +149,16 @@ def load_data(
         labels: class of each clip.
         emotions: names of the classes.
         partition: positions of training, validation and test clips.
+
+    Returns:
+        The data, and the number of its clips: to be asked for by who must know that all went well.
+
+    Raises:
+        StoreError: an entry has gone since the extraction.
     """
     entries = (store.read(store.key(digest, pipeline.digest)) for digest in digests)
     matrix = join([_rows(entry, f"{dimensions}d", store) for entry in entries])
-    return TrialData(matrix, names, labels, emotions, partition)
+    return TrialData(matrix, names, labels, emotions, partition), len(names)
 
 
 def _rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:

@@ -73,7 +73,8 @@ class Plan:
     @property
     def n_startup_trials(self) -> int:
         """Random trials of each study before TPE leads: a third of them, from 2 to 10."""
-        return min(10, max(2, self.trials_per_cell // 3))
+        n_trials = self.trials_per_cell * (len(self.cells) if self.search == "global" else 1)
+        return min(10, max(2, n_trials // 3))
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON can hold it; `plan_from` reads it back."""
@@ -152,6 +153,10 @@ def plan_from(values: Mapping[str, Any]) -> Plan:
     for name in ("settings", "cell_settings", "ranges"):
         if not isinstance(values.get(name, {}), dict):
             raise PlanError(f"{name} must be a table, got {values[name]!r}")
+    for name, kind, what in (("cell_settings", dict, "a table of settings"), ("ranges", list, "a list: [low, high]")):
+        for key, value in values.get(name, {}).items():
+            if not isinstance(value, kind):
+                raise PlanError(f"{name}.{key} must be {what}, got {value!r}")
     return Plan(**{**values, "cells": cell_names(values.get("cells", "all"))})
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import ray
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
 from ser.corpora.faults import known_faults
-from ser.distributed.extraction import Extraction, extract, load_data
+from ser.distributed.extraction import Extraction, extract, get, load_data
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import FrameSpace, MelSpace
 from ser.features.store import FeatureStore
@@ -96,19 +96,37 @@ def extract_all(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline, 
     return extraction
 
 
-def prepare(experiments: Mapping[str, Experiment], *, corpus_dir: Path, store_dir: Path, console: Console) -> Prepared:
-    """Everything between the corpus folder and the first trial. Ray must be running.
+def find_fitting(experiments: Mapping[str, Experiment], corpus_dir: Path, console: Console) -> tuple[Clip, ...]:
+    """The clips of a sweep, by their names alone: what can be refused unheard is refused before Ray starts.
 
     Raises:
         CorpusError: no usable corpus in the folder.
-        SplitError: the split does not fit the clips, or leaks.
+        SplitError: the split does not fit the clips.
+    """
+    choice, split = _common(experiments)
+    clips = find_clips(choice, corpus_dir, console)
+    partition(clips, split)
+    return clips
+
+
+def prepare(
+    experiments: Mapping[str, Experiment],
+    clips: Sequence[Clip],
+    *,
+    corpus_dir: Path,
+    store_dir: Path,
+    console: Console,
+) -> Prepared:
+    """Everything between the clips and the first trial. Ray must be running.
+
+    Raises:
+        CorpusError: not one clip can be used.
+        SplitError: the split does not fit the clips that can be used, or leaks.
         StoreError: the feature store cannot be used.
     """
     choice, split = _common(experiments)
     pipeline = _pipeline(experiments)
     store = FeatureStore(store_dir.resolve())
-    clips = find_clips(choice, corpus_dir, console)
-    partition(clips, split)
     extraction = extract_all(clips, store, pipeline, console)
     clips = tuple(clip for clip in clips if clip.name in extraction.facts)
     if choice.known_faults == "drop":
@@ -127,22 +145,32 @@ def prepare(experiments: Mapping[str, Experiment], *, corpus_dir: Path, store_di
 
 
 def share(prepared: Prepared, experiments: Mapping[str, Experiment]) -> dict[int, ray.ObjectRef[TrialData]]:
-    """The data of trials in Ray's object store, by dimensions of the feature space."""
+    """The data of trials in Ray's object store, by dimensions of the feature space.
+
+    Raises:
+        StoreError: an entry has gone since the extraction.
+    """
     emotions = prepared.emotions
     labels = np.array([emotions.index(clip.emotion) for clip in prepared.clips])
-    return {
-        dimensions: load_data.remote(
-            dimensions,
-            prepared.digests,
-            prepared.store,
-            prepared.pipeline,
-            tuple(clip.name for clip in prepared.clips),
-            labels,
-            emotions,
-            prepared.partition,
+    loading = {
+        dimensions: cast(
+            "tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]",
+            load_data.remote(
+                dimensions,
+                prepared.digests,
+                prepared.store,
+                prepared.pipeline,
+                tuple(clip.name for clip in prepared.clips),
+                labels,
+                emotions,
+                prepared.partition,
+            ),
         )
         for dimensions in sorted({experiment.cell.dimensions for experiment in experiments.values()})
     }
+    for _, n_clips in loading.values():
+        get(n_clips)
+    return {dimensions: data for dimensions, (data, _) in loading.items()}
 
 
 def corpus_facts(prepared: Prepared) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """What `tune/run_sweep.py` does: from its arguments to the final table, with every refusal in one sentence."""
 
+import os
 import re
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -16,11 +18,11 @@ from rich.text import Text
 
 from ser.corpora.base import CORPORA, CorpusError
 from ser.corpora.synthetic import make_synthetic
-from ser.distributed.closing import FINISHED, STOPPED, conclude
-from ser.distributed.cluster import ClusterError, connected
+from ser.distributed.closing import DEFAULT_HOME, FINISHED, STOPPED, conclude
+from ser.distributed.cluster import ClusterError, connected, refuse_remote_drivers
 from ser.distributed.dry_run import show_plan
 from ser.distributed.plan import Plan, PlanError, cell_names, plan_from, read_plan, with_settings
-from ser.distributed.preparation import corpus_facts, prepare, refuse_other_clips, share
+from ser.distributed.preparation import corpus_facts, find_fitting, prepare, refuse_other_clips, share
 from ser.distributed.sweep import SweepFolder, run
 from ser.features.store import StoreError
 from ser.journal import Journal, JournalError, Started
@@ -57,7 +59,7 @@ class Request:
     register: str = "cells"
     tracking_uri: str | None = None
     ray_address: str | None = None
-    home: Path = Path(".ser")
+    home: Path = DEFAULT_HOME
     dry_run: bool = False
     settings: Sequence[str] = ()
 
@@ -75,7 +77,9 @@ def run_session(request: Request) -> int:
         console.print(Text.assemble(("error: ", "bold red"), str(error)))
         return REFUSED
     except KeyboardInterrupt:
-        console.print("Stopped at once. Nothing that was reported is lost: go on with --resume.")
+        console.print(
+            "Stopped at once. Nothing that was reported is lost: a sweep that had begun goes on with --resume."
+        )
         return STOPPED
 
 
@@ -96,24 +100,36 @@ def _session(request: Request, console: Console) -> int:
         return FINISHED
     name = request.resume or _new_name(request)
     folder = _folder(request, name)
+    finished = before.closed is not None and before.closed.outcome == "finished"
+    refuse_remote_drivers(request.ray_address)
+    clips = () if finished else find_fitting(plan.experiments(), corpus_dir, console)
+    sweep_id = before.facts.get("sweep_id", uuid.uuid4().hex)
+    uri = request.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or before.facts.get("tracking_uri")
     with closing(Journal(folder.journal)) as journal, _terminable():
-        uri = request.tracking_uri or before.facts.get("tracking_uri")
-        publication = Publication(folder.journal, sweep=name, experiment=plan.corpus, uri=uri)
+        publication = Publication(folder.journal, sweep=name, sweep_id=sweep_id, experiment=plan.corpus, uri=uri)
         with publication:
-            if before.closed is None or before.closed.outcome != "finished":
+            if not finished:
+                facts = {
+                    "sweep_id": sweep_id,
+                    "ser.command": request.command,
+                    "ser.git_commit": _commit(),
+                    "tracking_uri": publication.uri,
+                }
                 with connected(request.ray_address):
-                    store_dir = request.home / "features"
-                    prepared = prepare(plan.experiments(), corpus_dir=corpus_dir, store_dir=store_dir, console=console)
+                    prepared = prepare(
+                        plan.experiments(),
+                        clips,
+                        corpus_dir=corpus_dir,
+                        store_dir=request.home / "features",
+                        console=console,
+                    )
                     refuse_other_clips(before, prepared)
-                    facts = {
-                        **corpus_facts(prepared),
-                        "ser.command": request.command,
-                        "ser.git_commit": _commit(),
-                        "tracking_uri": publication.uri,
-                    }
-                    journal.append(Started(name, plan.as_dict(), facts))
-                    run(folder, plan, journal, share(prepared, plan.experiments()), console, time_budget_s=budget_s)
-            return conclude(replay(folder.journal), publication, scope=request.register, console=console)
+                    journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
+                    data = share(prepared, plan.experiments())
+                    run(folder, plan, journal, data, console, time_budget_s=budget_s)
+            return conclude(
+                replay(folder.journal), publication, home=request.home, scope=request.register, console=console
+            )
 
 
 def seconds(text: str) -> float:

@@ -1,5 +1,6 @@
 """A sweep: journal, trials inside one Ray Tune run, and the MLflow writer beside it."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import ray
 from ray import tune
 from rich.console import Console
 
+from ser.distributed.cluster import refuse_too_large
 from ser.distributed.conductor import Conductor
 from ser.distributed.display import Display
 from ser.distributed.plan import Plan
@@ -60,7 +62,12 @@ def run(
         data: of the trials, by dimensions of the feature space.
         console: where to show progress.
         time_budget_s: seconds after which open trials are stopped, resumable; None for no limit.
+
+    Raises:
+        ClusterError: no machine of the cluster has what a trial needs.
+        JournalError: the journal cannot be written, or is damaged.
     """
+    refuse_too_large(trial_resources(plan))
     conductor = Conductor(journal, plan)
     search = SweepSearch(conductor, plan, folder.storage)
     display = Display(
@@ -70,11 +77,17 @@ def run(
         n_slots=search.slots(),
         budget_s=time_budget_s,
     )
+    started = time.monotonic()
     try:
         with display:
             _tuner(folder, conductor, search, display, plan, data, time_budget_s).fit()
+    except Exception:
+        if conductor.failure is not None:
+            raise conductor.failure from None
+        raise
     finally:
-        conductor.close()
+        spent = time_budget_s is not None and time.monotonic() - started >= time_budget_s
+        conductor.close(unfinished="budget" if spent else "killed")
 
 
 def _tuner(
@@ -102,7 +115,7 @@ def _tuner(
         run_config=tune.RunConfig(
             name=f"run-{n_starts + 1:03d}",
             storage_path=str(folder.storage.resolve()),
-            callbacks=[SweepCallback(conductor, display)],
+            callbacks=[SweepCallback(conductor, display, folder.storage)],
             checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
             failure_config=tune.FailureConfig(max_failures=3),
             verbose=0,

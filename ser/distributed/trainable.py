@@ -3,40 +3,48 @@
 import tempfile
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import ray
 import torch
 from ray import tune
+from ray.exceptions import RayError
 
 from ser.config import Experiment, from_flat
-from ser.training_state import TrainingState, load_state
+from ser.training_state import TrainingError, TrainingState, load_state
 from ser.trial import Trial, TrialData, validation_metrics
 
 # A checkpoint is worth writing once this much training would be lost without it.
 _CHECKPOINT_EVERY_S = 20.0
 
 
+# Faults of the machine and not of the trial: Tune runs the trial again, from its last checkpoint.
+_OF_THE_MACHINE = (OSError, RayError, torch.OutOfMemoryError)
+
+
 def train(config: dict[str, Any], *, data: dict[int, ray.ObjectRef[TrialData]]) -> None:
-    """One trial. What goes wrong in it is reported as its result: only the death of the process is left to Tune.
+    """One trial. What goes wrong in its training is reported as its result; faults of the machine are left to Tune.
 
     Args:
-        config: `values` of the experiment, `resume_from` folder or '', `threads`.
+        config: `values` of the experiment, `threads`, `device`, and what an earlier driver left: `states`, folders
+            of training states, newest first, and `epoch`, the last that the journal has.
         data: reference to the `TrialData` of each feature space, by its dimensions.
     """
     try:
         torch.set_num_threads(config["threads"])
         experiment = from_flat(config["values"])
-        _train(experiment, ray.get(data[experiment.cell.dimensions]), config["resume_from"])
+        _train(experiment, ray.get(data[experiment.cell.dimensions]), config)
+    except _OF_THE_MACHINE:
+        raise
     except Exception as error:
         tune.report({"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()})
 
 
-def _train(experiment: Experiment, data: TrialData, resume_from: str) -> None:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    trial = Trial(experiment, data, device=device, resume=_resumed_state(resume_from))
-    started = saved = time.monotonic()
+def _train(experiment: Experiment, data: TrialData, config: dict[str, Any]) -> None:
+    trial = Trial(experiment, data, device=config["device"], resume=_state_to_resume(config))
+    saved = time.monotonic()
     for epoch in trial.epochs():
         report = {
             "epoch": epoch.epoch,
@@ -51,15 +59,24 @@ def _train(experiment: Experiment, data: TrialData, resume_from: str) -> None:
         saved = now
         with tempfile.TemporaryDirectory() as folder:
             if epoch.last:
-                trial.finish(Path(folder), train_seconds=now - started)
+                trial.finish(Path(folder))
             else:
                 trial.save_state(Path(folder))
             tune.report(report, checkpoint=tune.Checkpoint.from_directory(folder))
 
 
-def _resumed_state(resume_from: str) -> TrainingState | None:
+def _state_to_resume(config: dict[str, Any]) -> TrainingState | None:
+    """The newest state that is whole and not ahead of the journal; None to begin anew.
+
+    A state can be ahead: it is stored before the driver hears of its epoch, and a killed driver never does.
+    """
     checkpoint = tune.get_checkpoint()
     if checkpoint is not None:
-        with checkpoint.as_directory() as folder:
+        with checkpoint.as_directory() as folder, suppress(TrainingError):
             return load_state(Path(folder))
-    return load_state(Path(resume_from)) if resume_from else None
+    for folder in config["states"]:
+        with suppress(TrainingError):
+            state = load_state(Path(folder))
+            if state.progress.epoch <= config["epoch"]:
+                return state
+    return None

@@ -15,6 +15,7 @@ from ser.distributed.conductor import Ask, Conductor
 from ser.distributed.display import Display
 from ser.distributed.plan import Plan
 from ser.journal import Ended, Reported, TrialKey
+from ser.replay import FINAL_OUTCOMES
 from ser.training_state import FILE_NAME
 from ser.trial import TEST_FILE
 
@@ -57,12 +58,13 @@ class SweepSearch(Searcher):
         return self._slots
 
     def _config(self, ask: Ask) -> dict[str, Any]:
-        state = latest_state(self._storage, ask.key)
         return {
             "key": [ask.key.sweep, ask.key.cell, ask.key.number],
             "values": ask.experiment.flat(),
             "threads": max(1, int(self._plan.cpus_per_trial)),
-            "resume_from": str(state or ""),
+            "device": "cuda" if trial_resources(self._plan)["gpu"] else "cpu",
+            "states": [str(path.parent) for path in states_of(self._storage, ask.key)],
+            "epoch": max(self._conductor.record.trials[ask.key].reports, default=0),
         }
 
 
@@ -87,9 +89,10 @@ class SweepScheduler(FIFOScheduler):
 class SweepCallback(Callback):
     """Tells the conductor how trials end, and the display what happens."""
 
-    def __init__(self, conductor: Conductor, display: Display) -> None:
+    def __init__(self, conductor: Conductor, display: Display, storage: Path) -> None:
         self._conductor = conductor
         self._display = display
+        self._storage = storage
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Keep the display up to date."""
@@ -119,6 +122,9 @@ class SweepCallback(Callback):
     def _end(self, event: Ended) -> None:
         self._conductor.end(event)
         self._display.ended(event)
+        if event.outcome in FINAL_OUTCOMES:
+            for path in states_of(self._storage, self._conductor.record.trial(event).key):
+                path.unlink(missing_ok=True)
 
 
 def trial_resources(plan: Plan) -> dict[str, float]:
@@ -137,7 +143,7 @@ def folder_of(key: TrialKey) -> str:
     return f"{key.cell}-{key.number:03d}"
 
 
-def latest_state(storage: Path, key: TrialKey) -> Path | None:
-    """The folder of the newest training state that any driver of this sweep left of a trial, absolute, or None."""
+def states_of(storage: Path, key: TrialKey) -> list[Path]:
+    """The training states that any driver of this sweep left of a trial: absolute paths, newest first."""
     found = storage.resolve().glob(f"run-*/{folder_of(key)}/checkpoint_*/{FILE_NAME}")
-    return max((path.parent for path in found), key=lambda path: path.stat().st_mtime, default=None)
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

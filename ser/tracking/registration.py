@@ -1,13 +1,11 @@
 """The model registry: the best model of each cell under the cell's alias, the best of all as champion."""
 
-from collections.abc import Mapping
-
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from ser.journal import TrialKey
 from ser.replay import SweepRecord
-from ser.report.leaderboard import leaderboard
+from ser.report.leaderboard import Row, leaderboard
 from ser.tracking.models import find_model
 from ser.tracking.runs import Runs
 
@@ -19,7 +17,8 @@ SCOPES = ("all", "cells", "champion")
 def register_sweep(runs: Runs, sweep: SweepRecord, *, scope: str) -> dict[str, ModelVersion]:
     """Register the models of a finished sweep in 'ser-<corpus>' and point the aliases there: alias -> version.
 
-    A run that is registered already keeps its version. The champion before stays under `previous`.
+    A run that is registered already keeps its version. `champion` does not move where it leads on the same clips and
+    split; where it moves, the champion before stays under `previous`.
 
     Args:
         runs: the sweep's runs; each completed one has its model.
@@ -36,12 +35,14 @@ def register_sweep(runs: Runs, sweep: SweepRecord, *, scope: str) -> dict[str, M
         for trial in sweep.trials.values():
             if trial.outcome == "completed":
                 _version(runs, name, trial.key)
-    targets = {CHAMPION: rows[0].key}
-    if scope != CHAMPION:
-        targets |= {row.cell: row.key for row in rows}
+    targets = {} if scope == CHAMPION else {row.cell: row.key for row in rows}
+    if not _leads(runs, name, sweep, rows[0]):
+        targets[CHAMPION] = rows[0].key
     versions = {alias: _version(runs, name, key) for alias, key in targets.items()}
-    _keep_previous(runs, name, versions[CHAMPION])
-    _point(runs, name, versions)
+    if CHAMPION in versions:
+        _keep_previous(runs, name, versions[CHAMPION])
+    for alias, version in versions.items():
+        runs.client.set_registered_model_alias(name, alias, str(version.version))
     return versions
 
 
@@ -71,12 +72,16 @@ def _version(runs: Runs, name: str, key: TrialKey) -> ModelVersion:
     )
 
 
+def _leads(runs: Runs, name: str, sweep: SweepRecord, best: Row) -> bool:
+    """Whether the champion is of another run that has a higher validation UAR on the same clips and split."""
+    if CHAMPION not in runs.client.get_registered_model(name).aliases:
+        return False
+    run = runs.client.get_run(str(runs.client.get_model_version_by_alias(name, CHAMPION).run_id))
+    same = all(run.data.tags.get(f"ser.{part}") == sweep.facts[part] for part in ("corpus_digest", "split_digest"))
+    return same and run.data.metrics.get("best_val_uar", 0.0) > best.val_uar
+
+
 def _keep_previous(runs: Runs, name: str, champion: ModelVersion) -> None:
     old = runs.client.get_registered_model(name).aliases.get(CHAMPION)
     if old is not None and str(old) != str(champion.version):
         runs.client.set_registered_model_alias(name, PREVIOUS, str(old))
-
-
-def _point(runs: Runs, name: str, versions: Mapping[str, ModelVersion]) -> None:
-    for alias, version in versions.items():
-        runs.client.set_registered_model_alias(name, alias, str(version.version))

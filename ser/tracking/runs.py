@@ -8,8 +8,8 @@ from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-# The writer tries again by itself, and wants to know soon that the tracker is away.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+# The writer tries again by itself, after a look at what the tracker has; MLflow would create a run twice.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 import mlflow
@@ -31,13 +31,15 @@ class Runs:
         uri: of the tracker.
         experiment: name of the MLflow experiment.
         sweep: name of the sweep.
+        sweep_id: tells this sweep from any other of the same name.
     """
 
-    def __init__(self, uri: str, *, experiment: str, sweep: str) -> None:
+    def __init__(self, uri: str, *, experiment: str, sweep: str, sweep_id: str) -> None:
         mlflow.set_tracking_uri(uri)
         self.client = MlflowClient(uri)
         self.experiment_id = _experiment(self.client, experiment)
         self._sweep = sweep
+        self._sweep_id = sweep_id
         self._ids: dict[str, str] = {}
         self._running: set[str] = set()
         self._find_existing()
@@ -58,9 +60,13 @@ class Runs:
             "mlflow.parentRunId": self._ids[PARENT],
             **tags,
         }
-        run_id = self._open(str(key), name=f"{key.cell} {key.number:03d}", start_s=start_s, tags=tags)
+        run_id = self._open(str(key), name=key.short, start_s=start_s, tags=tags)
         self._log_params(run_id, params)
         return run_id
+
+    def has(self, key: TrialKey | str) -> bool:
+        """Whether the run is there."""
+        return str(key) in self._ids
 
     def id_of(self, key: TrialKey | str) -> str:
         """The id of a run that is there."""
@@ -100,7 +106,7 @@ class Runs:
         self._running.discard(run_id)
 
     def _find_existing(self) -> None:
-        query = f"tags.`ser.sweep` = '{self._sweep}'"
+        query = f"tags.`ser.sweep_id` = '{self._sweep_id}'"
         token = None
         while True:
             page = self.client.search_runs([self.experiment_id], query, page_token=token)
@@ -117,7 +123,10 @@ class Runs:
             self._find_existing()
         if key not in self._ids:
             run = self.client.create_run(
-                self.experiment_id, start_time=round(start_s * 1000), run_name=name, tags=dict(tags)
+                self.experiment_id,
+                start_time=round(start_s * 1000),
+                run_name=name,
+                tags={**tags, "ser.sweep_id": self._sweep_id},
             )
             self._ids[key] = run.info.run_id
             self._running.add(run.info.run_id)

@@ -61,8 +61,11 @@ class Sender:
         facts = event.facts
         tags: dict[str, str] = {name: str(facts[name]) for name in ("ser.command", "ser.git_commit") if name in facts}
         tags |= {"ser.split": str(event.plan["split"]), "ser.corpus_digest": str(facts["corpus_digest"])}
+        tags |= {"ser.split_digest": str(facts["split_digest"])}
         params = {
-            name: value for name, value in event.plan.items() if name not in ("settings", "cell_settings", "cells")
+            name: value
+            for name, value in event.plan.items()
+            if name not in ("settings", "cell_settings", "cells", "ranges")
         }
         run_id = runs.open_parent(start_s=event.time_s, tags=tags, params=params)
         runs.set_running(run_id)
@@ -70,7 +73,12 @@ class Sender:
 
     def _asked(self, runs: Runs, event: Asked) -> None:
         key = TrialKey(self._record.name, event.cell, event.number)
-        tags = {"ser.split": str(event.values["split.name"])}
+        facts = self._record.facts
+        tags = {
+            "ser.split": str(event.values["split.name"]),
+            "ser.corpus_digest": str(facts["corpus_digest"]),
+            "ser.split_digest": str(facts["split_digest"]),
+        }
         run_id = runs.open_trial(key, start_s=event.time_s, tags=tags, params=event.values)
         self._log_dataset(runs, run_id)
 
@@ -110,14 +118,13 @@ class Sender:
         time_ms = round(event.time_s * 1000)
         runs.log_metrics(run_id, [Metric(name, value, time_ms, 0) for name, value in once.items()])
         self._log_confusion(runs, run_id, event.test["confusion"], "test clips", trial.key)
-        runs.client.log_artifact(run_id, str(Path(event.bundle) / PREDICTIONS_FILE))
-        log_model(
-            runs,
-            run_id,
-            name=trial.key.cell,
-            bundle=Path(event.bundle),
-            experiment=from_flat(trial.asked.values),
-        )
+        bundle = Path(event.bundle)
+        if not bundle.is_dir():
+            # What was deleted here cannot be sent: say so instead of trying for ever.
+            runs.set_tags(run_id, {"ser.reason": f"its model is gone: {bundle} was removed before it was sent"})
+            return
+        runs.client.log_artifact(run_id, str(bundle / PREDICTIONS_FILE))
+        log_model(runs, run_id, name=trial.key.cell, bundle=bundle, experiment=from_flat(trial.asked.values))
 
     def _closed(self, runs: Runs, event: Closed) -> None:
         run_id = runs.id_of(PARENT)
@@ -159,7 +166,7 @@ class Sender:
             "confusion": confusion,
         }
         runs.client.log_text(run_id, json.dumps(content), "confusion_matrix.json")
-        figure = confusion_figure(confusion, emotions, title=f"{key.cell} {key.number:03d}, {clips}")
+        figure = confusion_figure(confusion, emotions, title=f"{key.short}, {clips}")
         runs.client.log_figure(run_id, figure, "confusion_matrix.png")
 
     def _title(self) -> str:

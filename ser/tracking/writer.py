@@ -5,6 +5,7 @@ events; every action may be repeated without harm, so a tracker that is slow, fa
 else, and a driver killed at any moment leaves nothing that the next one does not complete.
 """
 
+import json
 import logging
 import threading
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from ser.journal import Event, read_events
 from ser.replay import SweepRecord
-from ser.tracking.runs import Runs
+from ser.tracking.runs import PARENT, Runs
 from ser.tracking.sender import Sender
 
 _POLL_S = 0.5
@@ -27,14 +28,17 @@ class Writer:
 
     Args:
         path: of the journal.
+        uri: of the tracker; to another than before everything is sent from the beginning.
         connect: makes the tracker's `Runs`; may fail, and is then tried again.
     """
 
-    def __init__(self, path: Path, connect: Callable[[], Runs]) -> None:
+    def __init__(self, path: Path, uri: str, connect: Callable[[], Runs]) -> None:
         self._path = path
+        self._uri = uri
         self._cursor = path.with_suffix(".sent")
-        self._offset = int(self._cursor.read_text()) if self._cursor.exists() else 0
-        self._sender = Sender(connect, _replayed(path, self._offset))
+        self._offset = self._sent_before()
+        self._connect = connect
+        self._sender = Sender(self._connected, _replayed(path, self._offset))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="mlflow-writer", daemon=True)
         self.problem = ""
@@ -77,9 +81,23 @@ class Writer:
             self._sender.send(batch)
             self._offset = offset
             partial = self._cursor.with_suffix(".part")
-            partial.write_text(str(offset))
+            partial.write_text(json.dumps({"uri": self._uri, "offset": offset}))
             partial.replace(self._cursor)
         return len(events)
+
+    def _connected(self) -> Runs:
+        runs = self._connect()
+        if self._offset and not runs.has(PARENT):
+            self._offset, self._sender = 0, Sender(self._connected, SweepRecord())
+            raise LookupError("the tracker does not know this sweep: it is sent from the beginning")
+        return runs
+
+    def _sent_before(self) -> int:
+        try:
+            sent = json.loads(self._cursor.read_text())
+            return int(sent["offset"]) if sent["uri"] == self._uri else 0
+        except (OSError, ValueError, KeyError, TypeError):
+            return 0
 
 
 def _replayed(path: Path, until: int) -> SweepRecord:

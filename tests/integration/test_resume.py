@@ -78,20 +78,20 @@ def stop(command: Command, folder: Path, number: Signals, *, everyone: bool) -> 
     assert ended.stderr == ""
     assert "Traceback" not in ended.stdout
     assert "Go on with: python tune/run_sweep.py --resume long" in ended.stdout
-    check_stopped(folder)
+    check_stopped(folder, "killed")
 
 
-def check_stopped(folder: Path) -> None:
+def check_stopped(folder: Path, outcome: str) -> None:
     record = record_of(folder, "long")
     assert record.closed is not None
-    assert record.closed.outcome == "killed"
+    assert record.closed.outcome == outcome
     assert [trial.outcome for trial in record.trials.values()] == ["killed"]
     runs = check_runs(client_of(folder), record)
     assert runs["parent"].info.status == "KILLED"
-    assert runs["parent"].data.tags["ser.outcome"] == "killed"
+    assert runs["parent"].data.tags["ser.outcome"] == outcome
 
 
-def test_every_way_to_stop_is_orderly_and_training_goes_on_from_its_checkpoint(
+def test_every_way_to_stop_leaves_a_sweep_that_goes_on_from_its_checkpoint(
     tmp_path: Path, long_plan: Path, corpus_dir: Path
 ) -> None:
     words = ["--plan", long_plan, "--corpus-dir", corpus_dir, "--name", "long"]
@@ -111,7 +111,7 @@ def test_every_way_to_stop_is_orderly_and_training_goes_on_from_its_checkpoint(
     ended = run_sweep("--resume", "long", "--time-budget", "12s", folder=tmp_path)
     assert ended.code == 130, ended.seen
     assert "Go on with: python tune/run_sweep.py --resume long" in ended.stdout
-    check_stopped(tmp_path)
+    check_stopped(tmp_path, "budget")
     assert n_reports(tmp_path, "long") >= n_before_budget
     starts = [e for _, e in read_events(journal_of(tmp_path / ".ser", "long")) if isinstance(e, Started)]
     assert len(starts) == 4

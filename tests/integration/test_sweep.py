@@ -39,7 +39,8 @@ def test_the_user_sees_the_table_the_champion_and_the_next_commands(finished: Fi
     assert "Traceback" not in seen
     assert "360 of 360 clips, 10 of 10 speakers" in seen
     best = leaderboard(finished.record)[0]
-    assert f"Champion by validation: {best.cell} (trial {best.key}), registered as ser-synthetic version" in seen
+    assert f"Champion by validation: {best.cell} (trial {best.key})" in seen
+    assert "Registered: ser-synthetic version" in seen
     assert "Compare:  mlflow ui" in seen
     assert "mlflow models serve -m models:/ser-synthetic@champion --env-manager local" in seen
     for row in leaderboard(finished.record):

@@ -3,7 +3,6 @@
 import importlib.util
 import signal
 import sys
-import warnings
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,8 @@ import pytest
 import ray
 
 from ser.distributed.plan import Plan, PlanError, read_plan
+from ser.distributed.session import REFUSED, Request, _new_plan, _resumed, _terminable, run_session, seconds
 from ser.journal import Closed, Journal, Started
-
-with warnings.catch_warnings():
-    # MLflow warns of its own type hints when it is imported.
-    warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType", UserWarning)
-    from ser.distributed.session import REFUSED, Request, _new_plan, _resumed, _terminable, run_session, seconds
 
 TUNE = Path(__file__).resolve().parents[2] / "tune"
 PLANS = TUNE / "plans"

@@ -1,0 +1,92 @@
+"""The traps of the repository's layout: each has been fallen into, or would be, without a word."""
+
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted((REPOSITORY / "tune").glob("*.py"))
+CONFIGURATION = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+
+
+def python(code: str, *, folder: Path) -> str:
+    """What `python -c code` prints when it runs in `folder`."""
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("folder", ["mlflow", "docker"])
+def test_the_folders_named_as_libraries_hold_no_python(folder: str) -> None:
+    """With an `__init__.py` they would shadow the installed packages of their names."""
+    assert not list((REPOSITORY / folder).rglob("*.py"))
+
+
+def test_mlflow_is_the_installed_package_even_from_the_root() -> None:
+    """Without the installed one, `import mlflow` would succeed on our folder and be empty."""
+    seen = python("import mlflow; print(mlflow.__version__, mlflow.__file__)", folder=REPOSITORY)
+    number, path = seen.split(" ", 1)
+    assert number == version("mlflow")
+    assert REPOSITORY / "mlflow" not in Path(path).parents
+
+
+def test_scripts_bear_no_name_of_a_library() -> None:
+    """The folder of a script comes first in its search path."""
+    assert len(SCRIPTS) >= 2
+    taken = {*packages_distributions(), *sys.stdlib_module_names, "ser"}
+    assert not [path.name for path in (REPOSITORY / "tune").iterdir() if path.stem in taken]
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.name)
+def test_scripts_are_short(path: Path) -> None:
+    assert len(path.read_text().splitlines()) < 100
+
+
+def test_importing_ser_loads_none_of_the_heavy_libraries(tmp_path: Path) -> None:
+    code = "import sys, ser; print(sorted({'torch', 'ray', 'mlflow', 'optuna', 'librosa'} & set(sys.modules)))"
+    assert python(code, folder=tmp_path) == "[]"
+
+
+def test_serving_loads_neither_librosa_nor_ray(tmp_path: Path) -> None:
+    code = "import sys, ser.serving; print(sorted({'librosa', 'numba', 'ray', 'optuna'} & set(sys.modules)))"
+    assert python(code, folder=tmp_path) == "[]"
+
+
+def test_packages_are_named_one_by_one_and_none_is_forgotten() -> None:
+    """Left to discovery, our `mlflow` would be installed into the real one."""
+    named = CONFIGURATION["tool"]["setuptools"]["packages"]
+    there = [path.parent for path in (REPOSITORY / "ser").rglob("__init__.py")]
+    assert sorted(named) == sorted(".".join(path.relative_to(REPOSITORY).parts) for path in there)
+    holding_code = {path.parent for path in (REPOSITORY / "ser").rglob("*.py")}
+    assert holding_code == set(there)
+
+
+def test_data_files_of_the_package_are_named_too() -> None:
+    """What is not Python is left out of an installation unless it is named."""
+    patterns = CONFIGURATION["tool"]["setuptools"]["package-data"]["ser"]
+    named = {path for pattern in patterns for path in (REPOSITORY / "ser").glob(pattern)}
+    files = (path for path in (REPOSITORY / "ser").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    assert named == {path for path in files if path.suffix != ".py"}
+
+
+def test_the_linter_knows_our_folders_from_the_libraries() -> None:
+    lint = CONFIGURATION["tool"]["ruff"]["lint"]
+    assert set(lint["isort"]["known-third-party"]) >= {"mlflow", "docker"}
+    assert not any(rule.startswith("INP") for rule in lint["select"])
+
+
+def test_torch_is_pinned() -> None:
+    """Unpinned, it resolves to a build with gigabytes of CUDA packages."""
+    assert "torch==2.13.0" in CONFIGURATION["project"]["dependencies"]
+
+
+def test_what_is_visible_at_the_top_is_what_the_design_says() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("this copy is no Git repository")
+    visible = {line.split("/")[0] for line in listed.stdout.splitlines() if not line.startswith(".")}
+    allowed = {"ser", "tune", "docker", "mlflow", "tests", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"}
+    assert visible <= allowed
