@@ -1,6 +1,7 @@
 """The command line of `run_sweep.py`: what it means, and every refusal in one sentence before Ray starts."""
 
 import importlib.util
+import itertools
 import signal
 import sys
 from dataclasses import fields
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import ray
 
+from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES
 from ser.distributed.plan import Plan, PlanError, read_plan
 from ser.distributed.session import REFUSED, Request, _new_plan, _resumed, _terminable, run_session, seconds
 from ser.journal import Closed, Journal, Started
@@ -42,6 +44,16 @@ def refused(request_of, capsys, monkeypatch, tmp_path):
         return last.removeprefix("error: ")
 
     return run
+
+
+@pytest.fixture
+def names(tmp_path) -> Path:
+    """A corpus of nothing but names: what is refused before Ray starts has heard no clip."""
+    folder = tmp_path / "names"
+    folder.mkdir()
+    for sentence, code in itertools.product(SENTENCES, EMOTION_OF_CODE):
+        (folder / f"1001_{sentence}_{code}_XX.wav").touch()
+    return folder
 
 
 def begun(home: Path, name: str, *, plan: Plan | None = None, facts: dict[str, Any] | None = None) -> Path:
@@ -146,7 +158,6 @@ def test_any_other_time_budget_is_refused(text):
         ({"resume": "none", "plan": "demo", "settings": ["training.lr=1"]}, "leave away --plan, --settings"),
         ({"dry_run": True, "corpus_dir": Path("nowhere")}, "nowhere"),
         ({"name": "a", "ray_address": "ray://head:10001"}, "would run the sweep elsewhere while its journal"),
-        ({"name": "a", "tracking_uri": "carrier-pigeon://loft"}, "is no tracker that MLflow knows"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_refused_in_one_sentence(refused, given, rule):
@@ -173,8 +184,13 @@ def test_a_sweep_that_never_began_is_started_again_not_resumed(refused, tmp_path
     assert "would run the sweep elsewhere" in refused(name="mine", ray_address="ray://head:10001")
 
 
-def test_a_sweep_that_is_running_is_left_alone(refused, tmp_path):
-    path = begun(tmp_path / "home", "mine", facts={"tracking_uri": "http://127.0.0.1:9", "corpus_dir": "x"})
+def test_a_tracker_of_no_known_kind_is_refused(refused, names):
+    uri = "carrier-pigeon://loft"
+    assert "is no tracker that MLflow knows" in refused(name="a", corpus_dir=names, tracking_uri=uri)
+
+
+def test_a_sweep_that_is_running_is_left_alone(refused, names, tmp_path):
+    path = begun(tmp_path / "home", "mine", facts={"tracking_uri": "http://127.0.0.1:9", "corpus_dir": str(names)})
     running = Journal(path)
     assert "is held by another process: this sweep is running already" in refused(resume="mine")
     running.close()
@@ -199,11 +215,11 @@ def test_a_resumed_sweep_looks_for_its_clips_where_it_began(refused, tmp_path):
     assert f"{tmp_path}/voices" in refused(resume="mine", dry_run=True)
 
 
-def test_a_plan_file_names_its_sweep_by_its_stem(refused, tmp_path):
+def test_a_plan_file_names_its_sweep_by_its_stem(refused, names, tmp_path):
     mine = tmp_path / "plans" / "mine.toml"
     mine.parent.mkdir()
     mine.write_text('corpus = "cremad"\ncells = ["lenet5-1d"]\n')
-    refused(plan=str(mine), ray_address="ray://head:10001")
+    refused(plan=str(mine), corpus_dir=names, tracking_uri="carrier-pigeon://loft")
     (folder,) = (tmp_path / "home" / "sweeps").iterdir()
     assert folder.name.startswith("mine-20")
     assert list(mine.parent.iterdir()) == [mine]
