@@ -30,11 +30,6 @@ class AudioFacts:
     peak: float
 
     @property
-    def duration_s(self) -> float:
-        """Length in seconds."""
-        return self.n_samples / SAMPLE_RATE_HZ
-
-    @property
     def silent(self) -> bool:
         """Whether every sample is zero."""
         return self.peak == 0

@@ -47,7 +47,6 @@ class SweepRecord:
     name: str = ""
     plan: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
-    started_s: float = 0.0
     closed: Closed | None = None
     trials: dict[TrialKey, TrialRecord] = field(default_factory=dict)
 
@@ -55,7 +54,6 @@ class SweepRecord:
         """Take one more event into account."""
         if isinstance(event, Started):
             self.name, self.plan, self.facts, self.closed = event.sweep, event.plan, event.facts, None
-            self.started_s = self.started_s or event.time_s
         elif isinstance(event, Closed):
             self.closed = event
         elif isinstance(event, Asked):

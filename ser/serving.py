@@ -57,7 +57,7 @@ class EmotionModel(PythonModel):
 
 def _bytes(text: object) -> bytes:
     if not isinstance(text, str):
-        raise AudioError(f"audio must be text, the base64 of a sound file; got {type(text).__name__}")
+        raise AudioError("audio is missing: it must be text, the base64 of a WAV, FLAC, OGG or MP3 file")
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except ValueError:

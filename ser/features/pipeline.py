@@ -9,11 +9,10 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
 
 from ser.audio import Wave
 from ser.features.base import Rows, Spectra
-from ser.features.spaces import FeatureSpace, FrameSpace, MelSpace
+from ser.features.spaces import FrameSpace, MelSpace
 
 CODE_VERSION = 1
 """To be raised with every change to the numbers: what is stored under another version is computed again."""
@@ -41,8 +40,3 @@ class Pipeline:
             "1d": self.frame_space.compute(spectra),
             "2d": self.mel_space.compute(spectra if same else Spectra(wave, self.mel_space.framing)),
         }
-
-    def compute_one(self, wave: Wave, dimensions: Literal[1, 2]) -> Rows:
-        """The features of one clip in one space only, (T, R) or (T, M) float32."""
-        space: FeatureSpace = self.frame_space if dimensions == 1 else self.mel_space
-        return space.compute(Spectra(wave, space.framing))

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-ACTORS = tuple(str(actor) for actor in range(1001, 1092))
+from ser.corpora.cremad import SPEAKERS
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Manifest:
     def actors(self, fold: int) -> dict[str, frozenset[str]]:
         """The actors of each part in one fold."""
         validation, test = self.folds[fold]
-        return {"train": frozenset(ACTORS) - validation - test, "validation": validation, "test": test}
+        return {"train": frozenset(SPEAKERS) - validation - test, "validation": validation, "test": test}
 
 
 @cache

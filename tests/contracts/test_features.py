@@ -112,8 +112,10 @@ def test_pipeline_gives_the_spaces_features_and_serving_the_same() -> None:
     wave = voice(20_000)
     for pipeline in (Pipeline(), Pipeline(mel_space=other)):
         both = pipeline.compute(wave)
-        np.testing.assert_array_equal(both["1d"], pipeline.compute_one(wave, 1))
-        np.testing.assert_array_equal(both["2d"], pipeline.compute_one(wave, 2))
+        np.testing.assert_array_equal(
+            both["1d"], pipeline.frame_space.compute(Spectra(wave, pipeline.frame_space.framing))
+        )
+        np.testing.assert_array_equal(both["2d"], pipeline.mel_space.compute(Spectra(wave, pipeline.mel_space.framing)))
     assert both["2d"].shape == (1 + 20_000 // 160, 64)
 
 

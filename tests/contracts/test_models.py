@@ -15,7 +15,9 @@ each_cell = pytest.mark.parametrize(("name", "dimensions"), CELLS)
 
 
 def narrow(name: str, dimensions: Dimensions, *, seed: int = 0, **values) -> nn.Module:
-    settings = with_values(ARCHITECTURES[name](), {"width": 0.125, **values})
+    settings = ARCHITECTURES[name]()
+    narrower = {"width": 0.125} if hasattr(settings, "width") else {}
+    settings = with_values(settings, {**narrower, **values})
     in_channels = 110 if dimensions == 1 else 1
     return build_model(settings, dimensions=dimensions, in_channels=in_channels, n_classes=N_CLASSES, seed=seed)
 

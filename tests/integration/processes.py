@@ -37,6 +37,8 @@ class Command:
 
     def __init__(self, *words: object, folder: Path, variables: Mapping[str, str] | None = None) -> None:
         environment = {name: value for name, value in os.environ.items() if name not in FROM_OUTSIDE}
+        # As in an activated environment: `mlflow models serve` looks for its web server there.
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
         self._stdout, self._stderr = folder / "stdout.txt", folder / "stderr.txt"
         with self._stdout.open("w") as out, self._stderr.open("w") as error:
             self._process = subprocess.Popen(

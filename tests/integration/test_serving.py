@@ -154,7 +154,7 @@ def test_the_sample_request_is_a_voice_and_is_answered(server: Server, classifie
     [
         ("*** no base64 ***", "row 1: audio must be the base64 of a WAV, FLAC, OGG or MP3 file; this is not base64"),
         ("", "row 1: the sound file is empty (0 bytes)"),
-        (None, "row 1: audio must be text, the base64 of a sound file; got NoneType"),
+        (None, "row 1: audio is missing: it must be text"),
         (text(b"these are words, not sound " * 40), "row 1: cannot be read as sound"),
         (text(b"version https://git-lfs.github.com/spec/v1\n"), "row 1: this is a Git LFS pointer"),
     ],

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ser.corpora.base import Clip
-from ser.corpora.cremad import EMOTION_OF_CODE, CremaD, parse
+from ser.corpora.cremad import EMOTION_OF_CODE, SPEAKERS, CremaD, parse
 from ser.registry import UnknownNameError
 from ser.space import SettingError
 from ser.splits.base import Partition, Split, SplitError, partition, split_names
 from ser.splits.leaks import check
-from ser.splits.manifests import ACTORS, manifests
+from ser.splits.manifests import manifests
 
 SPEAKER_SPLITS = sorted(manifests())
 EVERY_FOLD = [(name, fold) for name, manifest in manifests().items() for fold in range(len(manifest.folds))]
@@ -26,7 +26,7 @@ def clip(name: str) -> Clip:
     return found
 
 
-def corpus(actors: tuple[str, ...] = ACTORS, sentences: tuple[str, ...] = ("DFA", "TIE", "WSI")) -> list[Clip]:
+def corpus(actors: tuple[str, ...] = SPEAKERS, sentences: tuple[str, ...] = ("DFA", "TIE", "WSI")) -> list[Clip]:
     names = ("_".join([*parts, "XX"]) for parts in product(actors, sentences, EMOTION_OF_CODE))
     return [clip(name) for name in names]
 
@@ -64,7 +64,7 @@ def actors(numbers: list[int]) -> frozenset[str]:
 @pytest.mark.parametrize(("name", "fold"), EVERY_FOLD)
 def test_every_actor_is_in_one_part(name: str, fold: int) -> None:
     parts = manifests()[name].actors(fold)
-    assert sorted(actor for part in parts.values() for actor in part) == sorted(ACTORS)
+    assert sorted(actor for part in parts.values() for actor in part) == sorted(SPEAKERS)
 
 
 @pytest.mark.parametrize(("name", "fold"), EVERY_FOLD)
