@@ -2,6 +2,8 @@
 
 import json
 import math
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -66,3 +68,16 @@ def load_state(folder: Path) -> TrainingState:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise TrainingError(f"no training state in {folder} ({error}): start this training anew") from error
     return TrainingState(**parts, progress=progress)
+
+
+def newest_state(folders: Iterable[Path], *, last_epoch: int) -> TrainingState | None:
+    """The first whole state of `folders`, newest first, that is not ahead of `last_epoch`; None to begin anew.
+
+    A state can be ahead of what was reported: it is stored first, and a killed driver never hears of its epoch.
+    """
+    for folder in folders:
+        with suppress(TrainingError):
+            state = load_state(folder)
+            if state.progress.epoch <= last_epoch:
+                return state
+    return None

@@ -13,7 +13,7 @@ from ray import tune
 from ray.exceptions import RayError
 
 from ser.config import Experiment, from_flat
-from ser.training_state import TrainingError, TrainingState, load_state
+from ser.training_state import TrainingError, TrainingState, load_state, newest_state
 from ser.trial import Trial, TrialData, validation_metrics
 
 # A checkpoint is worth writing once this much training would be lost without it.
@@ -66,17 +66,9 @@ def _train(experiment: Experiment, data: TrialData, config: dict[str, Any]) -> N
 
 
 def _state_to_resume(config: dict[str, Any]) -> TrainingState | None:
-    """The newest state that is whole and not ahead of the journal; None to begin anew.
-
-    A state can be ahead: it is stored before the driver hears of its epoch, and a killed driver never does.
-    """
+    """Tune's own checkpoint where it runs the trial again, else what an earlier driver left; None to begin anew."""
     checkpoint = tune.get_checkpoint()
     if checkpoint is not None:
         with checkpoint.as_directory() as folder, suppress(TrainingError):
             return load_state(Path(folder))
-    for folder in config["states"]:
-        with suppress(TrainingError):
-            state = load_state(Path(folder))
-            if state.progress.epoch <= config["epoch"]:
-                return state
-    return None
+    return newest_state(map(Path, config["states"]), last_epoch=config["epoch"])

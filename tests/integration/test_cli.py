@@ -60,7 +60,6 @@ def check_refusal(ended: Finished, folder: Path, *parts: str) -> None:
         (["--corpus-dir", "nowhere"], ["nowhere is not a folder", "AudioWAV"]),
         (["--resume", "lost"], ["no journal", "lost"]),
         (["--resume", "lost", "--cells", "all"], ["--resume", "--cells"]),
-        (["--tracking-uri", "htp://x"], ["'htp://x'"]),
     ],
     ids=lambda value: " ".join(value) if value and value[0].startswith(("-", "training")) else None,
 )
@@ -72,6 +71,14 @@ def test_is_refused_in_one_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     check_refusal(refused_here(words, tmp_path, monkeypatch, capsys), tmp_path, *parts)
+
+
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning")
+def test_a_tracker_of_no_known_kind_is_refused(
+    tmp_path: Path, corpus_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--plan", "demo", "--corpus-dir", str(corpus_dir), "--tracking-uri", "htp://x"]
+    check_refusal(refused_here(words, tmp_path, monkeypatch, capsys), tmp_path, "'htp://x'")
 
 
 def test_a_refusal_as_its_user_sees_it(tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""The journal sent to a tracker: to another one, twice, and to one that forgot; and who stays champion."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mlflow.tracking import MlflowClient
+
+from processes import run_sweep
+from ser.replay import SweepRecord
+from ser.report.leaderboard import leaderboard
+from ser.tracking.publication import Publication
+from tracked import FinishedSweep, check_runs, journal_of
+
+pytestmark = pytest.mark.integration
+
+
+def publish(journal: Path, record: SweepRecord, uri: str) -> Publication:
+    publication = Publication(
+        journal, sweep=record.name, sweep_id=record.facts["sweep_id"], experiment="synthetic", uri=uri
+    )
+    with publication:
+        assert publication.finish(patience_s=30) == ""
+    return publication
+
+
+@pytest.fixture
+def journal(finished: FinishedSweep, tmp_path: Path) -> Path:
+    """A copy of the journal of a finished sweep, nothing of which has been sent."""
+    return Path(shutil.copy(journal_of(finished.folder / ".ser", finished.record.name), tmp_path))
+
+
+def test_another_tracker_gets_everything_from_the_beginning(
+    finished: FinishedSweep, journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("one", "other"):
+        uri = f"sqlite:///{tmp_path}/{name}.db"
+        publish(journal, finished.record, uri)
+        check_runs(MlflowClient(uri), finished.record)
+
+
+def test_sent_twice_it_is_there_once(
+    finished: FinishedSweep, journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path}/twice.db"
+    for _ in range(2):
+        journal.with_suffix(".sent").unlink(missing_ok=True)
+        publish(journal, finished.record, uri)
+    check_runs(MlflowClient(uri), finished.record)
+    experiment = MlflowClient(uri).get_experiment_by_name("synthetic")
+    completed = [trial for trial in finished.record.trials.values() if trial.outcome == "completed"]
+    assert len(MlflowClient(uri).search_logged_models([experiment.experiment_id])) == len(completed)
+
+
+def test_a_tracker_that_forgot_the_sweep_gets_it_again(
+    finished: FinishedSweep, journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path}/forgetful.db"
+    publish(journal, finished.record, uri)
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("synthetic")
+    for run in client.search_runs([experiment.experiment_id]):
+        client.delete_run(run.info.run_id)
+    publish(journal, finished.record, uri)
+    check_runs(client, finished.record)
+
+
+def test_champion_stays_with_a_better_model_on_the_same_clips(
+    finished: FinishedSweep, journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path}/champion.db"
+    publication = publish(journal, finished.record, uri)
+    versions = publication.register(finished.record, scope="cells")
+    best, *_, worst = leaderboard(finished.record)
+    assert versions["champion"].version == versions[best.cell].version
+    assert best.val_uar > worst.val_uar
+    weaker = replace(
+        finished.record, trials={key: t for key, t in finished.record.trials.items() if key.cell == worst.cell}
+    )
+    again = publication.register(weaker, scope="cells")
+    assert set(again) == {worst.cell}
+    client = MlflowClient(uri)
+    assert client.get_model_version_by_alias("ser-synthetic", "champion").version == versions["champion"].version
+    assert "previous" not in client.get_registered_model("ser-synthetic").aliases
+    assert len(client.search_model_versions("name = 'ser-synthetic'")) == 2
+
+
+def test_a_sweep_of_the_same_name_is_another_sweep(
+    finished: FinishedSweep, journal: Path, tmp_path: Path, corpus_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    uri = f"sqlite:///{tmp_path}/shared.db"
+    publish(journal, finished.record, uri)
+    words = ["--plan", "demo", "--corpus-dir", corpus_dir, "--name", finished.record.name, "--cells", "lenet5-1d"]
+    words += ["--trials-per-cell", "1", "--max-epochs", "1", "--register", "champion", "--tracking-uri", uri]
+    ended = run_sweep(*words, folder=tmp_path)
+    assert ended.code == 0, ended.seen
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("synthetic")
+    parents = client.search_runs([experiment.experiment_id], "tags.`ser.trial` = 'parent'")
+    assert len({run.data.tags["ser.sweep_id"] for run in parents}) == len(parents) == 2
