@@ -10,12 +10,12 @@ from typing import Any, cast
 import numpy as np
 import ray
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
 from ser.corpora.faults import known_faults
 from ser.distributed.extraction import Extraction, extract, get, load_data
+from ser.distributed.progress import extraction_progress
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import FrameSpace, MelSpace
 from ser.features.store import FeatureStore
@@ -71,18 +71,8 @@ def extract_all(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline, 
         CorpusError: not one clip can be used.
         StoreError: the store cannot be written.
     """
-    columns = (
-        TextColumn("Features"), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f} clips"),
-        TextColumn("{task.fields[per_s]:.0f} clips/s"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("features", total=len(clips), per_s=0.0)
-        extraction = extract(
-            clips,
-            store=store,
-            pipeline=pipeline,
-            progress=lambda done, per_s: bar.update(task, completed=done, per_s=per_s),
-        )
+    with extraction_progress(console, len(clips)) as progress:
+        extraction = extract(clips, store=store, pipeline=pipeline, progress=progress)
     console.print(
         f"Features of {len(extraction.facts):,} clips in {store.root}: {extraction.n_computed:,} computed, "
         f"{len(extraction.facts) - extraction.n_computed:,} were there"
