@@ -38,6 +38,7 @@ class Writer:
         self._cursor = path.with_suffix(".sent")
         self._offset = self._sent_before()
         self._connect = connect
+        self._knows_tracker = False
         self._sender = Sender(self._connected, _replayed(path, self._offset))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="mlflow-writer", daemon=True)
@@ -76,6 +77,9 @@ class Writer:
                 time.sleep(min(wait_s, 1.0) if stopping else wait_s)
 
     def _send_new(self) -> int:
+        if not self._knows_tracker:
+            self._connected()
+            self._knows_tracker = True
         events = list(read_events(self._path, self._offset))
         for offset, batch in _batches(events):
             self._sender.send(batch)
