@@ -133,7 +133,6 @@ def test_facts_of_a_clip() -> None:
     data = encoded(samples)
     found = facts(data, decode(data))
     assert found == AudioFacts(hashlib.sha256(data).hexdigest(), 4, 1.0)
-    assert found.duration_s == 4 / 16_000
     assert not found.silent
 
 
