@@ -6,7 +6,7 @@ from typing import Annotated, Literal, cast
 
 from ser.augment import Augment
 from ser.corpora.base import CORPORA, CorpusChoice
-from ser.features.spaces import FrameSpace, MelSpace, space_for
+from ser.features.spaces import FrameSpace, MelSpace, space_for, stored_settings
 from ser.models.base import ARCHITECTURES, Architecture
 from ser.registry import UnknownNameError
 from ser.space import Choice, Range, Setting, SettingError, Text, Value, all_settings, settings, with_values
@@ -55,7 +55,7 @@ class Experiment:
 
     def searched(self) -> dict[str, Range]:
         """The ranges that a search may draw from, by dotted name: none of a setting that decides what is stored."""
-        stored = {f"features.{name}" for name in self.features.stored()}
+        stored = {f"features.{name}" for name in stored_settings(self.features)}
         return {
             name: setting.range
             for name, setting in self.settings().items()

@@ -12,11 +12,17 @@ FINAL_OUTCOMES = ("completed", "pruned", "failed")
 
 @dataclass
 class TrialRecord:
-    """One trial as its events tell it."""
+    """One trial as its events tell it; of its reports only two are kept, so that long sweeps stay small.
+
+    Attributes:
+        best: the epoch whose weights are kept: highest validation UAR, then lowest validation loss, then the first.
+        last: the newest epoch.
+    """
 
     key: TrialKey
     asked: Asked
-    reports: dict[int, Reported] = field(default_factory=dict)
+    best: Reported | None = None
+    last: Reported | None = None
     ended: Ended | None = None
     was_killed: bool = False
 
@@ -31,13 +37,15 @@ class TrialRecord:
         return self.outcome in FINAL_OUTCOMES
 
     @property
-    def best(self) -> Reported | None:
-        """The epoch whose weights are kept: highest validation UAR, then lowest validation loss."""
-        return max(
-            self.reports.values(),
-            key=lambda report: (report.metrics["val_uar"], -report.metrics["val_loss"], -report.epoch),
-            default=None,
-        )
+    def n_epochs(self) -> int:
+        """Epochs reported so far."""
+        return self.last.epoch if self.last else 0
+
+    def report(self, event: Reported) -> None:
+        """Take the report of an epoch into account; the same one again changes nothing."""
+        if event.epoch > self.n_epochs:
+            self.last = event
+        self.best = max(filter(None, (self.best, event)), key=_merit)
 
 
 @dataclass
@@ -60,7 +68,7 @@ class SweepRecord:
             key = TrialKey(self.name, event.cell, event.number)
             self.trials[key] = TrialRecord(key, event)
         elif isinstance(event, Reported):
-            self.trial(event).reports[event.epoch] = event
+            self.trial(event).report(event)
         elif isinstance(event, Ended):
             trial = self.trial(event)
             trial.ended = event
@@ -78,6 +86,10 @@ class SweepRecord:
         """The completed trial with the best validation UAR; test figures play no part."""
         completed = [trial for trial in self.of_cell(cell) if trial.outcome == "completed"]
         return best_trial(completed)
+
+
+def _merit(report: Reported) -> tuple[float, float, int]:
+    return report.metrics["val_uar"], -report.metrics["val_loss"], -report.epoch
 
 
 def best_trial(trials: Iterable[TrialRecord]) -> TrialRecord | None:

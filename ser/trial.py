@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from ser.bundle import Bundle, network
 from ser.config import Experiment
@@ -87,15 +88,17 @@ class Trial:
             of parameters, seconds of training.
         """
         weights = self._fit.best_weights()
-        self._fit.model.load_state_dict(weights)
-        validation = self._evaluate(self._data.partition.validation)
-        test = self._evaluate(self._data.partition.test)
+        # As it will be served: a network that knows nothing of how its training was computed.
+        model = network(self._experiment).to(self._device)
+        model.load_state_dict(weights)
+        validation = self._evaluate(model, self._data.partition.validation)
+        test = self._evaluate(model, self._data.partition.test)
         results = {
             "uar": unweighted_average_recall(test.confusion),
             "accuracy": accuracy(test.confusion),
             "macro_f1": macro_f1(test.confusion),
             "confusion": test.confusion.tolist(),
-            "n_parameters": sum(parameter.numel() for parameter in self._fit.model.parameters()),
+            "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
             "train_seconds": self._fit.seconds,
         }
         Bundle(self._experiment, self._data.emotions, self._normalisation, weights).save(folder)
@@ -113,9 +116,9 @@ class Trial:
             normalisation=self._normalisation,
         )
 
-    def _evaluate(self, positions: tuple[int, ...]) -> Evaluation:
+    def _evaluate(self, model: nn.Module, positions: tuple[int, ...]) -> Evaluation:
         clips = self._clips(np.asarray(positions))
-        return evaluate(self._fit.model, clips, n_classes=len(self._data.emotions), device=self._device)
+        return evaluate(model, clips, n_classes=len(self._data.emotions), device=self._device)
 
     def _write_predictions(self, path: Path, *, validation: Evaluation, test: Evaluation) -> None:
         parts = (

@@ -78,7 +78,7 @@ class Conductor:
         A report that a resumed trial makes a second time changes nothing: what was decided then stands.
         """
         trial = self.record.trial(event)
-        if event.epoch in trial.reports:
+        if event.epoch <= trial.n_epochs:
             return not self.was_pruned(trial.key)
         self._append(event)
         return self._rung(event)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.config import Cell, Experiment, all_cells, default_experiment
+from ser.features.spaces import stored_settings
 from ser.registry import unknown_name
 from ser.space import Choice, Floats, Ints, Range, SettingError, Value, narrowed
 
@@ -20,6 +21,7 @@ _RULES: dict[str, Range] = {
     "seed": Ints(0, 2**31 - 1),
     "cpus_per_trial": Floats(0.01, 1024),
     "gpus_per_trial": Floats(0, 64),
+    "checkpoint_every_s": Floats(0, 3600),
 }
 # Settings that are keys of a plan too: the key alone sets them.
 _KEYS = {"corpus.name": "corpus", "split.name": "split", "training.max_epochs": "max_epochs", "training.seed": "seed"}
@@ -42,6 +44,7 @@ class Plan:
         reduction: one in `reduction` trials passes a rung.
         cpus_per_trial: processor cores, and threads, of each trial.
         gpus_per_trial: share of a GPU of each trial, where the cluster has any; 0 trains on the processor.
+        checkpoint_every_s: seconds of training that a death of a trial's process may cost at most.
     """
 
     corpus: str = "cremad"
@@ -55,6 +58,7 @@ class Plan:
     seed: int = 0
     cpus_per_trial: float = 1
     gpus_per_trial: float = 0.25
+    checkpoint_every_s: float = 20.0
     settings: dict[str, Value] = field(default_factory=dict)
     cell_settings: dict[str, dict[str, Value]] = field(default_factory=dict)
     ranges: dict[str, list[Value]] = field(default_factory=dict)
@@ -134,7 +138,7 @@ class Plan:
     def _refuse_unlike(self, experiments: Mapping[str, Experiment]) -> None:
         """All cells see the same clips, and those of one dimension share what is stored of them."""
         for cell, experiment in experiments.items():
-            shared = {f"features.{name}" for name in experiment.features.stored()}
+            shared = {f"features.{name}" for name in stored_settings(experiment.features)}
             for name in self.cell_settings.get(cell, {}):
                 if name in shared or name.startswith(("corpus.", "split.")):
                     raise PlanError(f"{name} is the same for all cells: fix it under settings, not for {cell} alone")

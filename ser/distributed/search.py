@@ -70,9 +70,10 @@ class Study:
         if record.outcome == "failed" or record.best is None:
             self._study.tell(trial, state=TrialState.FAIL)
             return
-        for epoch, report in sorted(record.reports.items()):
-            trial.report(report.metrics["val_uar"], epoch)
         if record.outcome == "pruned":
+            # TPE ranks pruned trials by their last epoch and its score.
+            assert record.last is not None
+            trial.report(record.last.metrics["val_uar"], record.last.epoch)
             self._study.tell(trial, state=TrialState.PRUNED)
         else:
             self._study.tell(trial, record.best.metrics["val_uar"])

@@ -18,12 +18,14 @@ from rich.text import Text
 
 from ser.corpora.base import CORPORA, CorpusError
 from ser.corpora.synthetic import make_synthetic
+from ser.distributed.calibration import calibrated
 from ser.distributed.closing import DEFAULT_HOME, FINISHED, STOPPED, conclude
 from ser.distributed.cluster import ClusterError, connected, refuse_remote_drivers
 from ser.distributed.dry_run import show_plan
 from ser.distributed.plan import Plan, PlanError, cell_names, plan_from, read_plan, with_settings
 from ser.distributed.preparation import corpus_facts, find_fitting, prepare, refuse_other_clips, share
 from ser.distributed.sweep import SweepFolder, run
+from ser.distributed.tuning import trial_resources
 from ser.features.store import StoreError
 from ser.journal import Journal, JournalError, Started
 from ser.registry import UnknownNameError, unknown_name
@@ -124,6 +126,8 @@ def _session(request: Request, console: Console) -> int:
                         console=console,
                     )
                     refuse_other_clips(before, prepared)
+                    if not before.name:
+                        plan = calibrated(plan, trial_resources(plan), home=request.home, console=console)
                     journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
                     data = share(prepared, plan.experiments())
                     run(folder, plan, journal, data, console, time_budget_s=budget_s)

@@ -16,10 +16,6 @@ from ser.config import Experiment, from_flat
 from ser.training_state import TrainingError, TrainingState, load_state, newest_state
 from ser.trial import Trial, TrialData, validation_metrics
 
-# A checkpoint is worth writing once this much training would be lost without it.
-_CHECKPOINT_EVERY_S = 20.0
-
-
 # Faults of the machine and not of the trial: Tune runs the trial again, from its last checkpoint.
 _OF_THE_MACHINE = (OSError, RayError, torch.OutOfMemoryError)
 
@@ -28,8 +24,8 @@ def train(config: dict[str, Any], *, data: dict[int, ray.ObjectRef[TrialData]]) 
     """One trial. What goes wrong in its training is reported as its result; faults of the machine are left to Tune.
 
     Args:
-        config: `values` of the experiment, `threads`, `device`, and what an earlier driver left: `states`, folders
-            of training states, newest first, and `epoch`, the last that the journal has.
+        config: `values` of the experiment, `threads`, `device`, `checkpoint_every_s`, and what an earlier driver left:
+            `states`, folders of training states, newest first, and `epoch`, the last that the journal has.
         data: reference to the `TrialData` of each feature space, by its dimensions.
     """
     try:
@@ -53,7 +49,7 @@ def _train(experiment: Experiment, data: TrialData, config: dict[str, Any]) -> N
             "last": epoch.last,
         }
         now = time.monotonic()
-        if not epoch.last and now - saved < _CHECKPOINT_EVERY_S:
+        if not epoch.last and now - saved < config["checkpoint_every_s"]:
             tune.report(report)
             continue
         saved = now

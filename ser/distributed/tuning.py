@@ -63,8 +63,9 @@ class SweepSearch(Searcher):
             "values": ask.experiment.flat(),
             "threads": max(1, int(self._plan.cpus_per_trial)),
             "device": "cuda" if trial_resources(self._plan)["gpu"] else "cpu",
+            "checkpoint_every_s": self._plan.checkpoint_every_s,
             "states": [str(path.parent) for path in states_of(self._storage, ask.key)],
-            "epoch": max(self._conductor.record.trials[ask.key].reports, default=0),
+            "epoch": self._conductor.record.trials[ask.key].n_epochs,
         }
 
 

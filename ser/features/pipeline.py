@@ -12,7 +12,7 @@ from functools import cached_property
 
 from ser.audio import Wave
 from ser.features.base import Rows, Spectra
-from ser.features.spaces import FrameSpace, MelSpace
+from ser.features.spaces import FrameSpace, MelSpace, stored_settings
 
 CODE_VERSION = 1
 """To be raised with every change to the numbers: what is stored under another version is computed again."""
@@ -29,7 +29,7 @@ class Pipeline:
     def digest(self) -> str:
         """Names the numbers: the same digest means the same features of the same sound."""
         frame, mel = self.frame_space, self.mel_space
-        content = [CODE_VERSION, list(frame.layout.items()), frame.stored(), mel.stored()]
+        content = [CODE_VERSION, list(frame.layout.items()), stored_settings(frame), stored_settings(mel)]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def compute(self, wave: Wave) -> dict[str, Rows]:

@@ -78,10 +78,6 @@ class FrameSpace:
         """Frames that the network sees."""
         return self.framing.n_frames(round(self.duration_s * SAMPLE_RATE_HZ))
 
-    def stored(self) -> dict[str, Value]:
-        """The settings, by dotted name, that determine what is stored."""
-        return _stored(self)
-
     def compute(self, spectra: Spectra) -> Rows:
         """All families of one clip, (T, n_rows) float32."""
         rows = np.empty((spectra.n_frames, self.n_rows), np.float32)
@@ -118,10 +114,6 @@ class MelSpace:
         """Frames that the network sees."""
         return self.framing.n_frames(round(self.duration_s * SAMPLE_RATE_HZ))
 
-    def stored(self) -> dict[str, Value]:
-        """The settings, by dotted name, that determine what is stored."""
-        return _stored(self)
-
     def compute(self, spectra: Spectra) -> Rows:
         """The log-mel spectrogram of one clip in dB relative to full scale, (T, n_mels) float32."""
         return spectra.log_mel(self.n_mels)
@@ -135,5 +127,6 @@ def space_for(dimensions: Literal[1, 2]) -> FeatureSpace:
     return FrameSpace() if dimensions == 1 else MelSpace()
 
 
-def _stored(space: FeatureSpace) -> dict[str, Value]:
+def stored_settings(space: FeatureSpace) -> dict[str, Value]:
+    """The settings, by dotted name, that determine what is stored of a clip."""
     return {setting.name: setting.value for setting in all_settings(space) if setting.name not in _NOT_STORED}

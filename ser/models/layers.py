@@ -98,8 +98,7 @@ def initialise(
 ) -> nn.Sequential:
     """Draw all weights anew so that the variance of the activations is kept; biases are zero.
 
-    `output_deviation` sets the last layer's standard deviation by itself. Convolution weights are laid out
-    channels last, with which PyTorch's CPU convolutions are faster.
+    `output_deviation` sets the last layer's standard deviation by itself.
 
     Source:
         He et al., Delving deep into rectifiers (2015), eq. 10.
@@ -111,4 +110,4 @@ def initialise(
             nn.init.zeros_(module.bias)
     if output_deviation is not None:
         nn.init.normal_(weighted[-1].weight, std=output_deviation)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return network

@@ -28,7 +28,9 @@ def log_model(runs: Runs, run_id: str, *, name: str, bundle: Path, experiment: E
     """Log the model in `bundle` as the one model of a run; its id. A model that is there already is kept."""
     model = find_model(runs, run_id)
     if model is None:
-        model = runs.client.create_logged_model(runs.experiment_id, name=name, source_run_id=run_id)
+        model = runs.client.create_logged_model(
+            runs.experiment_id, name=name, source_run_id=run_id, tags={"ser.sweep_id": runs.sweep_id}
+        )
     if model.status != LoggedModelStatus.READY:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model"
@@ -40,10 +42,24 @@ def log_model(runs: Runs, run_id: str, *, name: str, bundle: Path, experiment: E
 
 
 def find_model(runs: Runs, run_id: str) -> LoggedModel | None:
-    """The model that was logged for a run, or None."""
+    """The model that was logged for a run, or None; a whole one before one that was only begun."""
     query = f"source_run_id = '{run_id}'"
     found = runs.client.search_logged_models([runs.experiment_id], filter_string=query)
-    return found[0] if found else None
+    return min(found, key=lambda model: model.status != LoggedModelStatus.READY, default=None)
+
+
+def remove_unfinished_models(runs: Runs) -> None:
+    """Delete what was begun of models and never finished, as a tracker does that answers a request too late."""
+    query = f"tags.`ser.sweep_id` = '{runs.sweep_id}'"
+    token = None
+    while True:
+        page = runs.client.search_logged_models([runs.experiment_id], filter_string=query, page_token=token)
+        for model in page:
+            if model.status != LoggedModelStatus.READY:
+                runs.client.delete_logged_model(model.model_id)
+        token = page.token
+        if not token:
+            return
 
 
 def _save(path: Path, model: LoggedModel, run_id: str, bundle: Path, experiment: Experiment) -> None:

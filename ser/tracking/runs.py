@@ -13,7 +13,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 
 import mlflow
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunStatus, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunStatus, RunTag
 from mlflow.tracking import MlflowClient
 
 from ser.journal import TrialKey
@@ -39,7 +39,7 @@ class Runs:
         self.client = MlflowClient(uri)
         self.experiment_id = _experiment(self.client, experiment)
         self._sweep = sweep
-        self._sweep_id = sweep_id
+        self.sweep_id = sweep_id
         self._ids: dict[str, str] = {}
         self._running: set[str] = set()
         self._find_existing()
@@ -105,18 +105,36 @@ class Runs:
         self.client.set_terminated(run_id, status=status, end_time=round(end_s * 1000))
         self._running.discard(run_id)
 
+    def settle(self, ended: Mapping[str, tuple[str, float]]) -> None:
+        """Undo what a tracker did late: requests that it had left unanswered and that were made again.
+
+        Args:
+            ended: status and time of the end of each run that has ended, by its key.
+        """
+        for run in self._existing():
+            key, run_id = run.data.tags["ser.trial"], run.info.run_id
+            if run_id != self._ids[key]:
+                self.client.delete_run(run_id)
+            elif key in ended and run.info.status != ended[key][0]:
+                self.close(run_id, status=ended[key][0], end_s=ended[key][1])
+
     def _find_existing(self) -> None:
-        query = f"tags.`ser.sweep_id` = '{self._sweep_id}'"
+        # Of two runs of one key the emptier was made by a request that the tracker answered too late.
+        for run in sorted(self._existing(), key=lambda run: len(run.data.params) + len(run.data.metrics)):
+            self._ids[run.data.tags["ser.trial"]] = run.info.run_id
+            if run.info.status == "RUNNING":
+                self._running.add(run.info.run_id)
+
+    def _existing(self) -> list[Run]:
+        query = f"tags.`ser.sweep_id` = '{self.sweep_id}'"
+        found: list[Run] = []
         token = None
         while True:
             page = self.client.search_runs([self.experiment_id], query, page_token=token)
-            for run in page:
-                self._ids[run.data.tags["ser.trial"]] = run.info.run_id
-                if run.info.status == "RUNNING":
-                    self._running.add(run.info.run_id)
+            found.extend(page)
             token = page.token
             if not token:
-                return
+                return found
 
     def _open(self, key: str, *, name: str, start_s: float, tags: Mapping[str, str]) -> str:
         if key not in self._ids:
@@ -126,7 +144,7 @@ class Runs:
                 self.experiment_id,
                 start_time=round(start_s * 1000),
                 run_name=name,
-                tags={**tags, "ser.sweep_id": self._sweep_id},
+                tags={**tags, "ser.sweep_id": self.sweep_id},
             )
             self._ids[key] = run.info.run_id
             self._running.add(run.info.run_id)

@@ -12,7 +12,7 @@ from ser.journal import Asked, Closed, Ended, Event, Reported, Started, TrialKey
 from ser.replay import SweepRecord, TrialRecord
 from ser.report.leaderboard import leaderboard, leaderboard_text
 from ser.report.plots import confusion_figure, leaderboard_figure
-from ser.tracking.models import log_model
+from ser.tracking.models import log_model, remove_unfinished_models
 from ser.tracking.runs import PARENT, Runs
 from ser.trial import PREDICTIONS_FILE
 
@@ -99,7 +99,8 @@ class Sender:
         if event.outcome == "completed":
             self._completed(runs, run_id, trial, event)
         elif event.outcome == "pruned":
-            last = trial.reports[max(trial.reports)]
+            last = trial.last
+            assert last is not None
             self._log_confusion(runs, run_id, last.confusion, f"validation clips, epoch {last.epoch}", trial.key)
         elif event.outcome == "failed":
             runs.client.log_text(run_id, event.traceback, "traceback.txt")
@@ -143,6 +144,9 @@ class Sender:
         for key, trial in self._record.trials.items():
             if trial.outcome == "completed":
                 runs.set_tags(runs.id_of(key), {"ser.best_of_cell": str(key in best_of_cells).lower()})
+        ended = {str(key): trial.ended for key, trial in self._record.trials.items() if trial.ended}
+        remove_unfinished_models(runs)
+        runs.settle({key: (_STATUS[end.outcome], end.time_s) for key, end in ended.items()})
         runs.set_tags(run_id, {"ser.outcome": event.outcome})
         status = "FINISHED" if event.outcome == "finished" else "KILLED"
         runs.close(run_id, status=status, end_s=event.time_s)

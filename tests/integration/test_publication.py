@@ -38,7 +38,7 @@ def test_another_tracker_gets_everything_from_the_beginning(
     for name in ("one", "other"):
         uri = f"sqlite:///{tmp_path}/{name}.db"
         publish(journal, finished.record, uri)
-        check_runs(MlflowClient(uri), finished.record)
+        check_runs(MlflowClient(uri), finished.journal)
 
 
 def test_sent_twice_it_is_there_once(
@@ -49,7 +49,7 @@ def test_sent_twice_it_is_there_once(
     for _ in range(2):
         journal.with_suffix(".sent").unlink(missing_ok=True)
         publish(journal, finished.record, uri)
-    check_runs(MlflowClient(uri), finished.record)
+    check_runs(MlflowClient(uri), finished.journal)
     experiment = MlflowClient(uri).get_experiment_by_name("synthetic")
     completed = [trial for trial in finished.record.trials.values() if trial.outcome == "completed"]
     assert len(MlflowClient(uri).search_logged_models([experiment.experiment_id])) == len(completed)
@@ -66,7 +66,7 @@ def test_a_tracker_that_forgot_the_sweep_gets_it_again(
     for run in client.search_runs([experiment.experiment_id]):
         client.delete_run(run.info.run_id)
     publish(journal, finished.record, uri)
-    check_runs(client, finished.record)
+    check_runs(client, finished.journal)
 
 
 def test_champion_stays_with_a_better_model_on_the_same_clips(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from processes import free_port, run_sweep, running
-from tracked import check_runs, client_of, record_of
+from tracked import check_runs, client_of, journal_of
 
 pytestmark = pytest.mark.integration
 
@@ -27,6 +27,6 @@ def test_a_sweep_runs_on_the_ray_that_ray_address_names(
         variables = {"RAY_ADDRESS": f"127.0.0.1:{port}"}
         ended = run_sweep(*words, folder=tmp_path, variables=variables)
         assert ended.code == 0, ended.seen
-        check_runs(client_of(tmp_path), record_of(tmp_path, "there"))
+        check_runs(client_of(tmp_path), journal_of(tmp_path / ".ser", "there"))
     assert list(Path(session).glob("session_2*/logs/worker-*.out")), "no worker of that Ray did anything"
     shutil.rmtree(session)

@@ -7,7 +7,8 @@ from signal import SIGINT, SIGKILL, SIGTERM, Signals
 import pytest
 
 from processes import SWEEP, Command, run_sweep, running
-from ser.journal import Started, read_events
+from reported import reports_of
+from ser.journal import Started, TrialKey, read_events
 from ser.report.leaderboard import Row, leaderboard
 from ser.training_state import FILE_NAME
 from tracked import FinishedSweep, check_runs, client_of, journal_of, n_reports, record_of, runs_of
@@ -20,6 +21,10 @@ def figures(rows: list[Row]) -> list[tuple[object, ...]]:
     return [
         (row.cell, row.key, row.n_completed, row.n_trials, row.val_uar, row.test_uar, row.n_parameters) for row in rows
     ]
+
+
+def metrics_of(journal: Path) -> dict[TrialKey, dict[int, dict[str, float]]]:
+    return {key: {epoch: r.metrics for epoch, r in reports.items()} for key, reports in reports_of(journal).items()}
 
 
 def test_killed_in_the_middle_it_ends_as_if_it_had_never_been(
@@ -41,8 +46,9 @@ def test_killed_in_the_middle_it_ends_as_if_it_had_never_been(
     for key, trial in finished.record.trials.items():
         again = record.trials[key]
         assert (again.outcome, again.asked.values) == (trial.outcome, trial.asked.values)
-        assert {e: r.metrics for e, r in again.reports.items()} == {e: r.metrics for e, r in trial.reports.items()}
-    runs = check_runs(client_of(tmp_path), record)
+    journal = journal_of(tmp_path / ".ser", "small")
+    assert metrics_of(journal) == metrics_of(finished.journal)
+    runs = check_runs(client_of(tmp_path), journal)
     assert runs["parent"].info.status == "FINISHED"
     assert len(list(client_of(tmp_path).search_model_versions("name = 'ser-synthetic'"))) == 2
 
@@ -53,7 +59,7 @@ def test_resuming_what_is_finished_changes_nothing(finished: FinishedSweep) -> N
     assert ended.code == 0, ended.seen
     assert "Champion by validation" in ended.stdout
     assert journal_of(finished.folder / ".ser", "small").read_bytes() == before
-    check_runs(finished.client, finished.record)
+    check_runs(finished.client, finished.journal)
     assert len(list(finished.client.search_model_versions("name = 'ser-synthetic'"))) == 2
 
 
@@ -86,7 +92,7 @@ def check_stopped(folder: Path, outcome: str) -> None:
     assert record.closed is not None
     assert record.closed.outcome == outcome
     assert [trial.outcome for trial in record.trials.values()] == ["killed"]
-    runs = check_runs(client_of(folder), record)
+    runs = check_runs(client_of(folder), journal_of(folder / ".ser", "long"))
     assert runs["parent"].info.status == "KILLED"
     assert runs["parent"].data.tags["ser.outcome"] == outcome
 

@@ -51,22 +51,22 @@ def test_every_trial_is_one_true_run(finished: FinishedSweep) -> None:
     trials = finished.record.trials.values()
     assert len(trials) == 6
     assert {trial.outcome for trial in trials} == {"completed", "pruned"}
-    runs = check_runs(finished.client, finished.record)
+    runs = check_runs(finished.client, finished.journal)
     assert runs["parent"].info.status == "FINISHED"
     for key, trial in finished.record.trials.items():
         tags = runs[str(key)].data.tags
         assert (tags["ser.sweep"], tags["ser.cell"], tags["ser.split"]) == ("small", key.cell, "assignment")
-        assert len(trial.reports) == (2 if trial.outcome == "pruned" else 5)
+        assert trial.n_epochs == (2 if trial.outcome == "pruned" else 5)
 
 
 def test_nothing_but_metrics_of_training_is_logged(finished: FinishedSweep) -> None:
-    for run_ in check_runs(finished.client, finished.record).values():
+    for run_ in check_runs(finished.client, finished.journal).values():
         strange = [name for name in run_.data.metrics if not name.startswith(("train_", "val_", "test_", "best_"))]
         assert strange in ([], ["n_parameters"])
 
 
 def test_the_params_of_a_run_rebuild_what_was_trained(finished: FinishedSweep) -> None:
-    runs = check_runs(finished.client, finished.record)
+    runs = check_runs(finished.client, finished.journal)
     for key, trial in finished.record.trials.items():
         experiment = from_flat(runs[str(key)].data.params)
         assert experiment.flat() == trial.asked.values
@@ -85,7 +85,7 @@ def test_trial_0_of_a_cell_is_its_defaults_and_the_others_are_not(finished: Fini
 
 
 def test_the_corpus_is_logged_with_its_digest(finished: FinishedSweep) -> None:
-    runs = check_runs(finished.client, finished.record)
+    runs = check_runs(finished.client, finished.journal)
     digest = finished.record.facts["corpus_digest"]
     for run_ in runs.values():
         (given,) = run_.inputs.dataset_inputs
@@ -97,7 +97,7 @@ def test_the_corpus_is_logged_with_its_digest(finished: FinishedSweep) -> None:
 
 def test_confusion_matrices_can_be_looked_at_and_computed_with(finished: FinishedSweep) -> None:
     facts = finished.record.facts
-    for key, run_ in check_runs(finished.client, finished.record).items():
+    for key, run_ in check_runs(finished.client, finished.journal).items():
         if key == "parent":
             continue
         content = json.loads(artefact(finished, run_.info.run_id, "confusion_matrix.json").read_text())
@@ -115,7 +115,7 @@ def test_confusion_matrices_can_be_looked_at_and_computed_with(finished: Finishe
 
 def test_predictions_of_completed_runs_give_their_metrics(finished: FinishedSweep) -> None:
     facts = finished.record.facts
-    runs = check_runs(finished.client, finished.record)
+    runs = check_runs(finished.client, finished.journal)
     completed = [run_ for run_ in runs.values() if run_.data.tags.get("ser.outcome") == "completed"]
     assert completed
     for run_ in completed:
@@ -137,7 +137,7 @@ def test_predictions_of_completed_runs_give_their_metrics(finished: FinishedSwee
 
 
 def test_each_completed_run_has_one_model_without_pickle(finished: FinishedSweep) -> None:
-    runs = check_runs(finished.client, finished.record)
+    runs = check_runs(finished.client, finished.journal)
     experiment = finished.client.get_experiment_by_name("synthetic")
     models = finished.client.search_logged_models([experiment.experiment_id])
     completed = [run_.info.run_id for run_ in runs.values() if run_.data.tags.get("ser.outcome") == "completed"]
@@ -158,7 +158,7 @@ def test_the_champion_loads_where_pickle_is_refused(finished: FinishedSweep) -> 
 
 def test_aliases_point_to_the_best_of_each_cell_by_validation(finished: FinishedSweep) -> None:
     best: dict[str, float] = {}
-    for key, run_ in check_runs(finished.client, finished.record).items():
+    for key, run_ in check_runs(finished.client, finished.journal).items():
         if key != "parent" and run_.data.tags["ser.outcome"] == "completed":
             points = finished.client.get_metric_history(run_.info.run_id, "val_uar")
             cell = run_.data.tags["ser.cell"]

@@ -10,7 +10,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from processes import MLFLOW, SWEEP, Command, free_port, run_sweep, running
-from tracked import check_runs, n_reports, record_of
+from tracked import check_runs, journal_of, n_reports, record_of
 
 pytestmark = pytest.mark.integration
 
@@ -41,8 +41,7 @@ def words(plan_file: Path, corpus_dir: Path) -> list[object]:
 
 def check_all_is_there(port: int, folder: Path, sweep: str) -> None:
     client = MlflowClient(f"http://127.0.0.1:{port}")
-    record = record_of(folder, sweep)
-    runs = check_runs(client, record)
+    runs = check_runs(client, journal_of(folder / ".ser", sweep))
     assert runs["parent"].info.status == "FINISHED"
     for run in runs.values():
         names = {file.path for file in client.list_artifacts(run.info.run_id)}

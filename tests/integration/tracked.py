@@ -8,6 +8,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from processes import Finished
+from reported import reports_of
 from ser.journal import Reported, read_events
 from ser.replay import SweepRecord, replay
 
@@ -24,6 +25,10 @@ class FinishedSweep:
     ended: Finished
     client: MlflowClient
     record: SweepRecord
+
+    @property
+    def journal(self) -> Path:
+        return journal_of(self.folder / ".ser", self.record.name)
 
 
 def journal_of(home: Path, sweep: str) -> Path:
@@ -52,8 +57,9 @@ def runs_of(client: MlflowClient, sweep: str) -> list[Run]:
     return list(client.search_runs([experiment.experiment_id], f"tags.`ser.sweep` = '{sweep}'"))
 
 
-def check_runs(client: MlflowClient, record: SweepRecord) -> dict[str, Run]:
+def check_runs(client: MlflowClient, journal: Path) -> dict[str, Run]:
     """Every trial of the journal is one run, whole and true, and nothing else is there: runs by their key."""
+    record, reported = replay(journal), reports_of(journal)
     runs = runs_of(client, record.name)
     counts = Counter(run.data.tags["ser.trial"] for run in runs)
     assert counts == Counter({"parent": 1, **{str(key): 1 for key in record.trials}})
@@ -66,7 +72,7 @@ def check_runs(client: MlflowClient, record: SweepRecord) -> dict[str, Run]:
         for name in PER_EPOCH:
             points = client.get_metric_history(run.info.run_id, name)
             sent = sorted((point.step, point.value) for point in points)
-            assert sent == [(epoch, trial.reports[epoch].metrics[name]) for epoch in range(1, len(trial.reports) + 1)]
+            assert sent == [(epoch, reported[key][epoch].metrics[name]) for epoch in range(1, trial.n_epochs + 1)]
         for name in ONCE:
             n_points = len(client.get_metric_history(run.info.run_id, name)) if name in run.data.metrics else 0
             assert n_points == (trial.outcome == "completed"), f"{key} has {n_points} points of {name}"

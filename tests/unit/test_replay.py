@@ -37,7 +37,7 @@ def test_a_sweep_is_the_sum_of_its_events():
     )
     assert [str(key) for key in record.trials] == ["s/a/000", "s/b/000", "s/a/001"]
     assert [trial.outcome for trial in record.trials.values()] == ["completed", "pruned", "open"]
-    assert sorted(record.trials[TrialKey("s", "a", 0)].reports) == [1, 2]
+    assert [trial.n_epochs for trial in record.trials.values()] == [2, 1, 0]
     assert record.name == "s"
     assert record.closed is not None
 
@@ -72,7 +72,7 @@ def test_trials_of_a_cell_come_in_the_order_of_their_numbers():
     [
         ({1: (0.2, 1.0), 2: (0.5, 1.0), 3: (0.4, 0.1)}, 2),
         ({1: (0.5, 1.0), 2: (0.5, 0.9), 3: (0.5, 1.1)}, 2),
-        ({3: (0.5, 1.0), 1: (0.5, 1.0), 2: (0.5, 1.0)}, 1),
+        ({1: (0.5, 1.0), 2: (0.5, 1.0), 3: (0.5, 1.0)}, 1),
     ],
 )
 def test_the_best_epoch_is_by_uar_then_loss_then_the_earlier(scores, best):
@@ -80,6 +80,12 @@ def test_the_best_epoch_is_by_uar_then_loss_then_the_earlier(scores, best):
     trial = record_of(asked("a", 0), *events).of_cell("a")[0]
     assert trial.best is not None
     assert trial.best.epoch == best
+
+
+def test_a_report_heard_again_changes_nothing():
+    events = [reported("a", 0, 1, 0.3), reported("a", 0, 2, 0.5), reported("a", 0, 3, 0.4)]
+    again = record_of(asked("a", 0), *events, events[0], events[1]).of_cell("a")[0]
+    assert (again.best, again.last, again.n_epochs) == (events[1], events[2], 3)
 
 
 def test_a_trial_without_a_report_has_no_best_epoch():
@@ -120,7 +126,7 @@ def test_replay_reads_what_a_journal_holds(tmp_path):
     journal.close()
     record = replay(journal.path)
     assert record.of_cell("a")[0].ended == events[-1]
-    assert record.of_cell("a")[0].reports == {1: events[2]}
+    assert record.of_cell("a")[0].best == record.of_cell("a")[0].last == events[2]
 
 
 def test_a_missing_journal_is_named_with_its_remedy(tmp_path):

@@ -34,7 +34,7 @@ def ended(key: TrialKey, values: dict[str, Value], outcome: str, *uars: float) -
     record = TrialRecord(key, Asked(key.cell, key.number, {}, values))
     for epoch, uar in enumerate(uars, start=1):
         metrics = {"val_uar": uar, "val_loss": 1.0}
-        record.reports[epoch] = Reported(key.cell, key.number, epoch, metrics, [[1]], False)
+        record.report(Reported(key.cell, key.number, epoch, metrics, [[1]], False))
     record.ended = Ended(key.cell, key.number, outcome)
     return record
 
@@ -136,7 +136,7 @@ def test_how_trials_end_is_what_optuna_knows():
         TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.FAIL, TrialState.FAIL, TrialState.RUNNING,
     ]  # fmt: skip
     assert one.trials[0].value == 0.5
-    assert one.trials[1].intermediate_values == {1: 0.2, 2: 0.1}
+    assert one.trials[1].intermediate_values == {2: 0.1}
 
 
 def test_the_search_learns_what_is_good():

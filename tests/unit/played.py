@@ -1,0 +1,136 @@
+"""A sweep played through without Ray, with a made-up score; its states can be compared, cut and let go of."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from reported import reports_of
+from ser.distributed.conductor import Ask, Conductor
+from ser.distributed.plan import Plan
+from ser.journal import Ended, Journal, Reported, Started, TrialKey
+from ser.replay import replay
+from ser.report.leaderboard import leaderboard
+
+CELLS = ("lenet5-1d", "sercnn-2d", "vgg16-2d")
+N_TRIALS = 4
+FAILING = {("sercnn-2d", 2), ("vgg16-2d", 0), ("vgg16-2d", 2)}
+SEARCHED = ("training.lr", "model.dropout", "training.batch_size")
+DONE = object()
+
+
+def plan(**changes: Any) -> Plan:
+    values = {"corpus": "synthetic", "cells": CELLS, "trials_per_cell": N_TRIALS, "max_epochs": 6, "grace_epochs": 1}
+    everything = Plan(corpus="synthetic", cells=CELLS).spaces()
+    fixed = {
+        cell: {n: Plan(cells=(cell,)).experiments()[cell].flat()[n] for n in space if n not in SEARCHED}
+        for cell, space in everything.items()
+    }
+    return Plan(**{**values, "reduction": 2, "cell_settings": fixed, **changes})
+
+
+PLAN = plan()
+
+
+def conducted(path: Path, of: Plan = PLAN) -> tuple[Journal, Conductor]:
+    journal = Journal(path)
+    journal.append(Started("s", of.as_dict(), {}))
+    return journal, Conductor(journal, of)
+
+
+def report_of(ask: Ask, epoch: int, max_epochs: int) -> Reported:
+    """Better the nearer dropout is to 0.3 and the later the epoch, with a wobble that depends on the key alone."""
+    wobble = random.Random(f"{ask.key}/{epoch}").random()
+    dropout = float(ask.experiment.flat()["model.dropout"])
+    uar = 0.5 - abs(dropout - 0.3) + 0.05 * epoch + 0.1 * wobble
+    metrics = {"val_uar": uar, "val_loss": 2 - uar}
+    return Reported(ask.key.cell, ask.key.number, epoch, metrics, [[3, 1], [2, 2]], epoch == max_epochs)
+
+
+def run_trial(conductor: Conductor, ask: Ask, max_epochs: int) -> Iterator[None]:
+    """What Tune and a worker do with one trial; pauses after each step."""
+    cell, number = ask.key.cell, ask.key.number
+    for epoch in range(1, max_epochs + 1):
+        if (cell, number) in FAILING and epoch == 2:
+            conductor.end(Ended(cell, number, "failed", "it broke"))
+            return
+        goes_on = conductor.report(report_of(ask, epoch, max_epochs))
+        yield
+        if not goes_on:
+            conductor.end(Ended(cell, number, "pruned", "behind"))
+            return
+    test = {"uar": 0.5, "accuracy": 0.5, "macro_f1": 0.5, "confusion": [[1, 1], [1, 1]], "n_parameters": 9}
+    conductor.end(Ended(cell, number, "completed", bundle="b", test={**test, "train_seconds": 1.0}))
+
+
+def drive(conductor: Conductor, of: Plan = PLAN, *, slots: int = 1, seed: int = 0) -> Iterator[None]:
+    """Ask for trials and run up to `slots` of them at a time, in a random interleaving; pauses after each step."""
+    rng, running, asking = random.Random(seed), [], True
+    while asking or running:
+        while asking and len(running) < slots:
+            ask = conductor.next_trial()
+            if ask is None:
+                asking = False
+                break
+            running.append(run_trial(conductor, ask, of.max_epochs))
+            yield
+        if running:
+            trial = rng.choice(running)
+            if next(trial, DONE) is DONE:
+                running.remove(trial)
+            yield
+
+
+def whole(path: Path, of: Plan = PLAN, **how: int) -> Path:
+    """A sweep from its journal to the end; the journal again."""
+    journal, conductor = conducted(path, of)
+    for _ in drive(conductor, of, **how):
+        pass
+    conductor.close()
+    journal.close()
+    assert replay(path) == conductor.record
+    return path
+
+
+def told(path: Path) -> dict[str, Any]:
+    """All that a sweep found out: asks, reports, ends and table, without times and reasons."""
+    record, reported, trials = replay(path), reports_of(path), {}
+    for key, trial in record.trials.items():
+        reports = {n: (r.metrics, r.last) for n, r in sorted(reported[key].items())}
+        trials[str(key)] = (trial.asked.values, trial.asked.searched, reports, trial.outcome)
+    return {"trials": trials, "order": list(trials), "table": [asdict(row) for row in leaderboard(record)]}
+
+
+def cut(source: Path, target: Path, n_lines: int, torn: int = 0) -> Path:
+    lines = source.read_bytes().splitlines(keepends=True)
+    rest = lines[n_lines][:torn] if n_lines < len(lines) else b""
+    target.write_bytes(b"".join(lines[:n_lines]) + rest)
+    return target
+
+
+def n_lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n")
+
+
+def killed_at(path: Path, step: int, of: Plan = PLAN, *, orderly: bool, **how: int) -> bool:
+    """Play a sweep and let go of it after `step` steps; whether there were so many."""
+    journal, conductor = conducted(path, of)
+    steps = drive(conductor, of, **how)
+    went_on = all(next(steps, DONE) is not DONE for _ in range(step))
+    if orderly:
+        conductor.close()
+    journal.close()
+    return went_on
+
+
+def interrupted_at_prune(path: Path, *, then: Callable[[Conductor], None]) -> TrialKey:
+    """Play until a rung stops a trial, and let the driver go before the end of the trial is written."""
+    journal, conductor = conducted(path)
+    for _ in drive(conductor):
+        key = next((key for key in conductor.open_trials() if conductor.was_pruned(key)), None)
+        if key is not None:
+            then(conductor)
+            journal.close()
+            return key
+    raise AssertionError("no trial was pruned")

@@ -1,0 +1,130 @@
+"""Killed or stopped anywhere, a played sweep goes on as if it had never been interrupted."""
+
+import random
+import shutil
+
+import pytest
+
+from played import (
+    CELLS,
+    N_TRIALS,
+    conducted,
+    cut,
+    interrupted_at_prune,
+    killed_at,
+    n_lines,
+    plan,
+    report_of,
+    told,
+    whole,
+)
+from reported import reports_of
+from ser.distributed.conductor import GLOBAL, Conductor
+from ser.journal import read_events
+from ser.replay import replay
+
+
+@pytest.mark.parametrize("search", ["per-cell", GLOBAL])
+def test_killed_after_any_event_and_resumed_is_as_uninterrupted(in_memory, search):
+    of = plan(search=search)
+    first = in_memory / "first.jsonl"
+    expected = told(whole(first, of))
+    assert n_lines(first) > 50
+    for n in range(1, n_lines(first) + 1):
+        resumed = whole(cut(first, in_memory / "cut.jsonl", n, torn=n), of)
+        assert told(resumed) == expected, f"killed after event {n}"
+
+
+def test_killed_again_and_again_is_as_uninterrupted(uninterrupted, in_memory):
+    expected, rng = told(uninterrupted), random.Random(0)
+    for n in range(40):
+        path = in_memory / f"{n}.jsonl"
+        shutil.copy(uninterrupted, path)
+        known = 1
+        for _ in range(3):
+            known = rng.randint(known, min(n_lines(path), known + 40))
+            whole(cut(path, path, known))
+        assert told(path) == expected
+
+
+def test_stopped_in_order_at_any_step_and_resumed_is_as_uninterrupted(uninterrupted, in_memory):
+    expected, step = told(uninterrupted), 0
+    while killed_at(path := in_memory / f"{step}.jsonl", step, orderly=True):
+        is_finished = told(path) == expected
+        assert replay(path).closed.outcome == ("finished" if is_finished else "killed")
+        assert {trial.outcome for trial in replay(path).trials.values()} <= {"completed", "pruned", "failed", "killed"}
+        assert told(whole(path)) == expected, f"stopped after step {step}"
+        step += 1
+    assert step > 50
+
+
+@pytest.mark.parametrize("search", ["per-cell", GLOBAL])
+@pytest.mark.parametrize("slots", [2, 4])
+def test_with_several_at_a_time_nothing_is_lost_and_nothing_is_done_twice(in_memory, slots, search):
+    of = plan(search=search)
+    for step in range(1, 45, 3):
+        path = in_memory / f"{step}.jsonl"
+        assert killed_at(path, step, of, orderly=step % 2 == 0, slots=slots, seed=step)
+        before = replay(path)
+        n_events = len(list(read_events(path)))
+        reported = reports_of(path)
+        after = replay(whole(path, of, slots=slots, seed=-step))
+        assert len(after.trials) == len(CELLS) * N_TRIALS
+        assert all(trial.is_final for trial in after.trials.values())
+        for key, trial in before.trials.items():
+            assert after.trials[key].asked == trial.asked
+            assert reported[key].items() <= reports_of(path)[key].items()
+            assert not trial.is_final or after.trials[key].outcome == trial.outcome
+        later = [event for _, event in read_events(path)][n_events:]
+        asked = [(e.cell, e.number) for _, e in read_events(path) if e.kind == "asked"]
+        assert len(set(asked)) == len(asked)
+        final = {str(key) for key, trial in before.trials.items() if trial.is_final}
+        assert final.isdisjoint(f"s/{e.cell}/{e.number:03d}" for e in later if e.kind in ("asked", "reported", "ended"))
+
+
+@pytest.mark.parametrize("then", [lambda _: None, Conductor.close], ids=["killed", "stopped"])
+def test_a_trial_that_a_rung_had_stopped_ends_as_pruned_at_resume(in_memory, then):
+    path = in_memory / "journal.jsonl"
+    key = interrupted_at_prune(path, then=then)
+    assert replay(path).trials[key].outcome == ("pruned" if then is Conductor.close else "open")
+    n_reports = replay(path).trials[key].n_epochs
+    journal, conductor = conducted(path)
+    assert conductor.record.trials[key].outcome == "pruned"
+    assert conductor.was_pruned(key)
+    assert conductor.next_trial().key != key
+    journal.close()
+    whole(path)
+    assert replay(path).trials[key].outcome == "pruned"
+    assert replay(path).trials[key].n_epochs == n_reports
+
+
+def test_a_trial_taken_up_again_and_pruned_then_is_not_taken_up_a_third_time(in_memory):
+    path = in_memory / "journal.jsonl"
+    key = interrupted_at_prune(path, then=lambda _: None)
+    events = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(events[:-1]))
+    conducted(path)[0].close()
+    assert replay(path).trials[key].outcome == "killed"
+    journal, conductor = conducted(path)
+    ask = conductor.next_trial()
+    assert ask.key == key
+    epochs = range(1, 7)
+    assert not all(conductor.report(report_of(ask, epoch, 6)) for epoch in epochs)
+    journal.close()
+    journal, conductor = conducted(path)
+    assert conductor.record.trials[key].outcome == "pruned"
+    journal.close()
+
+
+def test_an_interrupted_trial_comes_first_with_its_settings(in_memory):
+    path = in_memory / "journal.jsonl"
+    assert killed_at(path, 35, orderly=False)
+    key = next(key for key, trial in replay(path).trials.items() if trial.outcome == "open")
+    journal, conductor = conducted(path)
+    assert conductor.record.trials[key].ended.outcome == "killed"
+    assert conductor.record.trials[key].ended.reason == "the driver died"
+    assert conductor.open_trials() == []
+    ask = conductor.next_trial()
+    assert (ask.key, ask.experiment.flat()) == (key, replay(path).trials[key].asked.values)
+    assert conductor.open_trials() == [key]
+    journal.close()
