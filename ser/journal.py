@@ -12,11 +12,14 @@ import os
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ser.space import Value
+
+_ROOM = 2**20
 
 
 class JournalError(RuntimeError):
@@ -65,7 +68,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reported:
-    """A trial finished an epoch: metrics and confusion matrix on validation clips."""
+    """A trial finished an epoch, after `seconds` of training and evaluation; what it is worth on validation clips."""
 
     kind: ClassVar[str] = "reported"
     cell: str
@@ -74,6 +77,7 @@ class Reported:
     metrics: dict[str, float]
     confusion: list[list[int]]
     last: bool
+    seconds: float = 0.0
     time_s: float = field(default_factory=time.time)
 
 
@@ -149,10 +153,23 @@ class Journal:
             os.fsync(self._file.fileno())
         except OSError as error:
             os.ftruncate(self._file.fileno(), end)
-            raise JournalError(
-                f"{self.path} cannot be written ({error.strerror}): free some space, then run the same "
-                "command with --resume; everything before this moment is kept"
-            ) from error
+            raise JournalError(self._unwritable(error.strerror)) from error
+
+    def check_room(self) -> None:
+        """Refuse to go on where its disk is full; checkpoints lie on it too.
+
+        Raises:
+            JournalError: less than a mebibyte is free.
+        """
+        disk = os.statvfs(self.path.parent)
+        if disk.f_bavail * disk.f_frsize < _ROOM:
+            raise JournalError(self._unwritable(os.strerror(errno.ENOSPC)))
+
+    def _unwritable(self, reason: str | None) -> str:
+        return (
+            f"{self.path} cannot be written ({reason}): free some space, then run the same command with --resume; "
+            "everything before this moment is kept"
+        )
 
     def close(self) -> None:
         """Let go of the file."""
@@ -173,6 +190,18 @@ def read_events(path: Path, offset: int = 0) -> Iterator[tuple[int, Event]]:
     for size, event in _lines(path, offset):
         offset += size
         yield offset, event
+
+
+@contextmanager
+def kept_from_drivers(path: Path) -> Iterator[bool]:
+    """Let no driver take up the journal while the block runs; False where one has it already."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def _lines(path: Path, offset: int) -> Iterator[tuple[int, Event]]:

@@ -46,6 +46,10 @@ class Training:
     memory_format: Annotated[str, Choice(("contiguous", "channels_last"), searched=False)] = "contiguous"
 
 
+class StopTraining(Exception):  # noqa: N818 - like StopIteration, it is no error
+    """The training was told to stop within an epoch."""
+
+
 @dataclass(frozen=True)
 class Epoch:
     """Result of one epoch; `train_loss` is the smoothed loss on augmented clips, `lr` its last."""
@@ -115,6 +119,7 @@ class Fit:
     device: torch.device
     _progress: Progress = field(default_factory=Progress)
     _best: dict[str, Tensor] = field(default_factory=dict)
+    _stopping: bool = False
 
     def __post_init__(self) -> None:
         self._optimizer = _optimizer(self.model, self.settings)
@@ -131,6 +136,10 @@ class Fit:
     def seconds(self) -> float:
         """What all epochs took, those before a resume included."""
         return self._progress.seconds
+
+    def stop(self) -> None:
+        """Have the iteration, in another thread, raise `StopTraining` at its next batch."""
+        self._stopping = True
 
     def state(self) -> TrainingState:
         """All that `resume` needs, copied."""
@@ -215,6 +224,8 @@ class Fit:
         self.model.train()
         with _seeded(torch_seed, self.device):
             for step, positions in enumerate(batches, start=(epoch - 1) * len(batches)):
+                if self._stopping:
+                    raise StopTraining
                 for group in self._optimizer.param_groups:
                     group["lr"] = self.settings.lr * lr_factor((step + 0.5) / n_steps, settings=self.settings)
                 total += len(positions) * self._step(positions, rng, generator)

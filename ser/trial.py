@@ -76,6 +76,10 @@ class Trial:
         """Train epoch by epoch; the last one says so."""
         return iter(self._fit)
 
+    def stop(self) -> None:
+        """Have another thread's `epochs` raise `StopTraining` at its next batch."""
+        self._fit.stop()
+
     def save_state(self, folder: Path) -> None:
         """Write what `resume` needs."""
         save_state(self._fit.state(), folder)

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+import ser.distributed  # noqa: F401 - before Ray: it sets what Ray reads when it is imported
+
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,9 @@ def calibrated(plan: Plan, needs: Mapping[str, float], *, home: Path, console: C
         home: where measurements are kept.
         console: told what was chosen.
     """
-    open_cells = {
-        cell: experiment
-        for cell, experiment in plan.experiments().items()
-        if not PLAIN.keys() <= {*plan.settings, *plan.cell_settings.get(cell, {})}
-    }
+    experiments = plan.experiments()
+    fixed = {cell: PLAIN.keys() & {*plan.settings, *plan.cell_settings.get(cell, {})} for cell in experiments}
+    open_cells = {cell: experiments[cell] for cell in experiments if len(fixed[cell]) < len(PLAIN)}
     keys = {cell: _key(experiment, needs) for cell, experiment in open_cells.items()}
     known = _read(home / _FILE)
     missing = [cell for cell in open_cells if keys[cell] not in known]
@@ -46,12 +44,23 @@ def calibrated(plan: Plan, needs: Mapping[str, float], *, home: Path, console: C
         console.print(f"Measuring how {len(missing)} cells train fastest here ...")
         probe = _probe.options(num_cpus=needs["cpu"], num_gpus=needs["gpu"])
         probing = {cell: probe.remote(open_cells[cell], needs) for cell in missing}
-        known |= {keys[cell]: get(ways) for cell, ways in probing.items()}
+        measured = {cell: _measured(ways) for cell, ways in probing.items()}
+        known |= {keys[cell]: ways for cell, ways in measured.items() if ways}
         _write(home / _FILE, known)
-    chosen = {cell: known[keys[cell]] for cell in open_cells}
+    chosen = {
+        cell: _allowed(known[keys[cell]], open_cells[cell], fixed[cell]) for cell in open_cells if keys[cell] in known
+    }
     for line in _told(chosen):
         console.print(line)
     return _with_ways(plan, {cell: fastest(ways) for cell, ways in chosen.items()})
+
+
+def _measured(ways: ray.ObjectRef[tuple[Way, ...]]) -> tuple[Way, ...]:
+    """What was measured of a cell; nothing where it fails: its trials will, and say why."""
+    try:
+        return get(ways)
+    except Exception:
+        return ()
 
 
 @ray.remote(max_retries=3)
@@ -60,11 +69,17 @@ def _probe(experiment: Experiment, needs: Mapping[str, float]) -> tuple[Way, ...
     return probed(experiment, device="cuda" if needs["gpu"] else "cpu")
 
 
+def _allowed(ways: Iterable[Way], experiment: Experiment, fixed: Set[str]) -> tuple[Way, ...]:
+    """The ways that agree with what the plan fixes."""
+    flat = experiment.flat()
+    return tuple(way for way in ways if all(way.values[name] == flat[name] for name in fixed))
+
+
 def _with_ways(plan: Plan, ways: Mapping[str, Way]) -> Plan:
     cell_settings = {
         cell: {
-            **{name: value for name, value in way.values.items() if name not in plan.settings},
             **plan.cell_settings.get(cell, {}),
+            **{name: value for name, value in way.values.items() if name not in plan.settings},
         }
         for cell, way in ways.items()
     }

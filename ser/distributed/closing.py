@@ -18,7 +18,7 @@ DEFAULT_HOME = Path(".ser")
 def conclude(record: SweepRecord, publication: Publication, *, home: Path, scope: str, console: Console) -> int:
     """Print how the sweep ended and, unless it was stopped, register its best models; the exit code."""
     rows = leaderboard(record)
-    resume = _resume_command(record, home)
+    resume = resume_command(record.name, home)
     _show_outcomes(record, console)
     if rows:
         console.print(leaderboard_table(rows))
@@ -48,9 +48,10 @@ def _is_concluded(record: SweepRecord) -> bool:
     return record.closed is not None and record.closed.outcome in ("finished", "budget")
 
 
-def _resume_command(record: SweepRecord, home: Path) -> str:
+def resume_command(name: str, home: Path) -> str:
+    """What goes on with the sweep `name`."""
     place = "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
-    return f"python tune/run_sweep.py --resume {record.name}{place}"
+    return f"python tune/run_sweep.py --resume {name}{place}"
 
 
 def _say(console: Console, line: str) -> None:

@@ -4,12 +4,15 @@ import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 
 _PROBE_S = 10.0
+_LOOK_EVERY_S = 1.0
 
 
 class ClusterError(RuntimeError):
@@ -21,7 +24,7 @@ def connected(address: str | None) -> Iterator[None]:
     """Ray while the block runs: the cluster at `address` (or RAY_ADDRESS), else a local one.
 
     Raises:
-        ClusterError: an address that cannot serve, or that nothing answers at.
+        ClusterError: an address that cannot serve, or that nothing answers at; or the local Ray has died.
     """
     refuse_remote_drivers(address)
     address = address or os.environ.get("RAY_ADDRESS") or None
@@ -42,9 +45,43 @@ def connected(address: str | None) -> Iterator[None]:
     for name in ("ray", "ray.tune", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
-        yield
+        with _watched():
+            yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _watched() -> Iterator[None]:
+    """Stop as on Ctrl-C when the local Ray dies: some seconds later Ray would end this process in mid-sentence."""
+    died, done = threading.Event(), threading.Event()
+
+    def look() -> None:
+        while not done.wait(_LOOK_EVERY_S):
+            if _raylet_died():
+                died.set()
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    threading.Thread(target=look, name="ray-watch", daemon=True).start()
+    try:
+        yield
+    except BaseException:
+        if not died.is_set():
+            raise
+    finally:
+        done.set()
+    if died.is_set():
+        raise ClusterError(
+            "Ray has died on this machine (its raylet was killed, as the kernel does when memory runs out): nothing "
+            "that was reported is lost, run the same command with --resume"
+        )
+
+
+def _raylet_died() -> bool:
+    """Of a Ray that this process started. Ray has no public way to ask."""
+    node: Any = ray._private.worker._global_node
+    return node is not None and any(kind == "raylet" for kind, _ in node.dead_processes())
 
 
 def _not_connected(address: str | None, reason: str) -> str:

@@ -5,6 +5,7 @@ the last one stood: same studies, same rungs, interrupted trials first in the qu
 """
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ser.config import Experiment
@@ -84,7 +85,9 @@ class Conductor:
         return self._rung(event)
 
     def end(self, event: Ended) -> None:
-        """File how a trial ended, and tell its study."""
+        """File how a trial ended, and tell its study; where the disk is full it did not fail, it can go on later."""
+        if event.outcome == "failed":
+            self._checked(self._journal.check_room)
         self._append(event)
         self._tell(event)
         self._open.discard(self.record.trial(event).key)
@@ -122,12 +125,16 @@ class Conductor:
         self.end(Ended(key.cell, key.number, outcome, reason))
 
     def _append(self, event: Event) -> None:
+        self._checked(lambda: self._journal.append(event))
+        self.record.apply(event)
+
+    def _checked(self, action: Callable[[], None]) -> None:
+        """Keep what the journal says against it: Tune wraps what its hooks raise."""
         try:
-            self._journal.append(event)
+            action()
         except JournalError as error:
             self.failure = error
             raise
-        self.record.apply(event)
 
     def _replay(self, event: Event) -> None:
         self.record.apply(event)

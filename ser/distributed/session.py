@@ -21,6 +21,7 @@ from ser.corpora.synthetic import make_synthetic
 from ser.distributed.calibration import calibrated
 from ser.distributed.closing import DEFAULT_HOME, FINISHED, STOPPED, conclude
 from ser.distributed.cluster import ClusterError, connected, refuse_remote_drivers
+from ser.distributed.driver import DRIVER, this_driver
 from ser.distributed.dry_run import show_plan
 from ser.distributed.plan import Plan, PlanError, cell_names, plan_from, read_plan, with_settings
 from ser.distributed.preparation import corpus_facts, find_fitting, prepare, refuse_other_clips, share
@@ -115,6 +116,7 @@ def _session(request: Request, console: Console) -> int:
                     "sweep_id": sweep_id,
                     "ser.command": request.command,
                     "ser.git_commit": _commit(),
+                    DRIVER: str(this_driver()),
                     "tracking_uri": publication.uri,
                 }
                 with connected(request.ray_address):

@@ -84,6 +84,7 @@ def run(
     except Exception:
         if conductor.failure is not None:
             raise conductor.failure from None
+        journal.check_room()
         raise
     finally:
         spent = time_budget_s is not None and time.monotonic() - started >= time_budget_s
@@ -110,7 +111,7 @@ def _tuner(
             num_samples=-1,
             time_budget_s=time_budget_s,
             trial_dirname_creator=lambda trial: folder_of(key_of(trial)),
-            reuse_actors=False,
+            reuse_actors=True,
         ),
         run_config=tune.RunConfig(
             name=f"run-{n_starts + 1:03d}",

@@ -3,6 +3,8 @@
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from ray import tune
 from ray.exceptions import RayError
 
 from ser.config import Experiment, from_flat
+from ser.training import StopTraining
 from ser.training_state import TrainingError, TrainingState, load_state, newest_state
 from ser.trial import Trial, TrialData, validation_metrics
 
@@ -41,24 +44,66 @@ def train(config: dict[str, Any], *, data: dict[int, ray.ObjectRef[TrialData]]) 
 def _train(experiment: Experiment, data: TrialData, config: dict[str, Any]) -> None:
     trial = Trial(experiment, data, device=config["device"], resume=_state_to_resume(config))
     saved = time.monotonic()
-    for epoch in trial.epochs():
-        report = {
-            "epoch": epoch.epoch,
-            "metrics": validation_metrics(epoch),
-            "confusion": epoch.confusion.tolist(),
-            "last": epoch.last,
-        }
-        now = time.monotonic()
-        if not epoch.last and now - saved < config["checkpoint_every_s"]:
-            tune.report(report)
-            continue
-        saved = now
-        with tempfile.TemporaryDirectory() as folder:
+    with _Reporter(trial) as reporter:
+        for epoch in trial.epochs():
+            report = {
+                "epoch": epoch.epoch,
+                "metrics": validation_metrics(epoch),
+                "confusion": epoch.confusion.tolist(),
+                "last": epoch.last,
+                "seconds": epoch.seconds,
+            }
+            # What the search thinks of the epochs before is heard before the test clips are.
+            reporter.wait()
             if epoch.last:
-                trial.finish(Path(folder))
+                reporter.hand_over(report, trial.finish)
+            elif time.monotonic() - saved < config["checkpoint_every_s"]:
+                reporter.hand_over(report)
             else:
-                trial.save_state(Path(folder))
-            tune.report(report, checkpoint=tune.Checkpoint.from_directory(folder))
+                reporter.hand_over(report, trial.save_state)
+                saved = time.monotonic()
+
+
+class _Reporter:
+    """Hands reports to Tune while the training goes on: what the driver makes of an epoch is heard during the next."""
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+        self._thread = ThreadPoolExecutor(1)
+        self._report: Future[None] | None = None
+
+    def __enter__(self) -> "_Reporter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._thread:
+            if kind in (None, StopTraining):
+                self.wait()
+
+    def hand_over(self, report: dict[str, Any], save: Callable[[Path], object] | None = None) -> None:
+        """Report, with what `save` writes as checkpoint."""
+        folder = None if save is None else tempfile.TemporaryDirectory()
+        if save is not None and folder is not None:
+            save(Path(folder.name))
+        self._report = self._thread.submit(_to_tune, report, folder)
+        self._report.add_done_callback(self._heard)
+
+    def wait(self) -> None:
+        """Return when Tune has taken the last report; leave the thread where Tune stops the trial."""
+        if self._report is not None:
+            self._report.result()
+
+    def _heard(self, report: "Future[None]") -> None:
+        if report.exception() is not None:
+            self._trial.stop()
+
+
+def _to_tune(report: dict[str, Any], folder: tempfile.TemporaryDirectory[str] | None) -> None:
+    if folder is None:
+        tune.report(report)
+        return
+    with folder:
+        tune.report(report, checkpoint=tune.Checkpoint.from_directory(folder.name))
 
 
 def _state_to_resume(config: dict[str, Any]) -> TrainingState | None:

@@ -82,7 +82,9 @@ class SweepScheduler(FIFOScheduler):
             return str(TrialScheduler.CONTINUE)
         key = key_of(trial)
         metrics = {name.partition("/")[2]: value for name, value in result.items() if name.startswith("metrics/")}
-        event = Reported(key.cell, key.number, result["epoch"], metrics, result["confusion"], result["last"])
+        event = Reported(
+            key.cell, key.number, result["epoch"], metrics, result["confusion"], result["last"], result["seconds"]
+        )
         goes_on = self._conductor.report(event)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 

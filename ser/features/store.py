@@ -19,6 +19,7 @@ from ser.audio import AudioFacts
 from ser.features.base import Rows
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNFINISHED = ".unfinished"
 
 
 class StoreError(RuntimeError):
@@ -48,6 +49,14 @@ class FeatureStore:
         """Where the entry of `key` lies."""
         return self.root / key[:2] / f"{key}.safetensors"
 
+    def paths(self) -> list[Path]:
+        """Of all entries, whole or not."""
+        return sorted(self.root.glob("??/*.safetensors"))
+
+    def unfinished(self) -> list[Path]:
+        """Files that a writer is about to finish, or that one left when it was killed."""
+        return sorted(self.root.glob(f"??/.*{_UNFINISHED}"))
+
     def read(self, key: str) -> Entry | None:
         """The entry of `key`; None where there is none that can be read whole."""
         try:
@@ -64,7 +73,7 @@ class FeatureStore:
         path = self.path(key)
         facts = json.dumps(asdict(entry.facts))
         content = save(entry.features, {"facts": facts, "checksum": _checksum(facts, entry.features)})
-        unfinished = path.with_name(f".{uuid.uuid4().hex}.unfinished")
+        unfinished = path.with_name(f".{uuid.uuid4().hex}{_UNFINISHED}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -36,7 +36,7 @@ def log_model(runs: Runs, run_id: str, *, name: str, bundle: Path, experiment: E
             path = Path(folder) / "model"
             _save(path, model, run_id, bundle, experiment)
             runs.client.log_model_artifacts(model.model_id, str(path))
-        runs.client.log_outputs(run_id, models=[LoggedModelOutput(model.model_id, step=0)])
+        _show_as_output(runs, run_id, model.model_id)
         runs.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
     return model.model_id
 
@@ -60,6 +60,13 @@ def remove_unfinished_models(runs: Runs) -> None:
         token = page.token
         if not token:
             return
+
+
+def _show_as_output(runs: Runs, run_id: str, model_id: str) -> None:
+    """Name the model as what the run made, once: the tracker's database refuses the same again."""
+    outputs = runs.client.get_run(run_id).outputs
+    if outputs is None or model_id not in {output.model_id for output in outputs.model_outputs}:
+        runs.client.log_outputs(run_id, models=[LoggedModelOutput(model_id, step=0)])
 
 
 def _save(path: Path, model: LoggedModel, run_id: str, bundle: Path, experiment: Experiment) -> None:

@@ -69,6 +69,9 @@ class Sender:
         }
         run_id = runs.open_parent(start_s=event.time_s, tags=tags, params=params)
         runs.set_running(run_id)
+        if "ser.driver" in facts:
+            # Another than at first, where the sweep is resumed.
+            runs.set_tags(run_id, {"ser.driver": str(facts["ser.driver"])})
         self._log_dataset(runs, run_id)
 
     def _asked(self, runs: Runs, event: Asked) -> None:
@@ -87,7 +90,8 @@ class Sender:
         for event in events:
             key = TrialKey(self._record.name, event.cell, event.number)
             points.setdefault(key, []).extend(
-                Metric(name, value, round(event.time_s * 1000), event.epoch) for name, value in event.metrics.items()
+                Metric(name, value, round(event.time_s * 1000), event.epoch)
+                for name, value in {**event.metrics, "epoch_seconds": event.seconds}.items()
             )
         for key, listed in points.items():
             runs.log_metrics(runs.id_of(key), listed)
@@ -130,10 +134,11 @@ class Sender:
     def _closed(self, runs: Runs, event: Closed) -> None:
         run_id = runs.id_of(PARENT)
         rows = leaderboard(self._record)
-        if rows:
+        if rows and event.outcome == "finished":
+            # Once: what a resumed sweep found would be a second point.
             best = max(rows, key=lambda row: row.val_uar)
-            time_ms = round(event.time_s * 1000)
-            runs.log_metrics(run_id, [Metric("best_val_uar", best.val_uar, time_ms, 0)])
+            runs.log_metrics(run_id, [Metric("best_val_uar", best.val_uar, round(event.time_s * 1000), 0)])
+        if rows:
             runs.client.log_text(run_id, leaderboard_text(rows), "leaderboard.txt")
             runs.client.log_figure(
                 run_id,

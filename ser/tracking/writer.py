@@ -19,6 +19,7 @@ from ser.tracking.sender import Sender
 
 _POLL_S = 0.5
 _LONGEST_WAIT_S = 20.0
+_CURSOR = ".sent"
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ class Writer:
     def __init__(self, path: Path, uri: str, connect: Callable[[], Runs]) -> None:
         self._path = path
         self._uri = uri
-        self._cursor = path.with_suffix(".sent")
+        self._cursor = path.with_suffix(_CURSOR)
         self._offset = self._sent_before()
         self._connect = connect
         self._knows_tracker = False
@@ -97,11 +98,17 @@ class Writer:
         return runs
 
     def _sent_before(self) -> int:
-        try:
-            sent = json.loads(self._cursor.read_text())
-            return int(sent["offset"]) if sent["uri"] == self._uri else 0
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0
+        uri, offset = sent_until(self._path)
+        return offset if uri == self._uri else 0
+
+
+def sent_until(journal: Path) -> tuple[str, int]:
+    """To which tracker, and up to which byte, the journal has been sent: ('', 0) where nothing was."""
+    try:
+        sent = json.loads(journal.with_suffix(_CURSOR).read_text())
+        return str(sent["uri"]), int(sent["offset"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", 0
 
 
 def _replayed(path: Path, until: int) -> SweepRecord:

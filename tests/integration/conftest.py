@@ -31,6 +31,9 @@ max_epochs = 5
 grace_epochs = 2
 reduction = 10
 cpus_per_trial = {os.cpu_count()}
+[settings]
+"training.precision" = "float32"
+"training.memory_format" = "contiguous"
 """
     )
     return path

@@ -52,6 +52,14 @@ class Command:
             )
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    @property
     def text(self) -> str:
         """What it has written so far."""
         return self._stdout.read_text() + self._stderr.read_text()
@@ -60,7 +68,7 @@ class Command:
         """Return when `happened` is true; fail if the command ends or the time is up before."""
         deadline = time.monotonic() + timeout_s
         while not happened():
-            assert self._process.poll() is None, f"ended too soon:\n{self.text}"
+            assert not self.has_ended, f"ended too soon:\n{self.text}"
             assert time.monotonic() < deadline, f"nothing happened in {timeout_s} s:\n{self.text}"
             time.sleep(0.1)
 

@@ -11,9 +11,11 @@ from tracked import client_of, runs_of
 
 pytestmark = pytest.mark.integration
 
-BROKEN = '''
-"""A network that cannot run."""
+NETWORK = '''
+"""A network that fails in a way of its own."""
 
+import os
+import signal
 from typing import ClassVar
 
 import torch
@@ -29,17 +31,29 @@ class Net(nn.Module):
         self.last = nn.Linear(1, n_classes)
 
     def forward(self, clips: torch.Tensor) -> torch.Tensor:
-        raise ValueError("this network is broken")
+        {failing}
 
 
-@ARCHITECTURES.register("broken")
+@ARCHITECTURES.register("{name}")
 @settings
-class Broken:
+class Failing:
     published: ClassVar[Published | None] = None
 
     def build(self, *, dimensions: Dimensions, in_channels: int, n_classes: int) -> nn.Module:
         return Net(n_classes)
 '''
+FAILING = {
+    "broken": 'raise ValueError("this network is broken")',
+    "endless": "return self.last(torch.full((len(clips), 1), torch.nan))",
+    "greedy": "return self.last(torch.ones((len(clips), 10**14))[:, :1])",
+    "deadly": "os.kill(os.getpid(), signal.SIGKILL)",
+}
+REASONS = {
+    "broken": "ValueError: this network is broken",
+    "endless": "TrainingError: the loss of epoch 1 is not finite",
+    "greedy": "can't allocate memory",
+    "deadly": "died",
+}
 
 
 @pytest.fixture(scope="module")
@@ -47,35 +61,35 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
     folder = tmp_path_factory.mktemp("new-network")
     for part in ("ser", "tune"):
         shutil.copytree(REPOSITORY / part, folder / part)
-    (folder / "ser" / "models" / "broken.py").write_text(BROKEN)
-    words = ["--plan", "demo", "--name", "new", "--cells", "broken-2d,lenet5-1d", "--trials-per-cell", "1"]
+    for name, failing in FAILING.items():
+        (folder / "ser" / "models" / f"{name}.py").write_text(NETWORK.format(name=name, failing=failing))
+    cells = ",".join(f"{name}-2d" for name in FAILING)
+    words = ["--plan", "demo", "--name", "new", "--cells", f"{cells},lenet5-1d", "--trials-per-cell", "1"]
     variables = {"PYTHONPATH": str(folder)}
     command = [sys.executable, "tune/run_sweep.py", *words, "--max-epochs", "2"]
     return folder, run(*command, folder=folder, variables=variables)
 
 
-def test_the_sweep_goes_on_names_the_cell_without_a_result_and_exits_with_1(
+def test_the_sweep_goes_on_names_the_cells_without_a_result_and_exits_with_1(
     swept: tuple[Path, Finished],
 ) -> None:
     _, done = swept
     assert done.code == 1, done.seen
-    assert "No trial completed in: broken-2d" in done.stdout
+    assert "No trial completed in: broken-2d, deadly-2d, endless-2d, greedy-2d" in done.stdout
     assert "lenet5-1d 000" in done.stdout
     assert "Traceback" not in done.seen
 
 
-def test_the_failed_trial_is_shown_as_failed_with_its_reason_and_traceback(
-    swept: tuple[Path, Finished],
-) -> None:
-    folder, _ = swept
-    client = client_of(folder)
-    runs = {run.data.tags["ser.trial"]: run for run in runs_of(client, "new")}
-    assert {key: run.info.status for key, run in runs.items()} == {
-        "parent": "FINISHED",
-        "new/broken-2d/000": "FAILED",
-        "new/lenet5-1d/000": "FINISHED",
-    }
-    failed = runs["new/broken-2d/000"]
+def test_failed_trials_are_shown_as_failed_and_nothing_else_is(swept: tuple[Path, Finished]) -> None:
+    runs = {run.data.tags["ser.trial"]: run.info.status for run in runs_of(client_of(swept[0]), "new")}
+    failed = {f"new/{name}-2d/000": "FAILED" for name in FAILING}
+    assert runs == {"parent": "FINISHED", "new/lenet5-1d/000": "FINISHED", **failed}
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_a_failed_trial_has_its_reason_and_its_traceback(swept: tuple[Path, Finished], name: str) -> None:
+    client = client_of(swept[0])
+    (failed,) = [run for run in runs_of(client, "new") if run.data.tags["ser.trial"] == f"new/{name}-2d/000"]
     assert failed.data.tags["ser.outcome"] == "failed"
-    assert failed.data.tags["ser.reason"] == "ValueError: this network is broken"
+    assert REASONS[name] in failed.data.tags["ser.reason"]
     assert "traceback.txt" in {item.path for item in client.list_artifacts(failed.info.run_id)}

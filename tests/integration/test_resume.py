@@ -7,24 +7,22 @@ from signal import SIGINT, SIGKILL, SIGTERM, Signals
 import pytest
 
 from processes import SWEEP, Command, run_sweep, running
-from reported import reports_of
-from ser.journal import Started, TrialKey, read_events
-from ser.report.leaderboard import Row, leaderboard
+from ser.journal import Started, read_events
+from ser.report.leaderboard import leaderboard
 from ser.training_state import FILE_NAME
-from tracked import FinishedSweep, check_runs, client_of, journal_of, n_reports, record_of, runs_of
+from tracked import (
+    FinishedSweep,
+    check_runs,
+    client_of,
+    figures,
+    journal_of,
+    metrics_of,
+    n_reports,
+    record_of,
+    runs_of,
+)
 
 pytestmark = pytest.mark.integration
-
-
-def figures(rows: list[Row]) -> list[tuple[object, ...]]:
-    """All of the table but the seconds of training."""
-    return [
-        (row.cell, row.key, row.n_completed, row.n_trials, row.val_uar, row.test_uar, row.n_parameters) for row in rows
-    ]
-
-
-def metrics_of(journal: Path) -> dict[TrialKey, dict[int, dict[str, float]]]:
-    return {key: {epoch: r.metrics for epoch, r in reports.items()} for key, reports in reports_of(journal).items()}
 
 
 def test_killed_in_the_middle_it_ends_as_if_it_had_never_been(

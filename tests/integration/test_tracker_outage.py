@@ -2,35 +2,15 @@
 
 import contextlib
 import sys
-import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mlflow.tracking import MlflowClient
 
-from processes import MLFLOW, SWEEP, Command, free_port, run_sweep, running
+from processes import SWEEP, run_sweep, running
 from tracked import check_runs, journal_of, n_reports, record_of
+from trackers import Tracker
 
 pytestmark = pytest.mark.integration
-
-
-@contextlib.contextmanager
-def server(folder: Path, port: int) -> Iterator[Command]:
-    """MLflow's server with its database and artefacts in `folder`, ready to answer."""
-    folder.mkdir(exist_ok=True)
-    words = [MLFLOW, "server", "--host", "127.0.0.1", "--port", port, "--backend-store-uri", "sqlite:///tracker.db"]
-    with running(*words, folder=folder) as command:
-        command.wait_until(lambda: answers(port), timeout_s=120)
-        yield command
-
-
-def answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2) as answer:
-            return answer.status == 200
-    except OSError:
-        return False
 
 
 @pytest.fixture
@@ -39,8 +19,8 @@ def words(plan_file: Path, corpus_dir: Path) -> list[object]:
     return ["--plan", plan_file, "--corpus-dir", corpus_dir, "--cells", "lenet5-1d", "--trials-per-cell", "2"]
 
 
-def check_all_is_there(port: int, folder: Path, sweep: str) -> None:
-    client = MlflowClient(f"http://127.0.0.1:{port}")
+def check_all_is_there(tracker: Tracker, folder: Path, sweep: str) -> None:
+    client = tracker.client()
     runs = check_runs(client, journal_of(folder / ".ser", sweep))
     assert runs["parent"].info.status == "FINISHED"
     for run in runs.values():
@@ -50,31 +30,30 @@ def check_all_is_there(port: int, folder: Path, sweep: str) -> None:
 
 
 def test_a_tracker_that_is_killed_and_comes_back_gets_everything_once(tmp_path: Path, words: list[object]) -> None:
-    port = free_port()
-    words += ["--tracking-uri", f"http://127.0.0.1:{port}", "--name", "outage"]
+    tracker = Tracker(tmp_path / "tracker")
+    words += ["--tracking-uri", tracker.uri, "--name", "outage"]
     with contextlib.ExitStack() as stack:
-        with server(tmp_path / "tracker", port):
+        with tracker:
             sweep = stack.enter_context(running(sys.executable, SWEEP, *words, folder=tmp_path))
             sweep.wait_until(lambda: n_reports(tmp_path, "outage") >= 2)
         sweep.wait_until(lambda: n_reports(tmp_path, "outage") >= 6)
-        with server(tmp_path / "tracker", port):
+        with tracker:
             ended = sweep.end()
             assert ended.code == 0, ended.seen
             assert ended.stderr == ""
-            check_all_is_there(port, tmp_path, "outage")
+            check_all_is_there(tracker, tmp_path, "outage")
 
 
 def test_a_sweep_ends_without_its_tracker_and_a_resume_sends_the_rest(tmp_path: Path, words: list[object]) -> None:
-    port = free_port()
-    uri = f"http://127.0.0.1:{port}"
-    ended = run_sweep(*words, "--tracking-uri", uri, "--name", "alone", folder=tmp_path)
+    tracker = Tracker(tmp_path / "tracker")
+    ended = run_sweep(*words, "--tracking-uri", tracker.uri, "--name", "alone", folder=tmp_path)
     assert ended.code == 3, ended.seen
     assert ended.stderr == ""
     assert "Traceback" not in ended.stdout
-    assert f"The tracker {uri} did not take everything" in ended.stdout
+    assert f"The tracker {tracker.uri} did not take everything" in ended.stdout
     assert "sends the rest and registers the models: python tune/run_sweep.py --resume alone" in ended.stdout
     assert {trial.outcome for trial in record_of(tmp_path, "alone").trials.values()} <= {"completed", "pruned"}
-    with server(tmp_path / "tracker", port):
+    with tracker:
         resumed = run_sweep("--resume", "alone", folder=tmp_path)
         assert resumed.code == 0, resumed.seen
-        check_all_is_there(port, tmp_path, "alone")
+        check_all_is_there(tracker, tmp_path, "alone")

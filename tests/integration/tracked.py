@@ -9,8 +9,9 @@ from mlflow.tracking import MlflowClient
 
 from processes import Finished
 from reported import reports_of
-from ser.journal import Reported, read_events
+from ser.journal import Reported, TrialKey, read_events
 from ser.replay import SweepRecord, replay
+from ser.report.leaderboard import Row
 
 PER_EPOCH = ("train_loss", "val_loss", "val_uar", "val_accuracy", "val_macro_f1")
 ONCE = ("test_uar", "test_accuracy", "test_macro_f1")
@@ -55,6 +56,18 @@ def runs_of(client: MlflowClient, sweep: str) -> list[Run]:
     experiment = client.get_experiment_by_name("synthetic")
     assert experiment is not None
     return list(client.search_runs([experiment.experiment_id], f"tags.`ser.sweep` = '{sweep}'"))
+
+
+def figures(rows: list[Row]) -> list[tuple[object, ...]]:
+    """All of the table but the seconds of training."""
+    return [
+        (row.cell, row.key, row.n_completed, row.n_trials, row.val_uar, row.test_uar, row.n_parameters) for row in rows
+    ]
+
+
+def metrics_of(journal: Path) -> dict[TrialKey, dict[int, dict[str, float]]]:
+    """What each trial reported of each epoch."""
+    return {key: {epoch: r.metrics for epoch, r in reports.items()} for key, reports in reports_of(journal).items()}
 
 
 def check_runs(client: MlflowClient, journal: Path) -> dict[str, Run]:

@@ -1,0 +1,109 @@
+"""The corpus and the feature store: what is there, and what of it is damaged."""
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from ser.audio import LFS_POINTER_START
+from ser.corpora.base import CORPORA, Clip, CorpusError, describe
+from ser.distributed.doctor.finding import Finding, fine, problem, refused, size, warning
+from ser.distributed.progress import extraction_progress
+from ser.features.store import FeatureStore
+
+# A clip's file is written in far less.
+_GIVEN_UP_S = 600.0
+_POINTER_BYTES = 1024
+
+
+def corpus_finding(name: str, folder: Path | None) -> tuple[Finding, int | None]:
+    """What the corpus's folder holds, and the number of clips, where that is known.
+
+    Args:
+        name: of the corpus.
+        folder: of the corpus; None for `data/<name>`, which need not be there.
+    """
+    place = folder or Path("data") / name
+    corpus = CORPORA[name]
+    if folder is None and not place.exists():
+        return _absent(name, place), None
+    try:
+        scan = corpus().scan(place.resolve())
+        pointers = [clip for clip in scan.clips if _is_pointer(clip)]
+    except CorpusError as error:
+        return refused("corpus", error), None
+    except OSError as error:
+        found = f"{error.filename} cannot be read ({error.strerror})"
+        return problem("corpus", found, remedy="mend its permissions, or give another --corpus-dir"), None
+    found = f"{name} in {place}: {describe(corpus, scan.clips)}"
+    if pointers:
+        return problem(
+            "corpus",
+            f"{found}; {len(pointers):,} of them are Git LFS pointers, not sound, as {pointers[0].path.name}",
+            remedy=f"git -C {place} lfs pull",
+        ), len(scan.clips)
+    if scan.misnamed:
+        found += f"; {len(scan.misnamed):,} more files do not bear a clip's name and are left out"
+    return fine("corpus", found), len(scan.clips)
+
+
+def store_findings(store: FeatureStore, console: Console) -> Iterator[Finding]:
+    """Every entry is read and its checksum compared; what a killed writer left is named."""
+    paths = store.paths()
+    damaged = _damaged(store, paths, console)
+    n_bytes = sum(path.stat().st_size for path in paths if path.exists())
+    if damaged:
+        yield warning(
+            "features",
+            f"{len(damaged):,} of {len(paths):,} entries in {store.root} are damaged, as {damaged[0].name}",
+            remedy="they count as missing and are computed again; --fix removes them",
+            fix=lambda: _remove([path for path in damaged if store.read(path.stem) is None], "damaged entries"),
+        )
+    else:
+        yield fine("features", f"{len(paths):,} entries in {store.root}, {size(n_bytes)}, all whole")
+    abandoned = [path for path in store.unfinished() if _age_s(path) > _GIVEN_UP_S]
+    if abandoned:
+        yield warning(
+            "features",
+            f"{len(abandoned):,} unfinished files in {store.root}, of writers that were killed",
+            remedy="nothing needs them: --fix removes them",
+            fix=lambda: _remove(abandoned, "unfinished files"),
+        )
+
+
+def _absent(name: str, place: Path) -> Finding:
+    if name == "synthetic":
+        return fine("corpus", "synthetic: the sweep makes it")
+    return warning("corpus", f"{name}: there is no {place}", remedy="give its folder by --corpus-dir")
+
+
+def _is_pointer(clip: Clip) -> bool:
+    if clip.path.stat().st_size > _POINTER_BYTES:
+        return False
+    with clip.path.open("rb") as file:
+        return file.read(len(LFS_POINTER_START)) == LFS_POINTER_START
+
+
+def _damaged(store: FeatureStore, paths: Sequence[Path], console: Console) -> list[Path]:
+    damaged = []
+    started = time.monotonic()
+    with extraction_progress(console, len(paths)) as tell:
+        for n_read, path in enumerate(paths, start=1):
+            if store.read(path.stem) is None and path.exists():
+                damaged.append(path)
+            tell(n_read, n_read / max(time.monotonic() - started, 1e-9))
+    return damaged
+
+
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:  # its writer has finished it just now
+        return 0.0
+
+
+def _remove(paths: Sequence[Path], what: str) -> str:
+    for path in paths:
+        path.unlink(missing_ok=True)
+    return f"removed {len(paths):,} {what}"

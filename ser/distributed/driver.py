@@ -1,0 +1,56 @@
+"""Who drives a sweep: the process that holds its journal."""
+
+import getpass
+import os
+import re
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+DRIVER = "ser.driver"
+
+_FORM = re.compile(r"(?P<user>\S+)@(?P<host>\S+) pid (?P<pid>\d+)")
+_SCRIPT = b"run_sweep"
+
+
+@dataclass(frozen=True)
+class Driver:
+    """A process, as 'user@host pid 123'."""
+
+    user: str
+    host: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"{self.user}@{self.host} pid {self.pid}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is, or was, a process of this machine."""
+        return self.host == socket.gethostname()
+
+    @property
+    def lives(self) -> bool:
+        """Whether it still drives a sweep on this machine; another process may bear its number since."""
+        try:
+            return self.is_here and _SCRIPT in Path(f"/proc/{self.pid}/cmdline").read_bytes()
+        except OSError:
+            return False
+
+
+def this_driver() -> Driver:
+    """The process that asks."""
+    return Driver(_user(), socket.gethostname(), os.getpid())
+
+
+def driver_from(text: str) -> Driver | None:
+    """The driver that `str` of it tells; None of any other text."""
+    match = _FORM.fullmatch(text)
+    return Driver(match["user"], match["host"], int(match["pid"])) if match else None
+
+
+def _user() -> str:
+    try:
+        return "_".join(getpass.getuser().split())
+    except (KeyError, OSError):
+        return f"uid{os.getuid()}"  # one without a name, as containers may have

@@ -1,0 +1,94 @@
+"""What the features cost each trial in memory, as a share of the feature array, in one run.
+
+    python -m pytest tests/benchmarks/bench_memory.py -m benchmark -s
+
+Four trials at a time train one epoch on all real clips. Their processes' own memory (pages shared with nobody) is
+compared with that of processes that train as many steps on a tenth of the clips: the difference is the array's cost.
+"""
+
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+import torch
+from rich.console import Console
+
+from ser.config import Experiment
+from ser.corpora.base import CORPORA
+from ser.distributed.cluster import connected
+from ser.distributed.plan import Plan, with_settings
+from ser.distributed.preparation import prepare, share
+from ser.features.dataset import join
+from ser.splits.parts import Partition
+from ser.trial import Trial, TrialData
+
+CELLS = ("lenet5-1d", "lenet5-2d")
+PLAN = with_settings(Plan(cells=CELLS, max_epochs=1), {"training.batch_size": 16})
+N_TRIALS = 4
+
+pytestmark = pytest.mark.benchmark
+# Workers do not find this file by its name.
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+def own_bytes() -> int:
+    """Memory of this process that it shares with no other."""
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Private_"))
+
+
+@ray.remote(num_cpus=0)
+class Process:
+    """A trial's process."""
+
+    def train(self, experiment: Experiment, data: TrialData) -> int:
+        """Bytes of its own after an epoch."""
+        torch.set_num_threads(1)
+        trial = Trial(experiment, data)
+        for _ in trial.epochs():
+            pass
+        return own_bytes()
+
+
+def tenth(data: TrialData) -> TrialData:
+    parts = data.partition
+    chosen = [position for part in (parts.train, parts.validation, parts.test) for position in part[::10]]
+    sizes = np.cumsum([0, *(len(part[::10]) for part in (parts.train, parts.validation, parts.test))])
+    train, validation, test = (tuple(range(a, b)) for a, b in itertools.pairwise(sizes))
+    return TrialData(
+        matrix=join([data.matrix.clip(position) for position in chosen]),
+        names=tuple(data.names[position] for position in chosen),
+        labels=data.labels[chosen],
+        emotions=data.emotions,
+        partition=Partition(parts.name, parts.kind, parts.fold, train, validation, test, parts.digest),
+    )
+
+
+@pytest.fixture(scope="module")
+def shared(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, ray.ObjectRef]]:
+    with connected(None):
+        experiments, folder = PLAN.experiments(), shared_dir / "cremad"
+        clips = CORPORA["cremad"]().scan(folder).clips
+        store = tmp_path_factory.mktemp("store")
+        prepared = prepare(experiments, clips, corpus_dir=folder, store_dir=store, console=Console(quiet=True))
+        yield share(prepared, experiments)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_trials_share_the_features_of_a_machine(shared: dict[int, ray.ObjectRef], cell: str):
+    experiment = PLAN.experiments()[cell]
+    ref = shared[experiment.cell.dimensions]
+    data = ray.get(ref)
+    array = data.matrix.frames.nbytes
+    small, longer = ray.put(tenth(data)), experiment.with_values({"training.max_epochs": 10})
+    least = min(ray.get([Process.remote().train.remote(longer, small) for _ in range(N_TRIALS)]))
+    processes = [Process.remote() for _ in range(N_TRIALS)]
+    own = ray.get([process.train.remote(experiment, ref) for process in processes])
+    shares = [(bytes_ - least) / array for bytes_ in own]
+    print(f"\n{cell}: {len(data.matrix):,} clips, array {array / 2**20:.0f} MiB; {N_TRIALS} trials at a time add")
+    print(", ".join(f"{100 * share:.1f} %" for share in shares))
+    assert max(shares) < 0.1

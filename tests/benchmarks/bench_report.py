@@ -1,0 +1,148 @@
+"""What a report costs the training loop: here with the tracker up, slow and dead, and with Ray's own MLflow callback.
+
+    python -m pytest tests/benchmarks/bench_report.py -m benchmark -s
+
+The same trials in one run, on a real MLflow server; how long each call that reports an epoch holds up the loop is taken
+in the trials' processes, those with a checkpoint left out. About 5 minutes.
+"""
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+from ray import tune
+from ray.air.integrations.mlflow import MLflowLoggerCallback
+from rich.console import Console
+
+from processes import free_port
+from proxy import proxied
+from ser.corpora.synthetic import make_synthetic
+from ser.distributed import sweep, trainable
+from ser.distributed.cluster import connected
+from ser.distributed.plan import Plan, with_settings
+from ser.distributed.preparation import corpus_facts, find_clips, prepare, share
+from ser.distributed.sweep import SweepFolder
+from ser.journal import Journal, Started
+from ser.tracking.publication import Publication
+from trackers import Tracker
+
+PLAN = with_settings(
+    Plan(corpus="synthetic", cells=("lenet5-1d",), trials_per_cell=4, max_epochs=40, grace_epochs=40),
+    {"training.patience": 40},
+)
+QUIET = Console(quiet=True)
+
+pytestmark = pytest.mark.benchmark
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+
+class Trials:
+    """The data of the trials, and their processes' waits."""
+
+    def __init__(self, folder: Path, data: dict, facts: dict) -> None:
+        self.folder, self.data, self.facts = folder, data, facts
+
+    def timed(self, name: str):
+        """What runs in a trial's process, with a clock around each report."""
+        waits_dir = self.folder / f"waits-{name}"
+        waits_dir.mkdir()
+
+        def train(config, *, data):
+            waits, report = [], tune.report
+
+            def timed_report(metrics, **given):
+                started = time.perf_counter()
+                try:
+                    report(metrics, **given)
+                finally:
+                    if not given:
+                        waits.append(1000 * (time.perf_counter() - started))
+
+            tune.report = timed_report
+            try:
+                trainable.train(config, data=data)
+            finally:
+                tune.report = report
+                (waits_dir / f"{config['key'][2]}.json").write_text(json.dumps(waits))
+
+        return train
+
+    def waits(self, name: str) -> list[float]:
+        files = sorted((self.folder / f"waits-{name}").glob("*.json"))
+        assert len(files) == PLAN.trials_per_cell
+        return [wait for file in files for wait in json.loads(file.read_text())[1:]]
+
+    def ours(self, name: str, uri: str, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        """Milliseconds that each report of a sweep takes."""
+        monkeypatch.setattr(sweep, "train", self.timed(name))
+        place = SweepFolder(self.folder / name)
+        journal = Journal(place.journal)
+        facts = {**self.facts, "sweep_id": name}
+        publication = Publication(place.journal, sweep=name, sweep_id=name, experiment="bench", uri=uri)
+        with publication:
+            journal.append(Started(name, PLAN.as_dict(), facts))
+            sweep.run(place, PLAN, journal, self.data, QUIET, time_budget_s=None)
+        journal.close()
+        return self.waits(name)
+
+    def theirs(self, name: str, uri: str) -> list[float]:
+        """The same of Tune with MLflowLoggerCallback."""
+        fixed = {"threads": 1, "device": "cpu", "checkpoint_every_s": 20.0, "states": [], "epoch": 0}
+        values = PLAN.experiments()["lenet5-1d"].flat()
+        configs = [{**fixed, "key": ["s", "lenet5-1d", n], "values": values} for n in range(PLAN.trials_per_cell)]
+
+        def train(config, *, data, run):
+            run(config["trial"], data=data)
+
+        run = self.timed(name)
+        tuner = tune.Tuner(
+            tune.with_resources(tune.with_parameters(train, data=self.data, run=run), {"cpu": 1}),
+            param_space={"trial": tune.grid_search(configs)},
+            run_config=tune.RunConfig(
+                name=name,
+                storage_path=str(self.folder / "tune"),
+                callbacks=[MLflowLoggerCallback(tracking_uri=uri, experiment_name=name)],
+                checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+                verbose=0,
+            ),
+        )
+        tuner.fit()
+        return self.waits(name)
+
+
+@pytest.fixture
+def trials(tmp_path: Path) -> Iterator[Trials]:
+    corpus, experiments = tmp_path / "synthetic", PLAN.experiments()
+    make_synthetic(corpus)
+    with connected(None):
+        clips = find_clips(next(iter(experiments.values())).corpus, corpus, QUIET)
+        prepared = prepare(experiments, clips, corpus_dir=corpus, store_dir=tmp_path / "store", console=QUIET)
+        yield Trials(tmp_path, share(prepared, experiments), corpus_facts(prepared))
+
+
+def test_a_report_costs_next_to_nothing(trials: Trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with (
+        Tracker(tmp_path / "tracker") as server,
+        proxied(server.uri, client_timeout_s=30) as slow,
+        slow.broken("slow"),
+    ):
+        waits = {
+            "MLflowLoggerCallback, tracker up": trials.theirs("callback", server.uri),
+            "ours, tracker up": trials.ours("up", server.uri, monkeypatch),
+            "ours, tracker slow (0.5 s an answer)": trials.ours("slow", slow.uri, monkeypatch),
+            "ours, tracker dead": trials.ours("dead", f"http://127.0.0.1:{free_port()}", monkeypatch),
+        }
+    medians = {name: statistics.median(listed) for name, listed in waits.items()}
+    print()
+    for name, listed in waits.items():
+        tail = statistics.quantiles(listed, n=20)[-1]
+        print(f"{name:<36} median {medians[name]:8.2f} ms, 95 % {tail:8.2f} ms, {len(listed)} reports")
+    theirs, *ours = medians.values()
+    print(f"MLflowLoggerCallback / ours, slowest of the three: {theirs / max(ours):.0f}")
+    assert max(ours) < 5
+    assert theirs / max(ours) >= 30

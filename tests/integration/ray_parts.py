@@ -1,0 +1,102 @@
+"""The processes of a Ray, found below the command that started it, and a Ray of two machines to lose one of."""
+
+import contextlib
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from signal import SIGKILL
+
+from processes import Command, free_port, running
+
+RAY = Path(sys.executable).with_name("ray")
+
+
+def trial_workers(pid: int) -> list[int]:
+    """The processes that train trials below the process `pid`."""
+    return _below(pid, lambda title: title.startswith("ray::ImplicitFunc"))
+
+
+def raylets(pid: int) -> list[int]:
+    return _below(pid, lambda title: title.split("\0")[0].endswith("/raylet"))
+
+
+def kill_one(find: Callable[[], list[int]], *, timeout_s: float = 60) -> None:
+    """kill -9 of the first process that `find` sees, as soon as there is one."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := find()):
+        assert time.monotonic() < deadline, "there is no such process"
+        time.sleep(0.05)
+    os.kill(found[0], SIGKILL)
+
+
+def _below(pid: int, fits: Callable[[str], bool]) -> list[int]:
+    parents = {int(path.name): _parent(path) for path in Path("/proc").iterdir() if path.name.isdecimal()}
+    below = {pid}
+    while more := {child for child, parent in parents.items() if parent in below} - below:
+        below |= more
+    return sorted(child for child in below if fits(_title(child)))
+
+
+def _parent(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def _title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+class Cluster:
+    """A Ray of two machines with a CPU each, both of them this one; it runs while entered."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._port = folder, free_port()
+
+    def __enter__(self) -> "Cluster":
+        with contextlib.ExitStack() as stack:
+            # Sockets lie in it: its path must be short.
+            session = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
+            options = [f"--port={self._port}", f"--temp-dir={session}", "--include-dashboard=false"]
+            stack.enter_context(self._machine("head", "--head", *options))
+            self._second = contextlib.ExitStack()
+            self.join()
+            stack.push(self._second)
+            self._running = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._running.close()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self._port}"
+
+    def join(self) -> None:
+        """Add the second machine."""
+        self._command = self._second.enter_context(self._machine("second", f"--address={self.address}"))
+
+    def lose_second(self) -> None:
+        """kill -9 of the second machine's raylet."""
+        kill_one(lambda: raylets(self._command.pid))
+        self._command.end(timeout_s=60)
+        self._second.close()
+
+    @contextlib.contextmanager
+    def _machine(self, name: str, *options: object) -> Iterator[Command]:
+        folder = self._folder / name
+        folder.mkdir(parents=True, exist_ok=True)
+        common = ["--block", "--num-cpus=1", "--object-store-memory=200000000", "--node-ip-address=127.0.0.1"]
+        # Ray makes a token when a head starts, and then wants it of everybody.
+        variables = {} if name == "head" else {"RAY_AUTH_MODE": "token"}
+        words = [RAY, "start", *options, *common, "--disable-usage-stats"]
+        with running(*words, folder=folder, variables=variables) as command:
+            command.wait_until(lambda: "Ray runtime started" in command.text)
+            yield command

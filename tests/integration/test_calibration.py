@@ -1,0 +1,42 @@
+"""A new sweep measures how each cell trains fastest, once for a machine, and leaves alone what its plan fixes."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ser.distributed.calibration import calibrated
+from ser.distributed.cluster import connected
+from ser.distributed.plan import Plan
+from ser.probe import PLAIN, PRECISION
+
+pytestmark = pytest.mark.integration
+
+NEEDS = {"cpu": 1.0, "gpu": 0.0}
+PLAN = Plan(corpus="synthetic", cells=("lenet5-1d", "lenet5-2d"), cell_settings={"lenet5-2d": {PRECISION: "float32"}})
+
+
+def test_what_is_measured_is_fixed_for_each_cell_and_kept(tmp_path: Path) -> None:
+    console, kept = Console(record=True, width=200), tmp_path / "step_times.json"
+    with connected(None):
+        first = calibrated(PLAN, NEEDS, home=tmp_path, console=console)
+        assert "Measuring how 2 cells train fastest here" in console.export_text()
+        measured = kept.read_bytes()
+        assert calibrated(PLAN, NEEDS, home=tmp_path, console=console) == first
+        assert "Measuring" not in console.export_text()
+        assert kept.read_bytes() == measured
+        kept.write_text("rubbish")
+        calibrated(PLAN, NEEDS, home=tmp_path, console=console)
+        assert "Measuring" in console.export_text()
+        kept.unlink()
+        both = {**first.cell_settings["lenet5-1d"]}
+        fixed = Plan(corpus="synthetic", cells=("lenet5-1d",), settings=both)
+        assert calibrated(fixed, NEEDS, home=tmp_path, console=console) == fixed
+        assert not kept.exists()
+    assert first.cell_settings["lenet5-2d"][PRECISION] == "float32"
+    for cell, experiment in first.experiments().items():
+        assert PLAIN.keys() <= first.cell_settings[cell].keys()
+        assert not PLAIN.keys() & first.spaces()[cell].keys()
+        assert {name: experiment.flat()[name] for name in PLAIN} == {
+            name: first.cell_settings[cell][name] for name in PLAIN
+        }

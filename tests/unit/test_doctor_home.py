@@ -1,0 +1,287 @@
+"""The doctor on a home: journals, training states, feature store, corpus; what it repairs, and what it leaves alone."""
+
+import io
+import os
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from ser.audio import LFS_POINTER_START, AudioFacts
+from ser.corpora.synthetic import make_synthetic
+from ser.distributed.doctor.features import corpus_finding, store_findings
+from ser.distributed.doctor.finding import Finding, Level
+from ser.distributed.doctor.leftovers import leftover_findings
+from ser.distributed.doctor.sweeps import SeenSweep, seen_sweeps, sweep_findings
+from ser.features.store import Entry, FeatureStore
+from ser.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, Started, kept_from_drivers
+from ser.training_state import FILE_NAME
+
+DRIVER = "ann@host-7 pid 42"
+METRICS = {"val_uar": 0.5, "val_loss": 1.0}
+BEGUN: list[Event] = [
+    Started("s", {"cells": ["lenet5-1d"]}, {"ser.driver": DRIVER}),
+    Asked("lenet5-1d", 0, {}, {}),
+    Reported("lenet5-1d", 0, 1, METRICS, [[1]], False),
+    Ended("lenet5-1d", 0, "pruned"),
+    Asked("lenet5-1d", 1, {}, {}),
+]
+FINISHED: list[Event] = [*BEGUN, Ended("lenet5-1d", 1, "failed"), Closed("finished")]
+
+
+def sweep(home: Path, events: list[Event], *, name: str = "s", sent: bool = True) -> Path:
+    """The journal of a sweep of these events that no driver has."""
+    path = home / "sweeps" / name / "journal.jsonl"
+    journal = Journal(path)
+    for event in events:
+        journal.append(event)
+    journal.close()
+    if sent:
+        path.with_suffix(".sent").write_text(f'{{"uri": "sqlite:///x.db", "offset": {path.stat().st_size}}}')
+    return path
+
+
+def of_sweeps(home: Path) -> list[Finding]:
+    return list(sweep_findings(home, seen_sweeps(home)))
+
+
+def test_a_home_without_sweeps_is_fine(tmp_path: Path) -> None:
+    (finding,) = of_sweeps(tmp_path / "none")
+    assert (finding.level, "no sweep in" in finding.found) == (Level.OK, True)
+
+
+def test_finished_and_sent_sweeps_are_one_line(tmp_path: Path) -> None:
+    sweep(tmp_path, FINISHED, name="one")
+    sweep(tmp_path, FINISHED, name="two")
+    (finding,) = of_sweeps(tmp_path)
+    assert (finding.level, "2 of 2 sweeps are finished" in finding.found) == (Level.OK, True)
+
+
+@pytest.mark.parametrize(
+    ("events", "how"),
+    [(BEGUN, f"its driver died ({DRIVER})"), ([*BEGUN, Closed("budget")], "stopped (budget)")],
+    ids=["killed", "out of time"],
+)
+def test_an_unfinished_sweep_is_a_warning_with_the_command_that_goes_on(
+    tmp_path: Path, events: list[Event], how: str
+) -> None:
+    sweep(tmp_path, events)
+    (finding,) = of_sweeps(tmp_path)
+    assert finding.level is Level.WARNING
+    assert finding.found.startswith(f"s: {how}, 1 trials ended, 1 open, last written ")
+    assert finding.remedy == f"python tune/run_sweep.py --resume s --home {tmp_path}"
+    assert finding.fix is None
+
+
+def test_a_sweep_that_runs_is_fine_and_says_by_whom(tmp_path: Path) -> None:
+    journal = Journal(sweep(tmp_path, BEGUN))
+    (finding,) = of_sweeps(tmp_path)
+    journal.close()
+    assert (finding.level, f"runs now, driven by {DRIVER}" in finding.found) == (Level.OK, True)
+
+
+def test_what_was_not_sent_is_a_warning(tmp_path: Path) -> None:
+    path = sweep(tmp_path, FINISHED, sent=False)
+    assert "7 of 7 events were not sent" in of_sweeps(tmp_path)[0].found
+    first = path.read_bytes().index(b"\n") + 1
+    path.with_suffix(".sent").write_text(f'{{"uri": "http://me:secret@host", "offset": {first}}}')
+    (finding,) = of_sweeps(tmp_path)
+    assert finding.level is Level.WARNING
+    assert "6 of 7 events were not sent to http://me:***@host" in finding.found
+    assert "--resume s" in finding.remedy
+
+
+def test_a_torn_line_is_cut_when_asked_to(tmp_path: Path) -> None:
+    path = sweep(tmp_path, FINISHED)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"12345678 {torn")
+    (finding,) = of_sweeps(tmp_path)
+    assert finding.level is Level.WARNING
+    assert f"after byte {len(whole):,}" in finding.found
+    assert path.read_bytes() != whole, "looking changes nothing"
+    assert finding.fix is not None
+    assert finding.fix() == "cut the torn line of s"
+    assert path.read_bytes() == whole
+
+
+def test_a_torn_line_is_left_to_the_driver_that_came_meanwhile(tmp_path: Path) -> None:
+    path = sweep(tmp_path, FINISHED)
+    path.write_bytes(path.read_bytes() + b"12345678 {torn")
+    (finding,) = of_sweeps(tmp_path)
+    journal = Journal(path)
+    assert finding.fix is not None
+    with pytest.raises(JournalError, match="held by another process"):
+        finding.fix()
+    journal.close()
+
+
+def test_a_damaged_journal_is_a_problem_named_with_its_byte(tmp_path: Path) -> None:
+    path = sweep(tmp_path, FINISHED)
+    first, *others = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([first, others[0].replace(b"lenet5", b"lenet6"), *others[1:]]))
+    (finding,) = of_sweeps(tmp_path)
+    assert finding.level is Level.PROBLEM
+    assert f"is damaged at byte {len(first)}" in finding.found
+    assert "restore a copy" in finding.remedy
+    assert finding.fix is None
+
+
+def test_a_journal_that_lacks_lines_or_is_of_another_version_is_a_problem(tmp_path: Path) -> None:
+    sweep(tmp_path, [BEGUN[0], BEGUN[2]], name="lacking")
+    other = sweep(tmp_path, [Closed("finished")], name="other")
+    body = b'{"kind":"unheard-of"}'
+    other.write_bytes(f"{zlib.crc32(body):08x} ".encode() + body + b"\n")
+    lacking, unknown = of_sweeps(tmp_path)
+    assert (lacking.level, unknown.level) == (Level.PROBLEM, Level.PROBLEM)
+    assert "tells of trial s/lenet5-1d/000, which it never asked for" in lacking.found
+    assert "another version of ser" in unknown.found
+    assert unknown.remedy.startswith("use that version, or give the sweep up: rm -r ")
+
+
+def test_no_driver_takes_a_journal_that_the_doctor_keeps(tmp_path: Path) -> None:
+    path = sweep(tmp_path, BEGUN)
+    with kept_from_drivers(path) as free:
+        assert free
+        with pytest.raises(JournalError, match="held by another process"):
+            Journal(path)
+    journal = Journal(path)
+    with kept_from_drivers(path) as free:
+        assert not free
+    journal.close()
+
+
+def states(home: Path) -> dict[str, Path]:
+    """A training state of the ended and of the open trial, and a bundle."""
+    folder = home / "sweeps" / "s" / "trials" / "run-001"
+    paths = {
+        "ended": folder / "lenet5-1d-000" / "checkpoint_000001" / FILE_NAME,
+        "open": folder / "lenet5-1d-001" / "checkpoint_000000" / FILE_NAME,
+        "bundle": folder / "lenet5-1d-000" / "checkpoint_000002" / "weights.safetensors",
+    }
+    for path in paths.values():
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x" * 1000)
+    return paths
+
+
+def test_states_of_ended_trials_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    sweep(tmp_path, BEGUN)
+    paths = states(tmp_path)
+    (finding,) = leftover_findings(seen_sweeps(tmp_path))
+    assert (finding.level, "1 training states" in finding.found) == (Level.WARNING, True)
+    assert "1 kB" in finding.found
+    assert all(path.exists() for path in paths.values()), "looking changes nothing"
+    assert finding.fix is not None
+    assert finding.fix() == "removed 1 training states of s"
+    assert {name for name, path in paths.items() if path.exists()} == {"open", "bundle"}
+    (finding,) = leftover_findings(seen_sweeps(tmp_path))
+    assert finding.level is Level.OK
+
+
+def test_states_of_a_sweep_that_runs_are_left_alone(tmp_path: Path) -> None:
+    path = sweep(tmp_path, BEGUN)
+    left = states(tmp_path)
+    (before,) = leftover_findings(seen_sweeps(tmp_path))
+    journal = Journal(path)
+    (finding,) = leftover_findings(seen_sweeps(tmp_path))
+    assert finding.level is Level.OK
+    assert before.fix is not None
+    assert "it runs now" in before.fix()
+    assert all(path.exists() for path in left.values())
+    journal.close()
+
+
+def test_a_journal_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "sweeps" / "s" / "journal.jsonl").mkdir(parents=True)
+    (seen,) = seen_sweeps(tmp_path)
+    assert isinstance(seen, SeenSweep)
+    (finding,) = of_sweeps(tmp_path)
+    assert (finding.level, "cannot be read (Is a directory)" in finding.found) == (Level.PROBLEM, True)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FeatureStore:
+    """Three entries."""
+    store = FeatureStore(tmp_path / "features")
+    rows = np.zeros((20, 7), np.float32)
+    for number in range(3):
+        store.write(store.key(str(number), "pipeline"), Entry(AudioFacts("d", 10, 0.5), {"1d": rows + number}))
+    return store
+
+
+def of_store(store: FeatureStore) -> list[Finding]:
+    return list(store_findings(store, Console(file=io.StringIO())))
+
+
+def test_a_whole_store_is_fine_and_an_empty_one_too(store: FeatureStore, tmp_path: Path) -> None:
+    (finding,) = of_store(store)
+    assert (finding.level, "3 entries" in finding.found, "all whole" in finding.found) == (Level.OK, True, True)
+    (finding,) = of_store(FeatureStore(tmp_path / "none"))
+    assert (finding.level, "0 entries" in finding.found) == (Level.OK, True)
+
+
+def test_damaged_entries_are_removed_when_asked_to(store: FeatureStore) -> None:
+    flipped, cut, _ = store.paths()
+    content = flipped.read_bytes()
+    flipped.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    cut.write_bytes(content[:50])
+    (finding,) = of_store(store)
+    assert (finding.level, "2 of 3 entries" in finding.found) == (Level.WARNING, True)
+    assert finding.fix is not None
+    assert finding.fix() == "removed 2 damaged entries"
+    assert len(store.paths()) == 1
+    assert of_store(store)[0].level is Level.OK
+
+
+def test_an_entry_that_was_computed_again_meanwhile_is_kept(store: FeatureStore) -> None:
+    path = store.paths()[0]
+    content = path.read_bytes()
+    path.write_bytes(content[:50])
+    (finding,) = of_store(store)
+    path.write_bytes(content)
+    assert finding.fix is not None
+    assert finding.fix() == "removed 0 damaged entries"
+    assert len(store.paths()) == 3
+
+
+def test_files_of_killed_writers_are_removed_but_not_those_being_written(store: FeatureStore) -> None:
+    folder = store.paths()[0].parent
+    old, new = folder / ".1.unfinished", folder / ".2.unfinished"
+    for path in (old, new):
+        path.write_bytes(b"x")
+    os.utime(old, (0, 0))
+    _, finding = of_store(store)
+    assert (finding.level, "1 unfinished files" in finding.found) == (Level.WARNING, True)
+    assert finding.fix is not None
+    finding.fix()
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_corpus_that_is_there_is_counted(tmp_path: Path) -> None:
+    make_synthetic(tmp_path / "clips")
+    finding, n_clips = corpus_finding("synthetic", tmp_path / "clips")
+    assert finding.level is Level.OK
+    assert f"{n_clips:,} of " in finding.found
+
+
+def test_pointers_instead_of_sound_are_a_problem(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"100{number + 1}_DFA_ANG_XX.wav").write_bytes(LFS_POINTER_START + b"/spec/v1\n")
+    (tmp_path / "1004_DFA_ANG_XX.wav").write_bytes(b"RIFF")
+    finding, n_clips = corpus_finding("cremad", tmp_path)
+    assert (finding.level, n_clips) == (Level.PROBLEM, 4)
+    assert "3 of them are Git LFS pointers" in finding.found
+    assert finding.remedy == f"git -C {tmp_path} lfs pull"
+
+
+def test_a_corpus_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    by_default, _ = corpus_finding("cremad", None)
+    assert (by_default.level, by_default.remedy) == (Level.WARNING, "give its folder by --corpus-dir")
+    assert corpus_finding("synthetic", None)[0].level is Level.OK
+    named, n_clips = corpus_finding("cremad", tmp_path / "nowhere")
+    assert (named.level, n_clips) == (Level.PROBLEM, None)
+    assert named.found.endswith("nowhere is not a folder")
+    assert named.remedy.startswith("give the folder that holds AudioWAV")

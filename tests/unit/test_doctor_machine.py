@@ -1,0 +1,207 @@
+"""The doctor on the machine: disk, memory, what a plan needs, who drives, and what Ray left."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ser.bundle import network
+from ser.corpora.cremad import CremaD
+from ser.distributed.doctor.cluster import RayProcess, left_findings, ray_findings, ray_processes
+from ser.distributed.doctor.disk import home_finding, ray_folder, ray_folder_finding, shared_memory_finding
+from ser.distributed.doctor.finding import Finding, Level, refused, size
+from ser.distributed.doctor.memory import free_bytes, memory_finding
+from ser.distributed.doctor.needs import Needs, needs_of
+from ser.distributed.driver import Driver, driver_from, this_driver
+from ser.distributed.plan import Plan, read_plan
+
+PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"
+NEEDS = Needs(n_slots=2, features=500_000_000, trials_on_disk=10**9, memory=3 * 10**9)
+
+
+def has_remedy(finding: Finding) -> bool:
+    return (finding.level is Level.OK) != bool(finding.remedy)
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "text"),
+    [(0, "0 B"), (999, "999 B"), (3500, "3.5 kB"), (12e9, "12 GB"), (250e9, "250 GB"), (2e15, "2,000 TB")],
+)
+def test_sizes_are_said_in_the_unit_that_fits(n_bytes: float, text: str) -> None:
+    assert size(n_bytes) == text
+
+
+def test_the_remedy_of_an_exception_is_what_follows_its_colon() -> None:
+    finding = refused("corpus", ValueError("x is no folder (it is a file): give a folder: another"))
+    assert (finding.found, finding.remedy) == ("x is no folder (it is a file)", "give a folder: another")
+    assert has_remedy(refused("corpus", ValueError("all is lost")))
+
+
+def test_a_home_with_room_takes_a_write_and_keeps_nothing_of_it(tmp_path: Path) -> None:
+    finding = home_finding(tmp_path / "not" / "there", needed=10)
+    assert finding.level is Level.OK
+    assert " free, a write reaches it in " in finding.found
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_plan_that_leaves_more_than_there_is_room_for_is_a_warning(tmp_path: Path) -> None:
+    finding = home_finding(tmp_path, needed=10**18)
+    assert finding.level is Level.WARNING
+    assert "1,000,000 TB" in finding.found
+    assert finding.remedy.startswith("free ")
+
+
+def test_a_home_that_takes_no_write_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    finding = home_finding(tmp_path / "file", needed=10)
+    assert finding.level is Level.PROBLEM
+    assert "does not take a write (Not a directory)" in finding.found
+    assert "--home" in finding.remedy
+
+
+def test_ray_s_folder_follows_what_ray_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    assert ray_folder() == tmp_path / "ray"
+    finding = ray_folder_finding(ray_folder())
+    assert str(tmp_path / "ray") in finding.found
+    assert has_remedy(finding)
+
+
+def test_shared_memory_must_hold_the_features() -> None:
+    assert shared_memory_finding(10**9, needed=10**9).level is Level.OK
+    small = shared_memory_finding(64 * 1024**2, needed=10**9)
+    assert small.level is Level.WARNING
+    assert "67.1 MB free, 1 GB needed" in small.found
+    assert "--shm-size=3g" in small.remedy
+
+
+def test_memory_must_hold_trials_and_features() -> None:
+    assert memory_finding(4 * 10**9, NEEDS).level is Level.OK
+    short = memory_finding(3 * 10**9, NEEDS)
+    assert short.level is Level.WARNING
+    assert "3 GB free, about 3.5 GB needed by 2 trials at a time" in short.found
+    assert "does not tell" in memory_finding(None, NEEDS).found
+
+
+def system(tmp_path: Path, cgroup: str, files: dict[str, object]) -> int | None:
+    """Free bytes of a made-up system with 8 GiB available."""
+    proc, groups = tmp_path / "proc", tmp_path / "cgroup"
+    contents: dict[Path, object] = {
+        proc / "meminfo": "MemTotal: 16777216 kB\nMemAvailable:    8388608 kB\n",
+        proc / "self" / "cgroup": cgroup,
+        **{groups / name: content for name, content in files.items()},
+    }
+    for path, content in contents.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{content}\n")
+    return free_bytes(proc, groups)
+
+
+def test_without_a_limit_the_machine_s_memory_counts(tmp_path: Path) -> None:
+    files = {"memory.max": "max", "memory.current": 1, "memory.stat": "inactive_file 0"}
+    assert system(tmp_path, "0::/", files) == 8 * 1024**3
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "folder", "limit", "usage"),
+    [
+        ("0::/jobs/one", "jobs", "memory.max", "memory.current"),
+        ("0::/", ".", "memory.max", "memory.current"),
+        ("3:cpu:/\n2:memory:/a", "memory/a", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ],
+    ids=["of a group above", "of a container", "version 1"],
+)
+def test_a_container_s_limit_counts(tmp_path: Path, cgroup: str, folder: str, limit: str, usage: str) -> None:
+    contents = {limit: 2 * 10**9, usage: 1_500_000_000, "memory.stat": "active_file 7\ninactive_file 300000000"}
+    files = {f"{folder}/{name}": content for name, content in contents.items()}
+    assert system(tmp_path, cgroup, files) == 800_000_000
+
+
+def test_a_system_that_does_not_tell(tmp_path: Path) -> None:
+    assert free_bytes(tmp_path, tmp_path) is None
+
+
+def test_this_system_tells() -> None:
+    free = free_bytes()
+    assert free is not None
+    assert 10**6 < free < 10**14
+
+
+def test_needs_follow_plan_and_clips() -> None:
+    quick, full = (needs_of(read_plan(name, folder=PLANS)) for name in ("quick", "full"))
+    assert full.trials_on_disk > 10 * quick.trials_on_disk
+    assert full.memory > quick.memory
+    assert quick.features == needs_of(Plan(cells=("lenet5-1d",)), n_clips=CremaD.n_published_clips).features
+    assert needs_of(Plan(cells=("lenet5-1d",)), n_clips=10).features < quick.features / 100
+    few = needs_of(Plan(cells=("lenet5-1d",), cpus_per_trial=1024))
+    assert few.n_slots == 1
+
+
+def test_needs_count_the_weights_of_the_real_network() -> None:
+    (experiment,) = Plan(cells=("lenet5-2d",)).experiments().values()
+    n_bytes = 4 * sum(p.numel() for p in network(experiment).parameters())
+    needs = needs_of(Plan(cells=("lenet5-2d",), trials_per_cell=10, cpus_per_trial=1024))
+    assert needs.trials_on_disk == (10 + 4) * n_bytes
+
+
+def test_a_driver_s_text_tells_it_again() -> None:
+    driver = this_driver()
+    assert driver.is_here
+    assert driver.pid == os.getpid()
+    assert driver_from(str(driver)) == driver
+    assert driver_from(str(Driver("a", "b.c", 7))) == Driver("a", "b.c", 7)
+    for text in ("", "somebody", "a@b", "a b@c pid 7", "a@b pid x"):
+        assert driver_from(text) is None
+
+
+def test_a_driver_lives_only_as_a_sweep_on_this_machine() -> None:
+    words = [sys.executable, "-c", "import sys; print(flush=True); sys.stdin.read()", "run_sweep.py"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        here = Driver("me", socket.gethostname(), process.pid)
+        assert here.lives
+        assert not Driver("me", f"not-{here.host}", process.pid).lives
+        process.communicate()
+    assert not here.lives
+    assert not this_driver().lives, "its number may be another process's by now"
+
+
+def a_ray(tmp_path: Path, *, parent: int, title: str) -> list[RayProcess]:
+    """The processes of a made-up system on which process 30 is a raylet."""
+    for pid, words in ((30, ["/x/raylet/raylet", "--session-name=session_7", "--other=1"]), (parent, title.split())):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "cmdline").write_bytes(b"\0".join(word.encode() for word in words) + b"\0")
+        (tmp_path / str(pid) / "status").write_text(f"Name:\tx\nPPid:\t{parent}\n")
+    return ray_processes(tmp_path)
+
+
+def test_a_ray_that_a_command_holds_is_said(tmp_path: Path) -> None:
+    (finding,) = left_findings(a_ray(tmp_path, parent=20, title="python tune/run_sweep.py"))
+    assert finding.level is Level.OK
+    assert "session_7 belongs to `python tune/run_sweep.py`" in finding.found
+
+
+def test_a_ray_that_nobody_holds_is_a_warning_with_its_processes(tmp_path: Path) -> None:
+    (finding,) = left_findings(a_ray(tmp_path, parent=1, title="/sbin/init"))
+    assert finding.level is Level.WARNING
+    assert "pids 30" in finding.found
+    assert "kill 30" in finding.remedy
+    assert "--ray-address auto" in finding.remedy
+
+
+def test_a_trial_larger_than_this_machine_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    first = next(iter(ray_findings(None, Plan(cells=("lenet5-1d",), cpus_per_trial=1024))))
+    assert first.level is Level.PROBLEM
+    assert "a trial needs 1024" in first.found
+    assert next(iter(ray_findings(None, Plan(cells=("lenet5-1d",), cpus_per_trial=0.5)))).level is Level.OK
+
+
+def test_an_address_that_moves_the_sweep_away_is_a_problem() -> None:
+    (finding,) = ray_findings("ray://head:10001", Plan(cells=("lenet5-1d",)))
+    assert finding.level is Level.PROBLEM
+    assert "--ray-address auto" in f"{finding.found} {finding.remedy}"

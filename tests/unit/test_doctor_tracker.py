@@ -1,0 +1,154 @@
+"""What is asked of a tracker before a long sweep: its address, its answer in time, and what its errors become."""
+
+import socket
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+from mlflow.exceptions import MlflowException
+
+from ser.distributed.doctor.finding import Level
+from ser.distributed.doctor.sweeps import SeenSweep
+from ser.distributed.doctor.tracker import serves, tracker_findings, trackers
+from ser.distributed.sweep import SweepFolder
+from ser.journal import Closed
+from ser.replay import SweepRecord
+from ser.tracking.addresses import answers, database_file, local_folder, meant, shown
+from ser.tracking.asking import asked
+from ser.tracking.inspection import server_version
+from ser.tracking.publication import TrackerError
+from ser.tracking.writer import sent_until
+
+URI = "http://127.0.0.1:5000"
+
+
+@pytest.fixture
+def silent_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    ("uri", "text"),
+    [
+        ("postgresql://me:secret@db:5432/mlflow", "postgresql://me:***@db:5432/mlflow"),
+        ("http://me:s:e@host", "http://me:***@host"),
+        ("http://host:5000/a@b", "http://host:5000/a@b"),
+        ("sqlite:////tmp/mlflow.db", "sqlite:////tmp/mlflow.db"),
+    ],
+)
+def test_a_password_is_never_shown(uri: str, text: str) -> None:
+    assert shown(uri) == text
+
+
+def test_addresses_tell_files_of_this_machine() -> None:
+    assert database_file("sqlite:////a/b%20c.db") == Path("/a/b c.db")
+    assert database_file(URI) is None
+    assert local_folder("file:///a/b%20c/1") == local_folder("/a/b c/1") == Path("/a/b c/1")
+    assert local_folder("mlflow-artifacts:/1") is None
+    assert local_folder("s3://bucket/1") is None
+
+
+def test_the_tracker_that_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", URI)
+    assert meant(None) == URI
+    assert meant("sqlite:///x.db") == "sqlite:///x.db"
+
+
+def test_the_trackers_of_unfinished_sweeps_are_looked_at_too() -> None:
+    def sweep(uri: str, **changes: object) -> SeenSweep:
+        seen = SeenSweep(SweepFolder(Path("s")), record=SweepRecord(name="s", facts={"tracking_uri": uri}))
+        for name, value in changes.items():
+            setattr(seen, name, value)
+        return seen
+
+    done = sweep("http://done")
+    done.record.closed = Closed("finished")
+    unsent = sweep("http://unsent", n_unsent=3)
+    unsent.record.closed = Closed("finished")
+    sweeps = [done, unsent, sweep("http://open"), sweep(URI), SeenSweep(SweepFolder(Path("never-began")))]
+    assert trackers(URI, sweeps) == [URI, "http://unsent", "http://open"]
+
+
+def test_an_address_where_nobody_listens(silent_port: int) -> None:
+    with pytest.raises(OSError, match="refused"):
+        answers(f"http://127.0.0.1:{silent_port}", timeout_s=5)
+    with pytest.raises(TrackerError, match=rf"nothing answers at http://127.0.0.1:{silent_port} .*: start it \(mlflow"):
+        server_version(f"http://127.0.0.1:{silent_port}")
+    with pytest.raises(TrackerError, match=r"nothing answers at postgresql://me:\*\*\*@127.*: start the database"):
+        server_version(f"postgresql://me:secret@127.0.0.1:{silent_port}/mlflow")
+
+
+def test_a_server_that_takes_the_call_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ser.tracking.inspection._PATIENCE_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(TrackerError, match=r"takes the call and gives no answer in 0\.2 s: look at its log"):
+            server_version(uri)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "mlflow.db"
+    path.write_text("this is text, and rather more of it than a header of SQLite has" * 3)
+    with pytest.raises(sqlite3.Error, match="not a database"):
+        answers(f"sqlite:///{path}", timeout_s=5)
+    with pytest.raises(TrackerError, match=r"cannot be used as a database .*: restore a copy"):
+        list(tracker_findings(f"sqlite:///{path}"))
+
+
+def test_a_database_that_is_not_there_yet_is_fine_and_not_made(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/new/mlflow.db"
+    (finding,) = tracker_findings(uri)
+    assert (finding.level, "the first sweep makes it" in finding.found) == (Level.OK, True)
+    assert not serves(uri)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "file").write_text("in the way")
+    (finding,) = tracker_findings(f"sqlite:///{tmp_path}/file/mlflow.db")
+    assert (finding.level, "takes no file" in finding.found) == (Level.PROBLEM, True)
+
+
+def test_an_answer_is_handed_on() -> None:
+    assert asked(URI, lambda: 7) == 7
+
+
+@pytest.mark.parametrize(
+    ("error", "parts"),
+    [
+        (TrackerError("as it is"), ["as it is"]),
+        (ModuleNotFoundError("no", name="psycopg2"), ["needs the module psycopg2", "pip install"]),
+        (MlflowException("Detected out-of-date database schema (found x)"), ["another version", "mlflow db upgrade"]),
+        (ConnectionError("no: reset\nby peer"), ["an error instead of an answer (no, reset): look at its log"]),
+        (MlflowException("got unsupported URI 'x'"), ["is no tracker that MLflow knows: give http://"]),
+        (
+            MlflowException("The backend is in maintenance mode"),
+            ["a folder", "sqlite:///mlflow.db", "migrate-filestore"],
+        ),
+        (ValueError(), ["(ValueError)"]),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_an_error_becomes_a_sentence(error: Exception, parts: list[str]) -> None:
+    def question() -> None:
+        raise error
+
+    with pytest.raises(TrackerError) as refused:
+        asked(URI, question)
+    for part in parts:
+        assert part in str(refused.value)
+
+
+def test_a_tracker_that_hangs_is_given_up() -> None:
+    with pytest.raises(TrackerError, match=r"gave no answer in 0\.05 s"):
+        asked(URI, lambda: time.sleep(0.5), longest_s=0.05)
+
+
+def test_how_far_a_journal_was_sent(tmp_path: Path) -> None:
+    journal = tmp_path / "journal.jsonl"
+    assert sent_until(journal) == ("", 0)
+    journal.with_suffix(".sent").write_text('{"uri": "http://x", "offset": 12}')
+    assert sent_until(journal) == ("http://x", 12)
+    journal.with_suffix(".sent").write_text('["torn')
+    assert sent_until(journal) == ("", 0)

@@ -1,0 +1,49 @@
+"""Say what is wrong before a long sweep does, with the remedy for each.
+
+    python tune/doctor.py
+    python tune/doctor.py --plan full --corpus-dir data/cremad --fix
+
+Looks at disk, memory, corpus, feature store, the journals of earlier sweeps, the tracker and runs left open in it, and
+Ray. `--fix` does what is safe: it cuts the torn line of a journal, removes damaged entries and unfinished files of the
+feature store and training states that nothing needs, and closes runs whose driver is gone.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from ser.distributed.doctor.examination import Request, examine
+from ser.distributed.plan import PlanError
+from ser.registry import UnknownNameError
+
+PLANS = Path(__file__).parent / "plans"
+REFUSED, STOPPED = 2, 130
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--plan", default="quick", help="the sweep to come: a plan of tune/plans or a TOML file; default quick")
+    add("--corpus", help="cremad or synthetic; default: the plan's")
+    add("--corpus-dir", type=Path, help="folder of the corpus; default data/<corpus>")
+    add("--tracking-uri", metavar="URI", help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder")
+    add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else this machine")
+    add("--home", type=Path, default=Path(".ser"), help="features, journals and checkpoints; default .ser")
+    add("--fix", action="store_true", help="repair what can be repaired safely")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    console = Console(highlight=False)
+    try:
+        sys.exit(examine(Request(plans=PLANS, **vars(arguments())), console))
+    except (PlanError, UnknownNameError) as error:
+        console.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        sys.exit(REFUSED)
+    except KeyboardInterrupt:
+        console.print("Stopped. What was repaired is repaired; nothing else was changed.")
+        sys.exit(STOPPED)
