@@ -5,6 +5,7 @@ PYTHONPATH=tests python tests/integration/soak.py --only "driver: kill -9" --fau
 """
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -14,8 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from disks import mounting_is_permitted
 from endurance import endure
 from faults import FAULTS
+from postgres import postgres_is_installed
 from processes import run_sweep
 from ser.corpora.synthetic import make_synthetic
 from ser.distributed.display import clock
@@ -90,10 +93,19 @@ class Soak:
         return journal_of(folder / ".ser", NAME)
 
 
+def possible(names: list[str], folder: Path) -> list[str]:
+    """The faults that can be injected on this machine; the others are named."""
+    there = {"postgres": postgres_is_installed(), "disk": mounting_is_permitted(folder)}
+    for name in names:
+        if not there.get(FAULTS[name].part, True):
+            print(f"left out, for want of a {FAULTS[name].part} to break: {name}")
+    return [name for name in names if there.get(FAULTS[name].part, True)]
+
+
 def shares(names: list[str], n_faults: int) -> Iterator[tuple[Row, int]]:
     """Each fault and how often, on one database and the other in turn."""
     for number, name in enumerate(names):
-        postgres = FAULTS[name].part == "postgres" or number % 2
+        postgres = FAULTS[name].part == "postgres" or (number % 2 and postgres_is_installed())
         times = n_faults // len(names) + (number < n_faults % len(names))
         yield Row(name, "PostgreSQL" if postgres else "SQLite"), times
 
@@ -130,8 +142,11 @@ def main() -> int:
     parser.add_argument("--only", action="append", choices=list(FAULTS), help="this fault; may be given again")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments; default 0")
     given = parser.parse_args()
+    # A shell that starts this with & has it ignore Ctrl-C, and every sweep below it too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        rows = soak(Path(folder), Random(given.seed), given.only or list(FAULTS), given.faults)
+        names = possible(given.only or list(FAULTS), Path(folder) / "mounted")
+        rows = soak(Path(folder), Random(given.seed), names, given.faults)
     print(table(rows))
     bad = sum(row.wrong + row.counted.duplicates + row.counted.zombies + row.counted.lost for row in rows)
     return 1 if bad else 0

@@ -5,14 +5,18 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from mlflow.entities import LoggedModelStatus
 
 from disks import mounting_is_permitted
 from endurance import endure
 from faults import FAULTS
 from postgres import postgres_is_installed
 from processes import run_sweep
+from ser.config import from_flat
+from ser.tracking.models import find_model, log_model
+from ser.tracking.runs import Runs
 from stages import NAME, Stage, staged, write_plan
-from tracked import journal_of
+from tracked import FinishedSweep, journal_of
 from verdicts import Tally, check_end, check_equal, check_repeated, continued, interrupted, tally
 
 pytestmark = pytest.mark.integration
@@ -101,3 +105,19 @@ def test_a_sweep_whose_disk_is_full_stops_with_a_sentence_and_goes_on_when_it_is
         assert endure(stage, [FAULTS["disk of the journal full"]]) == 1
         check_whole(stage)
         check_equal(stage.journal, undisturbed)
+
+
+def test_a_model_whose_logging_was_cut_off_before_its_end_is_finished(finished: FinishedSweep) -> None:
+    (key, trial), *_ = [item for item in finished.record.trials.items() if item[1].outcome == "completed"]
+    assert trial.ended is not None
+    sweep_id = str(finished.record.facts["sweep_id"])
+    runs = Runs(f"sqlite:///{finished.folder}/mlflow.db", experiment="synthetic", sweep=key.sweep, sweep_id=sweep_id)
+    run_id = runs.id_of(key)
+    begun = find_model(runs, run_id)
+    assert begun is not None
+    finished.client.finalize_logged_model(begun.model_id, LoggedModelStatus.PENDING)
+    experiment = from_flat(trial.asked.values)
+    again = log_model(runs, run_id, name=key.cell, bundle=Path(trial.ended.bundle), experiment=experiment)
+    assert again == begun.model_id
+    assert [output.model_id for output in finished.client.get_run(run_id).outputs.model_outputs] == [begun.model_id]
+    assert finished.client.get_logged_model(begun.model_id).status == LoggedModelStatus.READY
