@@ -11,7 +11,7 @@ from rich.text import Text
 
 from ser.distributed.conductor import GLOBAL
 from ser.journal import Ended
-from ser.replay import FINAL_OUTCOMES, SweepRecord
+from ser.replay import FINAL_OUTCOMES, SweepRecord, TrialRecord
 from ser.report.leaderboard import leaderboard, leaderboard_table
 
 _LINE_EVERY_S = 30.0
@@ -100,15 +100,28 @@ class Display:
         if not took:
             return None
         mean = sum(map(sum, took.values())) / sum(map(len, took.values()))
-        n_done = Counter(key.cell for key, trial in self._record.trials.items() if trial.is_final)
-        left = (self._n_trials - n_done.total()) * mean
-        if self._record.plan["search"] != GLOBAL:
-            cells = self._record.plan["cells"]
-            times = {cell: took.get(cell) or [mean] for cell in cells}
-            per_cell = self._n_trials / len(cells)
-            left = sum((per_cell - n_done[cell]) * sum(times[cell]) / len(times[cell]) for cell in cells)
-        left /= self._n_slots
+        means = {cell: sum(times) / len(times) for cell, times in took.items()}
+        is_open = [trial for trial in self._record.trials.values() if not trial.is_final]
+        left = sum(self._left_of(trial, means.get(trial.key.cell, mean)) for trial in is_open)
+        left += sum(n_trials * means.get(cell, mean) for cell, n_trials in self._not_asked().items())
+        n_left = self._n_trials - len(self._record.trials) + len(is_open)
+        left /= max(1, min(self._n_slots, n_left))
         return left if self._budget_s is None else min(left, max(0.0, self._budget_s - gone))
+
+    def _left_of(self, trial: TrialRecord, mean: float) -> float:
+        """Seconds that an open trial will take yet: one that outlives the others goes on to its last epoch."""
+        elapsed = 0.0 if trial.was_killed else time.time() - trial.asked.time_s
+        if elapsed < mean or trial.last is None:
+            return max(0.0, mean - elapsed)
+        return float((self._record.plan["max_epochs"] - trial.n_epochs) * trial.last.seconds)
+
+    def _not_asked(self) -> dict[str, float]:
+        """Trials of each cell that are still to come."""
+        cells = self._record.plan["cells"]
+        n_asked = Counter(key.cell for key in self._record.trials)
+        if self._record.plan["search"] == GLOBAL:
+            return dict.fromkeys(cells, (self._n_trials - n_asked.total()) / len(cells))
+        return {cell: self._n_trials / len(cells) - n_asked[cell] for cell in cells}
 
 
 def _durations(record: SweepRecord) -> dict[str, list[float]]:

@@ -9,7 +9,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ser.journal import Event, read_events
@@ -19,6 +19,7 @@ from ser.tracking.sender import Sender
 
 _POLL_S = 0.5
 _LONGEST_WAIT_S = 20.0
+_LARGEST_BATCH = 500
 _CURSOR = ".sent"
 
 logger = logging.getLogger(__name__)
@@ -81,14 +82,15 @@ class Writer:
         if not self._knows_tracker:
             self._connected()
             self._knows_tracker = True
-        events = list(read_events(self._path, self._offset))
-        for offset, batch in _batches(events):
+        n_sent = 0
+        for offset, batch in _batches(read_events(self._path, self._offset)):
             self._sender.send(batch)
             self._offset = offset
             partial = self._cursor.with_suffix(".part")
             partial.write_text(json.dumps({"uri": self._uri, "offset": offset}))
             partial.replace(self._cursor)
-        return len(events)
+            n_sent += len(batch)
+        return n_sent
 
     def _connected(self) -> Runs:
         runs = self._connect()
@@ -120,13 +122,16 @@ def _replayed(path: Path, until: int) -> SweepRecord:
     return record
 
 
-def _batches(events: list[tuple[int, Event]]) -> list[tuple[int, list[Event]]]:
+def _batches(events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, list[Event]]]:
     """Runs of reports together, every other event alone; each with the offset behind it."""
-    batches: list[tuple[int, list[Event]]] = []
+    batch: list[Event] = []
+    end = 0
     for offset, event in events:
-        joins = bool(batches) and event.kind == "reported" == batches[-1][1][-1].kind
-        if joins and len(batches[-1][1]) < 500:
-            batches[-1] = (offset, [*batches[-1][1], event])
-        else:
-            batches.append((offset, [event]))
-    return batches
+        joins = event.kind == "reported" and len(batch) < _LARGEST_BATCH
+        if batch and not (joins and batch[-1].kind == "reported"):
+            yield end, batch
+            batch = []
+        batch.append(event)
+        end = offset
+    if batch:
+        yield end, batch

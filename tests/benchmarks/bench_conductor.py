@@ -5,7 +5,7 @@
 1,000 trials of all cells, 100 epochs each, played through rungs, search and journal without Ray and without training,
 then sent to a real MLflow on SQLite: neither the price of a report nor memory may grow with what was reported before;
 the price of an ask grows with the trials that its search looks back on. Each trial is a little better than the one
-before, so that rungs are passed and not one is cut short. About 10 minutes.
+before, so that rungs are passed and not one is cut short. About 15 minutes.
 """
 
 import json
@@ -105,7 +105,7 @@ def test_the_writer_sends_the_last_reports_as_fast_as_the_first(played: Path, tm
             seen.append(
                 (time.monotonic(), json.loads(sent.read_text())["offset"] if sent.exists() else 0, resident_mib())
             )
-            assert time.monotonic() - started < 1800, publication
+            assert time.monotonic() - started < 3600, seen[-1]
         assert publication.finish() == ""
     passed = [next(t for t, offset, _ in seen if offset >= size * tenth / 10) for tenth in range(1, 10)] + [seen[-1][0]]
     tenths = [b - a for a, b in pairwise([started, *passed])]

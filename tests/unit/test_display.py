@@ -3,6 +3,8 @@
 import io
 import pickle
 import re
+import time
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -29,7 +31,7 @@ def ended(cell: str, number: int, outcome: str, time_s: float, reason: str = "")
 
 def record_of(*events: Event, search: str = "per-cell") -> SweepRecord:
     record = SweepRecord()
-    for event in (Started("s", {"cells": ["a", "b"], "search": search}, {}), *events):
+    for event in (Started("s", {"cells": ["a", "b"], "search": search, "max_epochs": 10}, {}), *events):
         record.apply(event)
     return record
 
@@ -68,6 +70,17 @@ def test_time_left_is_that_of_trials_of_the_same_cell_else_of_any():
     assert left_s(record_of(*both)) == 10 + 100
     assert left_s(record_of(*both), n_slots=2) == 55
     assert left_s(record_of(*both), n_trials=8) == 3 * 10 + 3 * 100
+
+
+def test_what_runs_already_counts_what_is_left_of_it_and_what_outlives_the_others_goes_on_to_its_last_epoch():
+    now = time.time()
+    took_100_s = [asked("a", 0, now - 500), ended("a", 0, "completed", now - 400)]
+    others = [asked("b", n, now - 300) for n in (0, 1)] + [ended("b", n, "failed", now - 200) for n in (0, 1)]
+    young = [*took_100_s, *others, asked("a", 1, now - 30)]
+    assert left_s(record_of(*young)) == pytest.approx(70, abs=1)
+    assert left_s(record_of(*young), n_slots=2) == pytest.approx(70, abs=1)
+    old = [*took_100_s, *others, asked("a", 1, now - 150), replace(reported("a", 1, 4), seconds=5.0)]
+    assert left_s(record_of(*old)) == 6 * 5
 
 
 def test_time_left_is_never_beyond_the_budget():
