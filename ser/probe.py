@@ -1,7 +1,7 @@
 """How long training takes on this machine: a few steps on noise, for each way to compute them."""
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,14 +30,18 @@ class Way:
     ms_per_clip: float
 
 
-def probed(experiment: Experiment, *, device: torch.device | str = "cpu") -> tuple[Way, ...]:
-    """The ways that the device has for this experiment, each measured; the plain one is first.
+def probed(
+    experiment: Experiment, *, device: torch.device | str = "cpu", fixed: Set[str] = frozenset()
+) -> tuple[Way, ...]:
+    """The ways that the device has for this experiment, each measured, at least one; the plainest is first.
+
+    Settings named in `fixed` stay as the experiment has them.
 
     They take turns, and the fastest round of each counts: what else the machine does falls on none of them alone.
     Takes a second or two, or three rounds where a step is slower than that.
     """
     device = torch.device(device)
-    ways = _ways(experiment, device)
+    ways = _ways(experiment, device, fixed)
     trainings = [iter(_training(experiment.with_values(values), device)) for values in ways]
     for training in trainings:
         next(training)
@@ -60,10 +64,14 @@ def fastest(ways: tuple[Way, ...]) -> Way:
     return best if plain.ms_per_clip > _WORTHWHILE * best.ms_per_clip else plain
 
 
-def _ways(experiment: Experiment, device: torch.device) -> list[dict[str, Value]]:
+def _ways(experiment: Experiment, device: torch.device, fixed: Set[str]) -> list[dict[str, Value]]:
     precisions = ["float32", "bfloat16"] if _has_bfloat16(device) else ["float32"]
     # Only pictures have channels to lay out last.
     formats = ["contiguous", "channels_last"] if experiment.cell.dimensions == 2 else ["contiguous"]
+    if PRECISION in fixed:
+        precisions = [experiment.training.precision]
+    if MEMORY_FORMAT in fixed:
+        formats = [experiment.training.memory_format]
     return [{PRECISION: p, MEMORY_FORMAT: f} for p, f in itertools.product(precisions, formats)]
 
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,22 +34,19 @@ def calibrated(plan: Plan, needs: Mapping[str, float], *, home: Path, console: C
         home: where measurements are kept.
         console: told what was chosen.
     """
-    experiments = plan.experiments()
-    fixed = {cell: PLAIN.keys() & {*plan.settings, *plan.cell_settings.get(cell, {})} for cell in experiments}
-    open_cells = {cell: experiments[cell] for cell in experiments if len(fixed[cell]) < len(PLAIN)}
-    keys = {cell: _key(experiment, needs) for cell, experiment in open_cells.items()}
+    fixed = {cell: PLAIN.keys() & plan.fixed(cell) for cell in plan.cells}
+    open_cells = {cell: x for cell, x in plan.experiments().items() if len(fixed[cell]) < len(PLAIN)}
+    keys = {cell: _key(experiment, needs, fixed[cell]) for cell, experiment in open_cells.items()}
     known = _read(home / _FILE)
     missing = [cell for cell in open_cells if keys[cell] not in known]
     if missing:
         console.print(f"Measuring how {len(missing)} cells train fastest here ...")
         probe = _probe.options(num_cpus=needs["cpu"], num_gpus=needs["gpu"])
-        probing = {cell: probe.remote(open_cells[cell], needs) for cell in missing}
+        probing = {cell: probe.remote(open_cells[cell], needs, fixed[cell]) for cell in missing}
         measured = {cell: _measured(ways) for cell, ways in probing.items()}
         known |= {keys[cell]: ways for cell, ways in measured.items() if ways}
         _write(home / _FILE, known)
-    chosen = {
-        cell: _allowed(known[keys[cell]], open_cells[cell], fixed[cell]) for cell in open_cells if keys[cell] in known
-    }
+    chosen = {cell: known[keys[cell]] for cell in open_cells if keys[cell] in known}
     for line in _told(chosen):
         console.print(line)
     return _with_ways(plan, {cell: fastest(ways) for cell, ways in chosen.items()})
@@ -64,15 +61,9 @@ def _measured(ways: ray.ObjectRef[tuple[Way, ...]]) -> tuple[Way, ...]:
 
 
 @ray.remote(max_retries=3)
-def _probe(experiment: Experiment, needs: Mapping[str, float]) -> tuple[Way, ...]:
+def _probe(experiment: Experiment, needs: Mapping[str, float], fixed: Set[str]) -> tuple[Way, ...]:
     torch.set_num_threads(max(1, int(needs["cpu"])))
-    return probed(experiment, device="cuda" if needs["gpu"] else "cpu")
-
-
-def _allowed(ways: Iterable[Way], experiment: Experiment, fixed: Set[str]) -> tuple[Way, ...]:
-    """The ways that agree with what the plan fixes."""
-    flat = experiment.flat()
-    return tuple(way for way in ways if all(way.values[name] == flat[name] for name in fixed))
+    return probed(experiment, device="cuda" if needs["gpu"] else "cpu", fixed=fixed)
 
 
 def _with_ways(plan: Plan, ways: Mapping[str, Way]) -> Plan:
@@ -97,10 +88,10 @@ def _told(chosen: Mapping[str, tuple[Way, ...]]) -> list[str]:
     return lines
 
 
-def _key(experiment: Experiment, needs: Mapping[str, float]) -> str:
+def _key(experiment: Experiment, needs: Mapping[str, float], fixed: Set[str]) -> str:
     """Of all that the time of a step depends on, machine included."""
     parts = ("features.", "model.", "augment.", "training.batch_size")
-    described = {name: value for name, value in experiment.flat().items() if name.startswith(parts)}
+    described = {name: v for name, v in experiment.flat().items() if name.startswith(parts) or name in fixed}
     machine = [_processor(), sorted(name for name in resources() if name.startswith("accelerator_type"))]
     content = [experiment.cell.name, described, machine, dict(needs), torch.__version__]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

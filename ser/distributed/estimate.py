@@ -35,7 +35,7 @@ def estimate(plan: Plan, experiments: Mapping[str, Experiment]) -> dict[str, Cel
     """
     torch.set_num_threads(max(1, int(plan.cpus_per_trial)))
     n_epochs = expected_epochs(plan)
-    return {name: _probe(experiment, n_epochs) for name, experiment in experiments.items()}
+    return {cell: _probe(experiment, plan.fixed(cell), n_epochs) for cell, experiment in experiments.items()}
 
 
 def expected_epochs(plan: Plan) -> float:
@@ -53,9 +53,9 @@ def _play(plan: Plan, rng: np.random.Generator) -> int:
     return total
 
 
-def _probe(experiment: Experiment, n_epochs: float) -> CellEstimate:
+def _probe(experiment: Experiment, fixed: set[str], n_epochs: float) -> CellEstimate:
     return CellEstimate(
-        ms_per_clip=fastest(probed(experiment)).ms_per_clip,
+        ms_per_clip=fastest(probed(experiment, fixed=fixed)).ms_per_clip,
         n_parameters=sum(parameter.numel() for parameter in network(experiment).parameters()),
         n_epochs=n_epochs,
     )

@@ -92,8 +92,12 @@ class Plan:
         """
         return {cell: self._space(cell, experiment) for cell, experiment in self.experiments().items()}
 
+    def fixed(self, cell: str) -> set[str]:
+        """Names of the settings that the plan fixes for a cell."""
+        return {*self.settings, *self.cell_settings.get(cell, {})}
+
     def _space(self, cell: str, experiment: Experiment) -> dict[str, Range]:
-        fixed = {*self.settings, *self.cell_settings.get(cell, {})}
+        fixed = self.fixed(cell)
         known = experiment.settings()
         for name in self.ranges:
             if name in known and not known[name].range.searched:

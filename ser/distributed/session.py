@@ -20,7 +20,7 @@ from ser.corpora.base import CORPORA, CorpusError
 from ser.corpora.synthetic import make_synthetic
 from ser.distributed.calibration import calibrated
 from ser.distributed.closing import DEFAULT_HOME, FINISHED, STOPPED, conclude
-from ser.distributed.cluster import ClusterError, connected, refuse_remote_drivers
+from ser.distributed.cluster import ClusterError, connected, refuse_remote_drivers, refuse_too_large
 from ser.distributed.driver import DRIVER, this_driver
 from ser.distributed.dry_run import show_plan
 from ser.distributed.plan import Plan, PlanError, cell_names, plan_from, read_plan, with_settings
@@ -120,6 +120,7 @@ def _session(request: Request, console: Console) -> int:
                     "tracking_uri": publication.uri,
                 }
                 with connected(request.ray_address):
+                    refuse_too_large(trial_resources(plan))
                     prepared = prepare(
                         plan.experiments(),
                         clips,

@@ -8,7 +8,6 @@ import ray
 from ray import tune
 from rich.console import Console
 
-from ser.distributed.cluster import refuse_too_large
 from ser.distributed.conductor import Conductor
 from ser.distributed.display import Display
 from ser.distributed.plan import Plan
@@ -64,10 +63,8 @@ def run(
         time_budget_s: seconds after which open trials are stopped, resumable; None for no limit.
 
     Raises:
-        ClusterError: no machine of the cluster has what a trial needs.
         JournalError: the journal cannot be written, or is damaged.
     """
-    refuse_too_large(trial_resources(plan))
     conductor = Conductor(journal, plan)
     search = SweepSearch(conductor, plan, folder.storage)
     display = Display(
@@ -111,7 +108,8 @@ def _tuner(
             num_samples=-1,
             time_budget_s=time_budget_s,
             trial_dirname_creator=lambda trial: folder_of(key_of(trial)),
-            reuse_actors=True,
+            # A process that is still within a step when its trial is stopped would cost the next trial its life.
+            reuse_actors=False,
         ),
         run_config=tune.RunConfig(
             name=f"run-{n_starts + 1:03d}",

@@ -15,7 +15,6 @@ from ray import tune
 from ray.exceptions import RayError
 
 from ser.config import Experiment, from_flat
-from ser.training import StopTraining
 from ser.training_state import TrainingError, TrainingState, load_state, newest_state
 from ser.trial import Trial, TrialData, validation_metrics
 
@@ -77,7 +76,8 @@ class _Reporter:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._thread:
-            if kind in (None, StopTraining):
+            # Where Tune has stopped the trial meanwhile, that counts, and not what the training came to since.
+            if kind is None or (self._report is not None and self._report.exception() is not None):
                 self.wait()
 
     def hand_over(self, report: dict[str, Any], save: Callable[[Path], object] | None = None) -> None:

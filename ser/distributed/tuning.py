@@ -1,6 +1,7 @@
 """Ray Tune's hooks, handed on to the conductor: Tune runs trials, the conductor decides."""
 
 import json
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -119,8 +120,8 @@ class SweepCallback(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial's process died more often than is tried again."""
-        key, error = key_of(trial), trial.get_error()
-        self._end(Ended(key.cell, key.number, "failed", reason=str(error).splitlines()[0], traceback=str(error)))
+        key, told = key_of(trial), str(trial.get_error())
+        self._end(Ended(key.cell, key.number, "failed", reason=reason_of(told), traceback=told))
 
     def _end(self, event: Ended) -> None:
         self._conductor.end(event)
@@ -139,6 +140,12 @@ def key_of(trial: Trial) -> TrialKey:
     """The key of the trial that Tune runs."""
     sweep, cell, number = trial.config["key"]
     return TrialKey(sweep, cell, number)
+
+
+def reason_of(told: str) -> str:
+    """The last failure of what Tune tells of a trial: its exception, or how its process died."""
+    lines = re.split(r"^Failure # \d+.*\n", told, flags=re.MULTILINE)[-1].strip().splitlines()
+    return next((line for line in lines if "died" in line), lines[-1] if lines else "unknown")
 
 
 def folder_of(key: TrialKey) -> str:

@@ -111,15 +111,15 @@ class Runs:
             elif key in ended and run.info.status != ended[key][0]:
                 self.close(run_id, status=ended[key][0], end_s=ended[key][1])
 
-    def _find_existing(self) -> None:
+    def _find_existing(self, condition: str = "") -> None:
         # Of two runs of one key the emptier was made by a request that the tracker answered too late.
-        for run in sorted(self._existing(), key=lambda run: len(run.data.params) + len(run.data.metrics)):
+        for run in sorted(self._existing(condition), key=lambda run: len(run.data.params) + len(run.data.metrics)):
             self._ids[run.data.tags["ser.trial"]] = run.info.run_id
             if run.info.status == "RUNNING":
                 self._running.add(run.info.run_id)
 
-    def _existing(self) -> list[Run]:
-        query = f"tags.`ser.sweep_id` = '{self.sweep_id}'"
+    def _existing(self, condition: str = "") -> list[Run]:
+        query = f"tags.`ser.sweep_id` = '{self.sweep_id}'{condition}"
         found: list[Run] = []
         token = None
         while True:
@@ -131,7 +131,7 @@ class Runs:
 
     def _open(self, key: str, *, name: str, start_s: float, tags: Mapping[str, str]) -> str:
         if key not in self._ids:
-            self._find_existing()
+            self._find_existing(f" and tags.`ser.trial` = '{key}'")
         if key not in self._ids:
             run = self.client.create_run(
                 self.experiment_id,

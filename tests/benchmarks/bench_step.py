@@ -9,6 +9,7 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,7 +19,7 @@ import torch
 
 from ser.config import Experiment
 from ser.distributed.plan import Plan, read_plan, with_settings
-from ser.probe import MEMORY_FORMAT, PRECISION, fastest, probed
+from ser.probe import MEMORY_FORMAT, PLAIN, PRECISION, fastest, probed
 from ser.trial import Trial, TrialData
 from trial_data import trial_data
 
@@ -30,22 +31,22 @@ SEEDS = (0, 1, 2)
 pytestmark = pytest.mark.benchmark
 
 
-def name_of(values: dict[str, object]) -> str:
+def name_of(values: Mapping[str, object]) -> str:
     return f"{values[PRECISION]} {values[MEMORY_FORMAT]}"
 
 
-def test_the_chosen_way_is_never_slower_and_vgg16_2d_twice_as_fast():
+def test_the_chosen_way_is_not_slower_when_measured_again_and_vgg16_2d_is_twice_as_fast():
     torch.set_num_threads(1)
     cells = {**QUICK.experiments(), "vgg16-2d, half of the published width": WIDE.experiments()["vgg16-2d"]}
     print()
     for cell, experiment in cells.items():
-        ways = probed(experiment)
-        best, plain = fastest(ways), ways[0]
-        listed = ", ".join(f"{name_of(way.values)} {way.ms_per_clip:.2f}" for way in ways)
-        ratio = plain.ms_per_clip / best.ms_per_clip
-        print(f"{cell:<38} {name_of(best.values)}: plain / chosen {ratio:.2f}   (ms a clip: {listed})")
-        assert ratio >= 1
-        if experiment.cell.architecture == "vgg16" and len(ways) == 4:
+        chosen = name_of(fastest(probed(experiment)).values)
+        again = {name_of(way.values): way.ms_per_clip for way in probed(experiment)}
+        ratio = again[name_of(PLAIN)] / again[chosen]
+        listed = ", ".join(f"{name} {ms:.2f}" for name, ms in again.items())
+        print(f"{cell:<38} {chosen}: plain / chosen {ratio:.2f}   (ms a clip: {listed})")
+        assert ratio > 0.95
+        if experiment.cell.architecture == "vgg16" and len(again) == 4:
             assert ratio >= 2
 
 

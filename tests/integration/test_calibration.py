@@ -8,7 +8,7 @@ from rich.console import Console
 from ser.distributed.calibration import calibrated
 from ser.distributed.cluster import connected
 from ser.distributed.plan import Plan
-from ser.probe import PLAIN, PRECISION
+from ser.probe import MEMORY_FORMAT, PLAIN, PRECISION
 
 pytestmark = pytest.mark.integration
 
@@ -33,6 +33,9 @@ def test_what_is_measured_is_fixed_for_each_cell_and_kept(tmp_path: Path) -> Non
         fixed = Plan(corpus="synthetic", cells=("lenet5-1d",), settings=both)
         assert calibrated(fixed, NEEDS, home=tmp_path, console=console) == fixed
         assert not kept.exists()
+        odd = Plan(corpus="synthetic", cells=("lenet5-1d",), settings={MEMORY_FORMAT: "channels_last"})
+        odd = calibrated(odd, NEEDS, home=tmp_path, console=console)
+        assert odd.experiments()["lenet5-1d"].training.memory_format == "channels_last"
     assert first.cell_settings["lenet5-2d"][PRECISION] == "float32"
     for cell, experiment in first.experiments().items():
         assert PLAIN.keys() <= first.cell_settings[cell].keys()

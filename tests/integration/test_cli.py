@@ -115,6 +115,15 @@ def test_an_unreachable_ray_is_refused(tmp_path: Path, corpus_dir: Path) -> None
     check_refusal(ended, tmp_path, address, "ray start --head")
 
 
+def test_trials_larger_than_any_machine_are_refused(tmp_path: Path, plan_file: Path, corpus_dir: Path) -> None:
+    greedy = tmp_path / "greedy.toml"
+    greedy.write_text(re.sub(r"cpus_per_trial = \d+", "cpus_per_trial = 999", plan_file.read_text()))
+    ended = run_sweep("--plan", greedy, "--corpus-dir", corpus_dir, folder=tmp_path)
+    assert ended.code == 2, ended.seen
+    assert "a trial needs 999 CPUs and 0 GPUs, the largest machine has" in ended.stdout
+    assert "lower cpus_per_trial or gpus_per_trial in the plan" in ended.stdout
+
+
 def test_the_name_of_a_sweep_that_is_there_is_refused(finished: FinishedSweep, corpus_dir: Path) -> None:
     before = sorted(path for path in finished.folder.rglob("*") if path.suffix != ".txt")
     words = ["--plan", "demo", "--corpus-dir", corpus_dir, "--name", "small"]
