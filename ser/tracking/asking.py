@@ -16,6 +16,8 @@ T = TypeVar("T")
 def asked(uri: str, question: Callable[[], T], *, longest_s: float = _LONGEST_S) -> T:
     """The answer. MLflow itself tries a database that refuses for minutes.
 
+    A question that is given up goes on in its thread: it may look at the tracker, never change it.
+
     Raises:
         TrackerError: no answer in time, or an error instead of one.
     """
@@ -35,10 +37,11 @@ def asked(uri: str, question: Callable[[], T], *, longest_s: float = _LONGEST_S)
         return answers[0]
     if not errors:
         raise TrackerError(f"{shown(uri)} gave no answer in {longest_s:g} s: look at its log, then ask again")
-    raise _explained(uri, errors[0]) from None
+    raise explained(uri, errors[0]) from None
 
 
-def _explained(uri: str, error: Exception) -> TrackerError:
+def explained(uri: str, error: Exception) -> TrackerError:
+    """What MLflow raised, in one sentence with its remedy; an error of ours as it is."""
     if isinstance(error, TrackerError):
         return error
     if isinstance(error, ModuleNotFoundError):

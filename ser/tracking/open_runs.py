@@ -1,13 +1,18 @@
 """Runs that a tracker shows as running: found by the sweep they belong to, and closed where nobody writes them."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from ser.tracking.asking import asked
+from ser.tracking.addresses import shown
+from ser.tracking.asking import asked, explained
+from ser.tracking.publication import TrackerError
 from ser.tracking.runs import PARENT
+
+_LONGEST_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -19,14 +24,14 @@ class OpenRuns:
         sweep_id: tells it from others of the same name.
         driver: who took it up last, or '' where its parent run does not say.
         since_s: when the first of them began.
-        run_ids: of them.
+        keys: of their trials, or 'parent', by the id of the run; '' where a run does not say.
     """
 
     sweep: str
     sweep_id: str
     driver: str
     since_s: float
-    run_ids: tuple[str, ...]
+    keys: dict[str, str]
 
 
 def open_runs(uri: str) -> list[OpenRuns]:
@@ -48,19 +53,31 @@ def open_runs(uri: str) -> list[OpenRuns]:
     return asked(uri, ask)
 
 
-def close_runs(uri: str, run_ids: Sequence[str], *, end_s: float) -> None:
-    """Show runs as KILLED; whoever resumes their sweep opens them again.
+def close_runs(uri: str, ends: Mapping[str, tuple[str, float]], *, longest_s: float = _LONGEST_S) -> None:
+    """Show runs as ended; whoever resumes their sweep opens again those that go on.
+
+    In the thread that asks for it: a run that was closed after its sweep is taken up again would look dead.
+
+    Args:
+        uri: of the tracker.
+        ends: status and time of the end, by the id of the run.
+        longest_s: no further run is closed later than this.
 
     Raises:
-        TrackerError: the tracker does not serve.
+        TrackerError: the tracker does not serve, or not in time; no run is closed after that.
     """
-
-    def ask() -> None:
+    deadline_s = time.monotonic() + longest_s
+    try:
         client = MlflowClient(uri)
-        for run_id in run_ids:
-            client.set_terminated(run_id, status="KILLED", end_time=round(end_s * 1000))
-
-    asked(uri, ask)
+        for n_closed, (run_id, (status, end_s)) in enumerate(ends.items()):
+            if time.monotonic() > deadline_s:
+                raise TrackerError(
+                    f"{shown(uri)} closed {n_closed} of {len(ends)} runs in {longest_s:g} s: look at its log, then ask "
+                    "again"
+                )
+            client.set_terminated(run_id, status=status, end_time=round(end_s * 1000))
+    except Exception as error:
+        raise explained(uri, error) from None
 
 
 def _of_sweep(client: MlflowClient, experiments: list[str], sweep_id: str, runs: list[Run]) -> OpenRuns:
@@ -70,7 +87,7 @@ def _of_sweep(client: MlflowClient, experiments: list[str], sweep_id: str, runs:
         sweep_id=sweep_id,
         driver=next((run.data.tags["ser.driver"] for run in parents if "ser.driver" in run.data.tags), ""),
         since_s=min(run.info.start_time for run in runs) / 1000,
-        run_ids=tuple(run.info.run_id for run in runs),
+        keys={run.info.run_id: run.data.tags.get("ser.trial", "") for run in runs},
     )
 
 

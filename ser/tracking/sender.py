@@ -19,6 +19,15 @@ from ser.trial import PREDICTIONS_FILE
 _STATUS = {"completed": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "killed": "KILLED"}
 
 
+def ends_of(record: SweepRecord) -> dict[str, tuple[str, float]]:
+    """Status in MLflow and time of the end of each run that has ended, by its key."""
+    ended = {str(key): trial.ended for key, trial in record.trials.items() if trial.ended}
+    ends = {key: (_STATUS[end.outcome], end.time_s) for key, end in ended.items()}
+    if record.closed:
+        ends[PARENT] = ("FINISHED" if record.closed.outcome == "finished" else "KILLED", record.closed.time_s)
+    return ends
+
+
 class Sender:
     """Turns the events of one sweep into MLflow's runs, metrics, artefacts and models.
 
@@ -149,12 +158,12 @@ class Sender:
         for key, trial in self._record.trials.items():
             if trial.outcome == "completed":
                 runs.set_tags(runs.id_of(key), {"ser.best_of_cell": str(key in best_of_cells).lower()})
-        ended = {str(key): trial.ended for key, trial in self._record.trials.items() if trial.ended}
+        ends = ends_of(self._record)
+        status, end_s = ends.pop(PARENT)
         remove_unfinished_models(runs)
-        runs.settle({key: (_STATUS[end.outcome], end.time_s) for key, end in ended.items()})
+        runs.settle(ends)
         runs.set_tags(run_id, {"ser.outcome": event.outcome})
-        status = "FINISHED" if event.outcome == "finished" else "KILLED"
-        runs.close(run_id, status=status, end_s=event.time_s)
+        runs.close(run_id, status=status, end_s=end_s)
 
     def _log_dataset(self, runs: Runs, run_id: str) -> None:
         facts = self._record.facts

@@ -63,6 +63,6 @@ def _moment_comes(stage: Stage, driver: Command, fault: Fault, n_starts: int, mo
 
 
 def _check_words(ended: Finished) -> None:
-    """The user sees sentences, whatever happened."""
+    """The user sees sentences, whatever happened; Ray's core says a line of its own when it loses a machine."""
     assert "Traceback" not in ended.stdout, ended.seen
-    assert ended.stderr == "", ended.seen
+    assert not [line for line in ended.stderr.splitlines() if "core_worker.cc" not in line], ended.seen

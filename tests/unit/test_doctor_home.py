@@ -117,24 +117,24 @@ def test_a_torn_line_is_left_to_the_driver_that_came_meanwhile(tmp_path: Path) -
     journal.close()
 
 
-def test_a_damaged_journal_is_a_problem_named_with_its_byte(tmp_path: Path) -> None:
+def test_a_damaged_journal_is_a_warning_named_with_its_byte(tmp_path: Path) -> None:
     path = sweep(tmp_path, FINISHED)
     first, *others = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([first, others[0].replace(b"lenet5", b"lenet6"), *others[1:]]))
     (finding,) = of_sweeps(tmp_path)
-    assert finding.level is Level.PROBLEM
+    assert finding.level is Level.WARNING, "the next sweep has a journal of its own"
     assert f"is damaged at byte {len(first)}" in finding.found
     assert "restore a copy" in finding.remedy
     assert finding.fix is None
 
 
-def test_a_journal_that_lacks_lines_or_is_of_another_version_is_a_problem(tmp_path: Path) -> None:
+def test_a_journal_that_lacks_lines_or_is_of_another_version_is_a_warning(tmp_path: Path) -> None:
     sweep(tmp_path, [BEGUN[0], BEGUN[2]], name="lacking")
     other = sweep(tmp_path, [Closed("finished")], name="other")
     body = b'{"kind":"unheard-of"}'
     other.write_bytes(f"{zlib.crc32(body):08x} ".encode() + body + b"\n")
     lacking, unknown = of_sweeps(tmp_path)
-    assert (lacking.level, unknown.level) == (Level.PROBLEM, Level.PROBLEM)
+    assert (lacking.level, unknown.level) == (Level.WARNING, Level.WARNING)
     assert "tells of trial s/lenet5-1d/000, which it never asked for" in lacking.found
     assert "another version of ser" in unknown.found
     assert unknown.remedy.startswith("use that version, or give the sweep up: rm -r ")
@@ -193,12 +193,12 @@ def test_states_of_a_sweep_that_runs_are_left_alone(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_journal_that_cannot_be_read_is_a_problem(tmp_path: Path) -> None:
+def test_a_journal_that_cannot_be_read_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "sweeps" / "s" / "journal.jsonl").mkdir(parents=True)
     (seen,) = seen_sweeps(tmp_path)
     assert isinstance(seen, SeenSweep)
     (finding,) = of_sweeps(tmp_path)
-    assert (finding.level, "cannot be read (Is a directory)" in finding.found) == (Level.PROBLEM, True)
+    assert (finding.level, "cannot be read (Is a directory)" in finding.found) == (Level.WARNING, True)
 
 
 @pytest.fixture

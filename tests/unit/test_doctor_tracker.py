@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
-from ser.distributed.doctor.finding import Level
+from ser.distributed.doctor.finding import Level, fine, problem
 from ser.distributed.doctor.sweeps import SeenSweep
-from ser.distributed.doctor.tracker import serves, tracker_findings, trackers
+from ser.distributed.doctor.tracker import not_in_the_way, serves, tracker_findings, trackers
 from ser.distributed.sweep import SweepFolder
 from ser.journal import Closed
 from ser.replay import SweepRecord
@@ -152,3 +152,10 @@ def test_how_far_a_journal_was_sent(tmp_path: Path) -> None:
     assert sent_until(journal) == ("http://x", 12)
     journal.with_suffix(".sent").write_text('["torn')
     assert sent_until(journal) == ("", 0)
+
+
+def test_what_is_wrong_with_an_earlier_sweep_s_tracker_is_a_warning() -> None:
+    finding = not_in_the_way(problem("tracker", "it is gone", remedy="start it"))
+    assert (finding.level, finding.remedy) == (Level.WARNING, "start it")
+    assert finding.found == "it is gone; only earlier sweeps write to it"
+    assert not_in_the_way(fine("tracker", "well")) == fine("tracker", "well")

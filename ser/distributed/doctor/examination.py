@@ -18,7 +18,7 @@ from ser.distributed.doctor.memory import free_bytes, memory_finding
 from ser.distributed.doctor.needs import needs_of
 from ser.distributed.doctor.open_runs import open_run_findings
 from ser.distributed.doctor.sweeps import SeenSweep, seen_sweeps, sweep_findings
-from ser.distributed.doctor.tracker import tracker_findings, trackers
+from ser.distributed.doctor.tracker import not_in_the_way, tracker_findings, trackers
 from ser.distributed.plan import Plan, read_plan
 from ser.features.store import FeatureStore
 from ser.journal import JournalError
@@ -81,8 +81,10 @@ def _findings(request: Request, plan: Plan, console: Console) -> Iterator[Findin
     sweeps = seen_sweeps(request.home)
     yield from _looked_at("journals", lambda: sweep_findings(request.home, sweeps))
     yield from _looked_at("states", lambda: leftover_findings(sweeps))
-    for uri in trackers(request.tracking_uri, sweeps):
-        yield from _of_tracker(uri, request.home, sweeps)
+    meant, *earlier = trackers(request.tracking_uri, sweeps)
+    yield from _of_tracker(meant, request.home, sweeps)
+    for uri in earlier:
+        yield from map(not_in_the_way, _of_tracker(uri, request.home, sweeps))
     yield from _looked_at("Ray", lambda: ray_findings(request.ray_address, plan))
 
 

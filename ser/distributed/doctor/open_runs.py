@@ -1,5 +1,6 @@
 """Runs that a tracker shows as running: of which sweep, by whom, and whether that driver still lives."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -9,9 +10,11 @@ from ser.distributed.doctor.finding import Finding, fine, warning
 from ser.distributed.doctor.sweeps import SeenSweep
 from ser.distributed.doctor.tracker import serves
 from ser.distributed.driver import driver_from
-from ser.journal import kept_from_drivers
+from ser.journal import kept_from_drivers, read_events
+from ser.replay import SweepRecord
 from ser.tracking.addresses import shown
 from ser.tracking.open_runs import OpenRuns, close_runs, open_runs
+from ser.tracking.sender import ends_of
 
 _CHECK = "open runs"
 
@@ -33,7 +36,7 @@ def open_run_findings(uri: str, home: Path, sweeps: Sequence[SeenSweep]) -> Iter
 def _finding(uri: str, home: Path, runs: OpenRuns, sweep: SeenSweep | None) -> Finding:
     driver = driver_from(runs.driver)
     whom = f"by {runs.driver or 'an unknown driver'} since {datetime.fromtimestamp(runs.since_s):%Y-%m-%d %H:%M}"
-    what = f"{runs.sweep}: {len(runs.run_ids)} open, {whom}"
+    what = f"{runs.sweep}: {len(runs.keys)} open, {whom}"
     if (sweep is not None and sweep.runs) or (driver is not None and driver.lives):
         return fine(_CHECK, f"{what}, who drives it now")
     if driver is not None and not driver.is_here:
@@ -48,12 +51,17 @@ def _finding(uri: str, home: Path, runs: OpenRuns, sweep: SeenSweep | None) -> F
             f"{what}, whose sweep is not in {home}",
             remedy="go on with it from the home folder it began in: its parent run's tag ser.command says which",
         )
-    return warning(
-        _CHECK,
-        f"{what}, who is gone",
-        remedy=f"{resume_command(sweep.name, home)}; or --fix closes them until then",
-        fix=lambda: _close(uri, runs, sweep),
-    )
+    if sweep.damage:
+        return warning(
+            _CHECK,
+            f"{what}, who is gone; how they ended is not known, its journal is damaged",
+            remedy=f"{resume_command(sweep.name, home)}, once its journal is mended",
+        )
+    if sweep.is_finished and not sweep.n_unsent:
+        remedy = "nobody writes them any more: --fix closes them as they ended"
+    else:
+        remedy = f"{resume_command(sweep.name, home)}; or --fix closes them until then"
+    return warning(_CHECK, f"{what}, who is gone", remedy=remedy, fix=lambda: _close(uri, runs, sweep))
 
 
 def _resume(home: Path, sweep: SeenSweep | None) -> str:
@@ -63,9 +71,26 @@ def _resume(home: Path, sweep: SeenSweep | None) -> str:
 
 
 def _close(uri: str, runs: OpenRuns, sweep: SeenSweep) -> str:
-    journal = sweep.folder.journal
-    with kept_from_drivers(journal) as free:
+    with kept_from_drivers(sweep.folder.journal) as free:
         if not free:
             return f"left those of {runs.sweep}: it runs now"
-        close_runs(uri, runs.run_ids, end_s=journal.stat().st_mtime)
-    return f"closed {len(runs.run_ids)} runs of {runs.sweep} as KILLED; a resume opens them again"
+        ends = _ends(sweep.folder.journal)
+        of_runs = {run_id: ends.get(key, ends[""]) for run_id, key in runs.keys.items()}
+        close_runs(uri, of_runs)
+    counts = Counter(status for status, _ in of_runs.values())
+    listed = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
+    rest = "" if sweep.is_finished else "; a resume opens again those that go on"
+    return f"closed {len(of_runs)} runs of {runs.sweep} as they ended: {listed}{rest}"
+
+
+def _ends(journal: Path) -> dict[str, tuple[str, float]]:
+    """Status and time of the end by key, as the journal tells them now; under '' of what has not come to its end.
+
+    Not the time of a trial that was killed and taken up again, but when anything was heard of its sweep last.
+    """
+    record, last_s = SweepRecord(), 0.0
+    for _, event in read_events(journal):
+        record.apply(event)
+        last_s = event.time_s
+    goes_on = {str(key) for key, trial in record.trials.items() if not trial.is_final}
+    return {key: end for key, end in ends_of(record).items() if key not in goes_on} | {"": ("KILLED", last_s)}

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ser.distributed.closing import resume_command
-from ser.distributed.doctor.finding import Finding, fine, problem, warning
+from ser.distributed.doctor.finding import Finding, fine, warning
 from ser.distributed.driver import DRIVER
 from ser.distributed.sweep import JOURNAL, SweepFolder
 from ser.journal import Journal, JournalError, kept_from_drivers, read_events
@@ -102,7 +102,7 @@ def _seen(folder: SweepFolder) -> SeenSweep:
 def _of_one(home: Path, sweep: SeenSweep) -> Iterator[Finding]:
     resume = resume_command(sweep.name, home)
     if sweep.damage:
-        yield problem(
+        yield warning(  # the next sweep has a journal of its own
             "journals",
             f"{sweep.name}: {sweep.damage.removesuffix('. Restore a copy of it')}",
             remedy=f"{_way_out(sweep)}, or give the sweep up: rm -r {shlex.quote(str(sweep.folder.path))}",

@@ -1,12 +1,13 @@
 """The trackers that the next sweep, and the unfinished ones, write to."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
 from ser.corpora.base import CORPORA
 from ser.distributed.doctor.disk import nearest, write_time_s
-from ser.distributed.doctor.finding import Finding, fine, problem, warning
+from ser.distributed.doctor.finding import Finding, Level, fine, problem, warning
 from ser.distributed.doctor.sweeps import SeenSweep
 from ser.tracking.addresses import database_file, local_folder, meant, shown
 from ser.tracking.inspection import artefact_locations, server_version
@@ -17,6 +18,13 @@ def trackers(uri: str | None, sweeps: Sequence[SeenSweep]) -> list[str]:
     left = (sweep for sweep in sweeps if sweep.record.name and (not sweep.is_finished or sweep.n_unsent))
     named = [str(sweep.record.facts["tracking_uri"]) for sweep in left if "tracking_uri" in sweep.record.facts]
     return list(dict.fromkeys([meant(uri), *named]))
+
+
+def not_in_the_way(finding: Finding) -> Finding:
+    """Of a tracker that the next sweep does without: a warning at most."""
+    if finding.level is not Level.PROBLEM:
+        return finding
+    return replace(finding, level=Level.WARNING, found=f"{finding.found}; only earlier sweeps write to it")
 
 
 def serves(uri: str) -> bool:
