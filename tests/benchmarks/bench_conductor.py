@@ -98,19 +98,18 @@ def test_the_writer_sends_the_last_reports_as_fast_as_the_first(played: Path, tm
     publication = Publication(played, sweep="s", sweep_id="bench", experiment="bench", uri=uri)
     seen: list[tuple[float, int, float]] = []
     with publication:
-        started = time.monotonic()
+        started, deadline = time.process_time(), time.monotonic() + 3600
         while not seen or seen[-1][1] < 0.999 * size:
             time.sleep(1)
             sent = played.with_suffix(".sent")
-            seen.append(
-                (time.monotonic(), json.loads(sent.read_text())["offset"] if sent.exists() else 0, resident_mib())
-            )
-            assert time.monotonic() - started < 3600, seen[-1]
+            offset = json.loads(sent.read_text())["offset"] if sent.exists() else 0
+            seen.append((time.process_time(), offset, resident_mib()))
+            assert time.monotonic() < deadline, seen[-1]
         assert publication.finish() == ""
     passed = [next(t for t, offset, _ in seen if offset >= size * tenth / 10) for tenth in range(1, 10)] + [seen[-1][0]]
     tenths = [b - a for a, b in pairwise([started, *passed])]
     memory = [mib for _, _, mib in seen]
-    print(f"\nseconds to send each tenth of {size / 1e6:.0f} MB: {', '.join(f'{s:.0f}' for s in tenths)}")
+    print(f"\nprocessor seconds to send each tenth of {size / 1e6:.0f} MB: {', '.join(f'{s:.0f}' for s in tenths)}")
     print(f"memory {memory[len(memory) // 10]:.0f} -> {memory[-1]:.0f} MiB")
     first, last = statistics.mean(tenths[1:4]), statistics.mean(tenths[-3:])
     print(f"last three tenths / second to fourth: {last / first:.2f}")
