@@ -127,7 +127,8 @@ def _ensure(data: bytes, store: FeatureStore, pipeline: Pipeline) -> tuple[Audio
     return found, True
 
 
-@ray.remote(num_cpus=1, num_returns=2)
+# No core: when a machine is lost with its copy, this runs again while trials hold every core and wait for it.
+@ray.remote(num_cpus=0, num_returns=2, max_retries=-1)
 def load_data(
     dimensions: int,
     digests: Sequence[str],

@@ -100,7 +100,7 @@ class Sender:
             key = TrialKey(self._record.name, event.cell, event.number)
             points.setdefault(key, []).extend(
                 Metric(name, value, round(event.time_s * 1000), event.epoch)
-                for name, value in {**event.metrics, "epoch_seconds": event.seconds}.items()
+                for name, value in {**event.metrics, "train_epoch_seconds": event.seconds}.items()
             )
         for key, listed in points.items():
             runs.log_metrics(runs.id_of(key), listed)

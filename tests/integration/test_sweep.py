@@ -60,7 +60,7 @@ def test_every_trial_is_one_true_run(finished: FinishedSweep) -> None:
 
 
 def test_nothing_but_metrics_of_training_is_logged(finished: FinishedSweep) -> None:
-    ours = ("train_", "val_", "test_", "best_", "epoch_seconds")
+    ours = ("train_", "val_", "test_", "best_")
     for run_ in check_runs(finished.client, finished.journal).values():
         strange = [name for name in run_.data.metrics if not name.startswith(ours)]
         assert strange in ([], ["n_parameters"])
