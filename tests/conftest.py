@@ -1,6 +1,8 @@
 """What several test modules need: the shared real clips, and a small synthetic corpus."""
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def no_tracker_is_left_behind() -> Iterator[None]:
+    """MLflow keeps the tracker of whoever named one last, in its memory and in MLFLOW_TRACKING_URI."""
+    yield
+    if "mlflow" in sys.modules:
+        sys.modules["mlflow"].set_tracking_uri(None)
 
 
 @pytest.fixture(scope="session")
