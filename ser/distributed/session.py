@@ -51,6 +51,7 @@ class Request:
     plan: str | None = None
     corpus: str | None = None
     corpus_dir: Location | None = None
+    download_from: str | None = None
     split: str | None = None
     cells: str | None = None
     trials_per_cell: int | None = None
@@ -97,7 +98,8 @@ def _session(request: Request, console: Console) -> int:
     plan = plan_from(before.plan) if request.resume else _new_plan(request)
     budget_s = None if request.time_budget is None else seconds(request.time_budget)
     corpus_dir = request.corpus_dir or before.facts.get("corpus_dir", f"data/{plan.corpus}")
-    provide(plan.corpus, corpus_dir)
+    download_from = None if request.dry_run else request.download_from
+    provide(plan.corpus, corpus_dir, download_from=download_from, console=console)
     if request.dry_run:
         show_plan(plan, corpus_dir, console)
         return FINISHED
