@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import ray
@@ -17,6 +16,7 @@ from ray.exceptions import RayTaskError
 
 from ser.audio import AudioError, AudioFacts, decode, facts
 from ser.corpora.base import Clip, CorpusError
+from ser.corpora.locations import is_remote, read_bytes
 from ser.distributed.cluster import resources
 from ser.features.base import Rows
 from ser.features.dataset import join
@@ -77,7 +77,7 @@ def _parts(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline) -> It
         if len(in_flight) >= bound:
             ready, in_flight = ray.wait(in_flight, num_returns=1)
             yield get(ready[0])
-        in_flight.append(_extract_batch.remote([(clip.name, clip.path) for clip in batch], store, pipeline))
+        in_flight.append(_extract_batch.remote([(clip.name, clip.location) for clip in batch], store, pipeline))
     while in_flight:
         ready, in_flight = ray.wait(in_flight, num_returns=1)
         yield get(ready[0])
@@ -92,22 +92,22 @@ def get(ref: ray.ObjectRef[T]) -> T:
 
 
 @ray.remote(num_cpus=1, max_retries=3)
-def _extract_batch(batch: Sequence[tuple[str, Path]], store: FeatureStore, pipeline: Pipeline) -> Extraction:
+def _extract_batch(batch: Sequence[tuple[str, str]], store: FeatureStore, pipeline: Pipeline) -> Extraction:
     found: dict[str, AudioFacts] = {}
     unusable: dict[str, str] = {}
     n_computed = 0
-    for name, path in batch:
+    for name, location in batch:
         try:
-            found[name], computed = _ensure(path.read_bytes(), store, pipeline)
+            found[name], computed = _ensure(read_bytes(location), store, pipeline)
             n_computed += computed
         except AudioError as error:
             unusable[name] = str(error)
-        except FileNotFoundError:
-            raise CorpusError(
-                f"{path} is not there on machine {socket.gethostname()}: every machine of the cluster needs the corpus "
-                "folder under the same path, on a shared volume"
-            ) from None
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and not is_remote(location):
+                raise CorpusError(
+                    f"{location} is not there on machine {socket.gethostname()}: every machine of the cluster needs "
+                    "the corpus folder under the same path, on a shared volume, or give its URL by --corpus-dir"
+                ) from None
             unusable[name] = f"cannot be read ({error.strerror}): check the file and its permissions"
     return Extraction(found, unusable, n_computed)
 
