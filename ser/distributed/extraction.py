@@ -158,11 +158,16 @@ def load_data(
         StoreError: an entry has gone since the extraction.
     """
     entries = (store.read(store.key(digest, pipeline.digest)) for digest in digests)
-    matrix = join([_rows(entry, f"{dimensions}d", store) for entry in entries])
+    matrix = join([stored_rows(entry, f"{dimensions}d", store) for entry in entries])
     return TrialData(matrix, names, labels, emotions, partition), len(names)
 
 
-def _rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:
+def stored_rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:
+    """What a store that was just filled has of a clip in a space, "1d" or "2d".
+
+    Raises:
+        StoreError: the entry has gone since the extraction.
+    """
     if entry is None:
         raise StoreError(f"{store.root} lost an entry since the extraction: run the same command again")
     return entry.features[space]
