@@ -15,7 +15,7 @@ import numpy as np
 import soundfile
 import soxr
 from numpy.typing import NDArray
-from scipy.signal import firwin, oaconvolve
+from scipy.signal import firwin, oaconvolve  # type: ignore[attr-defined]
 
 from ser.audio import SAMPLE_RATE_HZ, Wave, decode
 
@@ -107,7 +107,8 @@ def in_noise(wave: Wave, noise: NDArray[np.float64], *, snr_db: float) -> Wave:
         snr_db: ratio in decibels.
     """
     gain = active_rms(wave) / np.sqrt(np.mean(np.square(noise))) / 10 ** (snr_db / 20)
-    return (wave + gain * noise).astype(np.float32)
+    noisy: Wave = (wave + gain * noise).astype(np.float32)
+    return noisy
 
 
 def white(n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:

@@ -22,9 +22,9 @@ from ser.corpora.cremad_tables import (
     read_votes,
     where_to_get,
 )
-from ser.distributed.bounded import results
-from ser.distributed.extraction import get, stored_rows
+from ser.distributed.extraction import stored_rows
 from ser.distributed.preparation import Prepared
+from ser.distributed.tasks import get, results
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import family_names
 from ser.features.store import FeatureStore

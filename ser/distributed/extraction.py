@@ -7,29 +7,23 @@ sees only facts (digest, length, peak), never features; the number of tasks in f
 import hashlib
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
 import ray
-from numpy.typing import NDArray
-from ray.exceptions import RayTaskError
 
 from ser.audio import AudioError, AudioFacts, decode, facts
 from ser.corpora.base import Clip, CorpusError
-from ser.distributed.cluster import resources
+from ser.distributed.tasks import results
 from ser.features.base import Rows
 from ser.features.dataset import join
 from ser.features.pipeline import Pipeline
 from ser.features.store import Entry, FeatureStore, StoreError
-from ser.splits.base import Partition
 from ser.trial import TrialData
 
 _CLIPS_PER_TASK = 32
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -63,35 +57,15 @@ def extract(
     found: dict[str, AudioFacts] = {}
     unusable: dict[str, str] = {}
     n_computed, started = 0, time.monotonic()
-    for part in _parts(clips, store, pipeline):
+    batches = (clips[first : first + _CLIPS_PER_TASK] for first in range(0, len(clips), _CLIPS_PER_TASK))
+    files = ([(clip.name, clip.path) for clip in batch] for batch in batches)
+    for part in results(partial(_extract_batch.remote, batch, store, pipeline) for batch in files):
         found |= part.facts
         unusable |= part.unusable
         n_computed += part.n_computed
         done = len(found) + len(unusable)
         progress(done, done / (time.monotonic() - started))
     return Extraction(dict(sorted(found.items())), dict(sorted(unusable.items())), n_computed)
-
-
-def _parts(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline) -> Iterator[Extraction]:
-    in_flight: list[ray.ObjectRef[Extraction]] = []
-    bound = 4 * max(1, int(resources().get("CPU", 1)))
-    batches = [clips[first : first + _CLIPS_PER_TASK] for first in range(0, len(clips), _CLIPS_PER_TASK)]
-    for batch in batches:
-        if len(in_flight) >= bound:
-            ready, in_flight = ray.wait(in_flight, num_returns=1)
-            yield get(ready[0])
-        in_flight.append(_extract_batch.remote([(clip.name, clip.path) for clip in batch], store, pipeline))
-    while in_flight:
-        ready, in_flight = ray.wait(in_flight, num_returns=1)
-        yield get(ready[0])
-
-
-def get(ref: ray.ObjectRef[T]) -> T:
-    """What a task gave; what it raised is raised as it is."""
-    try:
-        return ray.get(ref)
-    except RayTaskError as error:
-        raise error.cause from None
 
 
 @ray.remote(num_cpus=1, max_retries=3)
@@ -131,25 +105,21 @@ def _ensure(data: bytes, store: FeatureStore, pipeline: Pipeline) -> tuple[Audio
 @ray.remote(num_cpus=0, num_returns=2, max_retries=-1)
 def load_data(
     dimensions: int,
-    digests: Sequence[str],
+    clips: tuple[Clip, ...],
+    digests: tuple[str, ...],
+    emotions: tuple[str, ...],
     store: FeatureStore,
     pipeline: Pipeline,
-    names: tuple[str, ...],
-    labels: NDArray[np.int64],
-    emotions: tuple[str, ...],
-    partition: Partition,
 ) -> tuple[TrialData, int]:
     """The clips of a sweep in one feature space, read from the store into Ray's object store.
 
     Args:
         dimensions: 1 or 2, the space.
-        digests: of the clips' bytes, in the order of `names`.
-        store: holds all of them.
-        pipeline: that made them.
-        names: of the clips.
-        labels: class of each clip.
+        clips: of the sweep.
+        digests: of the clips' bytes, in the same order.
         emotions: names of the classes.
-        partition: positions of training, validation and test clips.
+        store: holds the features of all of them.
+        pipeline: that made them.
 
     Returns:
         The data, and the number of its clips: to be asked for by who must know that all went well.
@@ -159,7 +129,7 @@ def load_data(
     """
     entries = (store.read(store.key(digest, pipeline.digest)) for digest in digests)
     matrix = join([stored_rows(entry, f"{dimensions}d", store) for entry in entries])
-    return TrialData(matrix, names, labels, emotions, partition), len(names)
+    return TrialData(matrix, clips, digests, emotions), len(clips)
 
 
 def stored_rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import ray
 from rich.console import Console
 
 from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
 from ser.corpora.faults import known_faults
-from ser.distributed.extraction import Extraction, extract, get, load_data
+from ser.distributed.extraction import Extraction, extract, load_data
 from ser.distributed.progress import extraction_progress
+from ser.distributed.tasks import get
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import FrameSpace, MelSpace
 from ser.features.store import FeatureStore
@@ -140,20 +140,16 @@ def share(prepared: Prepared, experiments: Mapping[str, Experiment]) -> dict[int
     Raises:
         StoreError: an entry has gone since the extraction.
     """
-    emotions = prepared.emotions
-    labels = np.array([emotions.index(clip.emotion) for clip in prepared.clips])
     loading = {
         dimensions: cast(
             "tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]",
             load_data.remote(
                 dimensions,
+                prepared.clips,
                 prepared.digests,
+                prepared.emotions,
                 prepared.store,
                 prepared.pipeline,
-                tuple(clip.name for clip in prepared.clips),
-                labels,
-                emotions,
-                prepared.partition,
             ),
         )
         for dimensions in sorted({experiment.cell.dimensions for experiment in experiments.values()})

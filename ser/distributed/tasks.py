@@ -4,16 +4,24 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import ray
+from ray.exceptions import RayTaskError
 
 from ser.distributed.cluster import resources
-from ser.distributed.extraction import get
 
 _TASKS_PER_CPU = 4
 
 T = TypeVar("T")
 
 
-def results(calls: Iterable[Callable[[], "ray.ObjectRef[T]"]]) -> Iterator[T]:
+def get(ref: ray.ObjectRef[T]) -> T:
+    """What a task gave; what it raised is raised as it is."""
+    try:
+        return ray.get(ref)
+    except RayTaskError as error:
+        raise error.cause from None
+
+
+def results(calls: Iterable[Callable[[], ray.ObjectRef[T]]]) -> Iterator[T]:
     """What the tasks gave that `calls` start, the first to end first; what one raised is raised as it is."""
     bound = _TASKS_PER_CPU * max(1, int(resources().get("CPU", 1)))
     in_flight: list[ray.ObjectRef[T]] = []
