@@ -14,9 +14,9 @@ _LINE_EVERY_S = 10.0
 
 @contextmanager
 def extraction_progress(
-    console: Console, n_clips: int, *, what: str = "Features"
+    console: Console, n_clips: int, *, what: str = "Features of"
 ) -> Iterator[Callable[[int, float], None]]:
-    """What to tell of clips done and clips per second while the block runs; `what` is made of them."""
+    """What to tell of clips done and clips per second while the block runs; `what` is done with them."""
     if not console.is_terminal:
         yield _lines(console, n_clips, what)
         return
@@ -37,6 +37,6 @@ def _lines(console: Console, n_clips: int, what: str) -> Callable[[int, float], 
         if time.monotonic() - shown >= _LINE_EVERY_S:
             shown = time.monotonic()
             left = clock((n_clips - done) / per_s)
-            console.print(f"{what} of {done:,} of {n_clips:,} clips, {per_s:.0f} clips/s, about {left} left")
+            console.print(f"{what} {done:,} of {n_clips:,} clips, {per_s:.0f} clips/s, about {left} left")
 
     return tell

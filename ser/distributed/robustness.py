@@ -152,10 +152,13 @@ def measure_robustness(
 def robustness_table(answers: Sequence[Answer], emotions: Sequence[str]) -> Table:
     """UAR by cell and condition, for a terminal."""
     n_clips = len({answer.clip for answer in answers})
-    table = Table(box=box.SIMPLE_HEAD, caption=f"UAR % on {n_clips:,} test clips, the same for all")
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        caption=f"UAR % on {n_clips:,} test clips, the same for all; dB is speech over white noise or babble",
+    )
     table.add_column("cell")
     for condition in CONDITIONS:
-        table.add_column(condition.name, justify="right")
+        table.add_column(condition.name.replace(" ", "\n", 1), justify="right")
     for cell, by_condition in sorted(confusions(answers, emotions).items()):
         figures = (100 * unweighted_average_recall(by_condition[condition]) for condition in CONDITIONS)
         table.add_row(cell, *(f"{figure:.1f}" for figure in figures))
