@@ -12,9 +12,9 @@ from pathlib import Path
 from rich.console import Console
 
 from ser.corpora.base import CorpusChoice, CorpusError
-from ser.corpora.synthetic import make_synthetic
 from ser.distributed.cluster import ClusterError, connected
 from ser.distributed.preparation import extract_all, find_clips
+from ser.distributed.provision import provide
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore, StoreError
 from ser.registry import UnknownNameError
@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--corpus", default="cremad", help="cremad (default) or synthetic")
-    add("--corpus-dir", type=Path, help="folder of the corpus; default data/<corpus>; synthetic is made there")
+    add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus (s3://, http://); default data/<corpus>")
     add("--store", type=Path, default=Path(".ser/features"), help="default .ser/features, where sweeps look")
     add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")
     return parser.parse_args()
@@ -35,9 +35,8 @@ def arguments() -> argparse.Namespace:
 
 def main(request: argparse.Namespace, console: Console) -> None:
     """Find the clips, then extract."""
-    folder = request.corpus_dir or Path("data") / request.corpus
-    if request.corpus == "synthetic" and not folder.exists():
-        make_synthetic(folder)
+    folder = request.corpus_dir or f"data/{request.corpus}"
+    provide(request.corpus, folder)
     clips = find_clips(CorpusChoice(name=request.corpus), folder, console)
     with connected(request.ray_address):
         extract_all(clips, FeatureStore(request.store.resolve()), Pipeline(), console)

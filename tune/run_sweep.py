@@ -26,7 +26,7 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--plan", help="a plan of tune/plans (demo, quick, full) or a TOML file; default quick")
     add("--corpus", help="cremad or synthetic; default: the plan's")
-    add("--corpus-dir", type=Path, help="folder of the corpus; default data/<corpus>; synthetic is made there")
+    add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus (s3://, http://); default data/<corpus>")
     add("--split", help="assignment (default), audeering-1.1.0, speaker-5fold, ...")
     add("--cells", help="all, or names joined by commas: lenet5-1d,vgg16-2d")
     add("--trials-per-cell", type=int, metavar="N")

@@ -22,6 +22,7 @@ from ser.corpora.cremad_tables import (
     read_votes,
     where_to_get,
 )
+from ser.corpora.locations import name_of
 from ser.distributed.extraction import stored_rows
 from ser.distributed.preparation import Prepared
 from ser.distributed.tasks import get, results
@@ -136,7 +137,7 @@ def _speaker_rows(clips: Sequence[Clip], actors: dict[str, Actor]) -> Iterator[t
         yield speaker, actor.sex, actor.age, actor.age_band
 
 
-def _table(name: str, prepared: Prepared, console: Console) -> Path | None:
+def _table(name: str, prepared: Prepared, console: Console) -> str | None:
     """Where a table of the corpus lies; a corpus of real recordings that lacks it is told where to get it."""
     # Made-up clips bear names of real ones: what people heard in those says nothing of them.
     if prepared.choice.name != _CORPUS_WITH_TABLES:
@@ -147,9 +148,9 @@ def _table(name: str, prepared: Prepared, console: Console) -> Path | None:
     return found
 
 
-def _refuse_lacking(table: Path, lacking: Set[str]) -> None:
+def _refuse_lacking(table: str, lacking: Set[str]) -> None:
     if lacking:
-        raise CorpusError(f"{table} says nothing of {min(lacking)}: {where_to_get(table.name)}")
+        raise CorpusError(f"{table} says nothing of {min(lacking)}: {where_to_get(name_of(table))}")
 
 
 def _labels(prepared: Prepared) -> NDArray[np.int64]:
