@@ -14,9 +14,10 @@ from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
 from ser.corpora.faults import known_faults
 from ser.corpora.locations import Location, resolved
-from ser.distributed.extraction import Extraction, extract, get, load_data
+from ser.distributed.extraction import Extraction, extract, load_data
 from ser.distributed.finals import Final, fitting
 from ser.distributed.progress import extraction_progress
+from ser.distributed.tasks import get
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import FrameSpace, MelSpace
 from ser.features.store import FeatureStore
