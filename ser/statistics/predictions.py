@@ -87,9 +87,7 @@ def read_predictions(path: Path, *, part: str, repeat: int = 0) -> Predictions:
     place = {name: index for index, name in enumerate(emotions)}
     strangers = ({*table["truth"]} | {*table["prediction"]}) - place.keys()
     if strangers:
-        raise PredictionsError(
-            f"{path} knows the classes {', '.join(emotions)}, and not {', '.join(sorted(strangers))}"
-        )
+        raise PredictionsError(f"{path} has no column of the classes {', '.join(sorted(strangers))}: train again")
     return Predictions(
         emotions=emotions,
         clips=table["clip"].to_numpy(dtype=str),
