@@ -22,8 +22,8 @@ def section(study: Study) -> Section:
     axes = Axis("epoch", 0, max(longest, 2)), padded("validation UAR, %", [0.0, *values], percent=True)
     charts = tuple(_chart(study, cell, trials, axes) for cell, trials in shown.items() if trials)
     lead = (
-        "Validation UAR of every trial of the search by epoch; the coloured line is the trial that was chosen, grey ones "
-        "are the others, which end early where halving stopped them."
+        "Validation UAR of every trial of the search by epoch; the coloured line is the trial that was chosen, grey "
+        "ones are the others, which end early where halving stopped them."
     )
     if any(len(trials) > _MOST_TRIALS for trials in shown.values()):
         lead += f" Of more than {_MOST_TRIALS} trials of a network as many are shown, evenly spread."
