@@ -78,6 +78,7 @@ def _facts(study: Study) -> Facts:
         (
             ("clips", f"{facts['n_clips']:,}"),
             ("speakers", f"{facts['n_speakers']:,}"),
+            ("networks", str(len(study.cells))),
             ("emotions", str(len(study.emotions))),
             ("split", study.boards[0].split),
             ("completed runs", f"{n_runs:,}"),

@@ -32,13 +32,15 @@ def _block(block: Block) -> Iterable[str]:
         yield block.caption
         yield _table([column.title for column in block.columns], block.shown())
     elif isinstance(block, Matrix):
-        yield block.caption
+        yield f"**{block.title}**"
         counts = [[label, *map(str, row)] for label, row in zip(block.labels, block.counts, strict=True)]
         yield _table(["intended", *block.labels], counts)
     elif isinstance(block, Gallery):
-        for inner in block.blocks:
-            if isinstance(inner, Matrix):
-                yield from _block(inner)
+        matrices = [inner for inner in block.blocks if isinstance(inner, Matrix)]
+        if matrices:
+            yield block.caption
+        for matrix in matrices:
+            yield from _block(matrix)
     elif isinstance(block, Facts):
         yield "\n".join(f"- {name}: {value}" for name, value in block.pairs)
     elif isinstance(block, Note):

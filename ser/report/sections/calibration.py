@@ -26,8 +26,11 @@ def section(study: Study) -> Section:
         "How far the highest probability is from the share correct: least for "
         f"{best[0]} ({100 * best[1]:.1f} points on average), most for {worst[0]} ({100 * worst[1]:.1f})."
     )
-    charts = tuple(_curve(study, line) for line in board.networks)
-    return Section("calibration", "Calibration", lead, (Table("calibration", caption, _COLUMNS, rows), Gallery(charts)))
+    gallery = Gallery(
+        "Share correct by highest probability: on the dashed line they are equal. Grey bars: how many predictions.",
+        tuple(_curve(study, line) for line in board.networks),
+    )
+    return Section("calibration", "Calibration", lead, (Table("calibration", caption, _COLUMNS, rows), gallery))
 
 
 def _figures(line: Line) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 import math
 
 from ser.baselines import MAJORITY
-from ser.report.content import Column, Gallery, Matrix, Section, Table, Value
+from ser.report.content import Column, Gallery, Matrix, Section, Table, Value, file_name
 from ser.report.study import BASELINE_TITLES, Line, Study
 from ser.statistics.intervals import Interval, recall_intervals
 
@@ -16,9 +16,12 @@ def section(study: Study) -> Section:
     rows: tuple[tuple[Value, ...], ...] = tuple((name, *intervals) for name, intervals in recalls.items())
     caption = f"Recall of each emotion, {board.title}, with 95 % intervals over speakers."
     matrices = tuple(_matrix(study, line) for line in board.lines if line.name != BASELINE_TITLES[MAJORITY])
-    return Section(
-        "emotions", "Emotions", _lead(study, recalls), (Table("recall", caption, columns, rows), Gallery(matrices))
+    gallery = Gallery(
+        "Confusion matrices: rows are the intended emotion, columns what it was taken for; share of the row above, "
+        "predictions of all folds and seeds below.",
+        matrices,
     )
+    return Section("emotions", "Emotions", _lead(study, recalls), (Table("recall", caption, columns, rows), gallery))
 
 
 def _lead(study: Study, recalls: dict[str, list[Interval]]) -> str:
@@ -42,5 +45,6 @@ def _recalls(study: Study, line: Line) -> list[Interval]:
 
 def _matrix(study: Study, line: Line) -> Matrix:
     counts = line.counts.confusions.sum(axis=(0, 1))
-    caption = f"{line.name}: predictions in test clips, rows are the intended emotion; shade is the share of the row."
-    return Matrix(f"confusion-{line.name}", caption, study.emotions, tuple(tuple(map(int, row)) for row in counts))
+    return Matrix(
+        f"confusion-{file_name(line.name)}", line.name, study.emotions, tuple(tuple(map(int, row)) for row in counts)
+    )

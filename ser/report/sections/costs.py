@@ -14,10 +14,10 @@ from ser.statistics.counts import FIGURES
 _COLUMNS = (
     Column("cell", "network"),
     Column("test_uar", "test UAR %", percent=True),
-    Column("latency_ms", "latency ms"),
+    Column("latency_ms", "latency, ms"),
     Column("n_parameters", "parameters"),
-    Column("train_seconds", "training s", digits=0),
-    Column("on_front", "unbeaten in"),
+    Column("train_seconds", "training, s", digits=0),
+    Column("on_front", "unbeaten in", words=True),
 )
 
 
@@ -42,15 +42,16 @@ def section(study: Study) -> Section:
     )
     fronts = {cost.key: _front(uar, cost) for cost in costs}
     charts = tuple(_chart(study, uar, cost, fronts[cost.key]) for cost in costs if fronts[cost.key])
-    blocks: list[Block] = [Gallery(charts, tuple((name, study.marks[name]) for name in uar))]
+    caption = f"Test UAR against cost, {board.title}. Dashed: the networks that no other beats in both."
+    blocks: list[Block] = [Gallery(caption, charts, tuple((name, study.marks[name]) for name in uar))]
     blocks.append(_table(board, latency, fronts))
     gone = [name for name, value in latency.items() if value is None]
     if gone:
         blocks.append(Note(f"No latency of {', '.join(gone)}: the trained weights are no longer on this machine."))
     everywhere = [name for name in uar if all(name in front for front in fronts.values() if front)]
     lead = (
-        "The dashed line joins the networks that no other beats in both UAR and cost. "
-        f"{', '.join(everywhere) or 'No network'} {'is' if len(everywhere) < 2 else 'are'} on it for every cost."
+        f"{', '.join(everywhere) or 'No network'} {'is' if len(everywhere) < 2 else 'are'} beaten by no other in UAR and "
+        "cost at once, whichever cost counts: latency, parameters or time of training."
     )
     return Section("costs", "What it costs", lead, tuple(blocks))
 

@@ -50,7 +50,7 @@ def _table(study: Study, board: Board, slicing: Slicing, groups: list[str]) -> T
 def _column(line: Line, slicing: Slicing, group: str) -> Column:
     seen = line.predictions.where(slicing.groups(line.predictions) == group)
     n_clips, n_speakers = len(np.unique(seen.clips)), len(np.unique(seen.speakers))
-    return Column(group, f"{group} % ({n_clips:,} clips, {n_speakers} speakers)", percent=True)
+    return Column(group, f"{group} %", percent=True, detail=f"{n_clips:,} clips, {n_speakers} speakers")
 
 
 def _row(study: Study, line: Line, slicing: Slicing, groups: list[str]) -> tuple[Value, ...]:

@@ -17,7 +17,7 @@ _TITLE = "What was searched, and what mattered"
 _COLUMNS = (
     Column("setting", "setting"),
     Column("cells", "networks"),
-    Column("tried", "tried"),
+    Column("tried", "tried", words=True),
     Column("importance", "importance", digits=3),
 )
 
@@ -37,7 +37,7 @@ def section(study: Study) -> Section:
         )
     blocks.append(_table(trials, found))
     if found is not None:
-        blocks.append(Gallery(tuple(_pictures(study, trials, found)), _legend(study)))
+        blocks.append(Gallery("The settings that matter most.", tuple(_pictures(study, trials, found)), _legend(study)))
     blocks.append(_chosen(study))
     return Section("search", _TITLE, _lead(study, found), tuple(blocks))
 

@@ -15,8 +15,8 @@ def section(study: Study) -> Section:
     if random is None or apart is None:
         there = ", ".join(dict.fromkeys(board.title for board in study.boards))
         note = Note(
-            f"Not measured: this sweep has only {there}. A final evaluation on both `{ASSIGNMENT}` and a "
-            "speaker-independent split, `--final-seeds 3 --folds all`, fills this section."
+            f"Not measured: this sweep has only: {there}. A final evaluation on both {ASSIGNMENT} and a "
+            "speaker-independent split (--final-seeds 3 --folds all) fills this section."
         )
         return Section("sides", _TITLE, "Random splits share speakers between training and test.", (note,))
     columns = (

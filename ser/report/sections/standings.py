@@ -15,7 +15,7 @@ _COLUMNS = (
     Column("val_uar", "validation UAR %", percent=True),
     Column("seed_spread", "± seeds", percent=True),
     Column("n_parameters", "parameters"),
-    Column("train_seconds", "training s", digits=0),
+    Column("train_seconds", "training, s", digits=0),
     Column("n_runs", "runs"),
 )
 
