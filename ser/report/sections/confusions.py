@@ -45,6 +45,5 @@ def _recalls(study: Study, line: Line) -> list[Interval]:
 
 def _matrix(study: Study, line: Line) -> Matrix:
     counts = line.counts.confusions.sum(axis=(0, 1))
-    return Matrix(
-        f"confusion-{file_name(line.name)}", line.name, study.emotions, tuple(tuple(map(int, row)) for row in counts)
-    )
+    rows = tuple(tuple(map(int, row)) for row in counts)
+    return Matrix(f"confusion-{file_name(line.name)}", line.name, study.emotions, rows)

@@ -50,8 +50,8 @@ def section(study: Study) -> Section:
         blocks.append(Note(f"No latency of {', '.join(gone)}: the trained weights are no longer on this machine."))
     everywhere = [name for name in uar if all(name in front for front in fronts.values() if front)]
     lead = (
-        f"{', '.join(everywhere) or 'No network'} {'is' if len(everywhere) < 2 else 'are'} beaten by no other in UAR and "
-        "cost at once, whichever cost counts: latency, parameters or time of training."
+        f"{', '.join(everywhere) or 'No network'} {'is' if len(everywhere) < 2 else 'are'} beaten by no other in UAR "
+        "and cost at once, whichever cost counts: latency, parameters or time of training."
     )
     return Section("costs", "What it costs", lead, tuple(blocks))
 
