@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from ser.baselines import BASELINES, HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
 from ser.config import from_flat
 from ser.journal import FINAL, SEARCH, Reported, TrialKey, read_events
 from ser.replay import SweepRecord, TrialRecord
 from ser.report.marks import Mark, marks_of
-from ser.splits.base import Split
+from ser.splits.manifests import manifests
+from ser.statistics.comparisons import same_clips
 from ser.statistics.counts import FIGURES, SpeakerCounts
 from ser.statistics.intervals import Interval, interval
 from ser.statistics.predictions import Predictions, PredictionsError, read_predictions, together
@@ -74,16 +77,28 @@ class Board:
         return max(len(line.trials) for line in self.networks)
 
     @property
+    def knows_speakers(self) -> bool:
+        """Whether test clips are of speakers that the training heard."""
+        return "speaker" not in manifests()[self.split].claims
+
+    @property
     def title(self) -> str:
         """Its name on the page."""
         what = "final evaluation" if self.stage == FINAL else "best trial of the search"
         return f"{what}, split {self.split}"
 
     def comparable(self) -> tuple[Line, ...]:
-        """The lines that saw every clip in every repeat, or in a single one."""
-        n_repeats = max(len(line.counts.confusions) for line in self.networks)
-        n_clips = max(line.counts.n_clips for line in self.networks)
-        return tuple(line for line in self.lines if _is_whole(line.counts, n_repeats, n_clips))
+        """The lines that were evaluated on all clips, in every fold and with every seed."""
+        whole = max(self.networks, key=lambda line: len(line.predictions)).counts
+        return tuple(line for line in self.lines if same_clips(line.counts, whole))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A trial and its predictions of test clips."""
+
+    trial: TrialRecord
+    tested: Predictions
 
 
 @dataclass(frozen=True)
@@ -163,47 +178,44 @@ def _boards(record: SweepRecord, folder: Path) -> list[Board]:
 
 def _weight(board: Board) -> tuple[bool, bool, int]:
     """Final before search, new speakers before known ones, more runs before fewer."""
-    return board.stage != FINAL, board.split == "assignment", -board.n_runs
+    return board.stage != FINAL, board.knows_speakers, -board.n_runs
 
 
 def _board(stage: str, split: str, trials: list[TrialRecord], folder: Path) -> Board:
-    of_cell: dict[str, list[tuple[TrialRecord, Predictions]]] = defaultdict(list)
+    runs: dict[str, list[_Run]] = defaultdict(list)
     missing = []
     for trial in trials:
         assert trial.ended is not None
         path = Path(trial.ended.bundle) / PREDICTIONS_FILE
         try:
-            read = read_predictions(path, part="test", repeat=int(trial.asked.values["training.seed"]))
+            tested = read_predictions(path, part="test", repeat=int(trial.asked.values["training.seed"]))
         except PredictionsError as error:
             missing.append(f"{trial.key.short}: {error}")
         else:
-            of_cell[trial.key.cell].append((trial, read))
+            runs[trial.key.cell].append(_Run(trial, tested))
     lines = [
-        Line(cell, tuple(trial for trial, _ in pairs), together([read for _, read in pairs]))
-        for cell, pairs in of_cell.items()
+        Line(cell, tuple(run.trial for run in listed), together([run.tested for run in listed]))
+        for cell, listed in runs.items()
     ]
     order = _test_uar if stage == FINAL else validation_uar
     networks = tuple(sorted(lines, key=lambda line: (-order(line), line.name)))
-    splits = {_split(trial): None for line in networks for trial in line.trials}
-    baselines = filter(None, (_baseline(name, list(splits), folder) for name in BASELINES))
+    most = max(runs.values(), key=len, default=[])
+    baselines = filter(None, (_baseline(name, most, folder) for name in BASELINES))
     return Board(stage, split, networks, tuple(baselines), tuple(missing))
 
 
-def _split(trial: TrialRecord) -> Split:
-    return from_flat(trial.asked.values).split
-
-
-def _baseline(name: str, splits: list[Split], folder: Path) -> Line | None:
-    """A baseline on all of the splits, or None where it was not measured on each of them."""
-    paths = [baseline_path(folder, name, split) for split in splits]
-    if not paths or not all(path.exists() for path in paths):
-        return None
-    return Line(BASELINE_TITLES[name], (), together([read_predictions(path, part="test") for path in paths]))
-
-
-def _is_whole(counts: SpeakerCounts, n_repeats: int, n_clips: int) -> bool:
-    each = counts.confusions.sum(axis=(1, 2, 3))
-    return len(each) in (1, n_repeats) and bool((each == n_clips).all())
+def _baseline(name: str, runs: list[_Run], folder: Path) -> Line | None:
+    """A baseline on the very clips of the runs, or None where it was not measured on all of them."""
+    parts = []
+    for run in runs:
+        path = baseline_path(folder, name, from_flat(run.trial.asked.values).split)
+        if not path.exists():
+            return None
+        answers = read_predictions(path, part="test", repeat=int(run.tested.repeats[0]))
+        parts.append(answers.where(np.isin(answers.clips, run.tested.clips)))
+        if len(parts[-1]) != len(run.tested):
+            return None
+    return Line(BASELINE_TITLES[name], (), together(parts)) if parts else None
 
 
 def _test_uar(line: Line) -> float:

@@ -90,7 +90,7 @@ def _row(study: Study, line: Line) -> tuple[Value, ...]:
         line.name,
         *(study.interval(line.counts, figure) for figure in FIGURES),
         validation_uar(line),
-        line.counts.spread(FIGURES["uar"]),
+        line.counts.spread(FIGURES["uar"]) if line.trials else None,
         n_parameters(line),
         train_seconds(line),
         len(line.trials) or None,
