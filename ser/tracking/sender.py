@@ -10,9 +10,11 @@ from mlflow.entities import Metric
 from ser.config import from_flat
 from ser.journal import FINAL, SEARCH, Asked, Closed, Ended, Event, Reported, Started, TrialKey
 from ser.replay import SweepRecord, TrialRecord
+from ser.report.content import Report
 from ser.report.leaderboard import leaderboard, leaderboard_text
 from ser.report.plots import confusion_figure, leaderboard_figure
 from ser.tracking.models import log_model, remove_unfinished_models
+from ser.tracking.reporting import log_report, made_report
 from ser.tracking.runs import PARENT, Runs
 from ser.trial import PREDICTIONS_FILE
 
@@ -36,12 +38,15 @@ class Sender:
         connect: makes the `Runs`; called at the first event and again after a failure, so that a tracker that is
             away when the sweep starts is as good as one that goes away later.
         record: what the journal said before the first event that is sent.
+        journal: its path, for the report at the end.
     """
 
-    def __init__(self, connect: Callable[[], Runs], record: SweepRecord) -> None:
+    def __init__(self, connect: Callable[[], Runs], record: SweepRecord, journal: Path) -> None:
         self._connect = connect
         self._runs: Runs | None = None
         self._record = record
+        self._journal = journal
+        self._reported: tuple[Closed, Report | str] | None = None
 
     def send(self, events: Sequence[Event]) -> None:
         """Send events of one kind, in order."""
@@ -168,6 +173,8 @@ class Sender:
                 leaderboard_figure(rows, title=self._title(), n_classes=len(self._record.facts["emotions"])),
                 "leaderboard.png",
             )
+        if event.outcome in ("finished", "budget"):
+            log_report(runs, run_id, self._report(event))
         best_of_cells = {row.key for row in rows}
         for key, trial in self._record.trials.items():
             if trial.outcome == "completed" and trial.stage == SEARCH:
@@ -178,6 +185,12 @@ class Sender:
         runs.settle(ends)
         runs.set_tags(run_id, {"ser.outcome": event.outcome})
         runs.close(run_id, status=status, end_s=end_s)
+
+    def _report(self, event: Closed) -> Report | str:
+        """Made once for each end of the sweep, however often it takes to send it."""
+        if self._reported is None or self._reported[0] != event:
+            self._reported = event, made_report(self._journal)
+        return self._reported[1]
 
     def _log_dataset(self, runs: Runs, run_id: str) -> None:
         facts = self._record.facts
