@@ -26,7 +26,7 @@ def estimate_tuning(spectra: Spectra) -> float:
     pitch_hz, strength = _peaks(spectra.power, spectra.framing.n_fft)
     if not len(pitch_hz):
         return 0.0
-    return _commonest_residual(pitch_hz[strength >= np.median(strength)])
+    return _commonest_residual(pitch_hz[strength >= _median(strength)])
 
 
 def _peaks(power: Rows, n_fft: int) -> tuple[Rows, Rows]:
@@ -34,14 +34,13 @@ def _peaks(power: Rows, n_fft: int) -> tuple[Rows, Rows]:
     hertz = np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE_HZ)
     low, high = np.searchsorted(hertz, [_LOW_HZ, _HIGH_HZ])
     loud = power[:, low:high] > _THRESHOLD * power.max(axis=1, keepdims=True)
-    inside = np.flatnonzero(loud)
-    frame = inside // (high - low)
-    bins = low + inside - frame * (high - low)
+    rises = power[:, low : high + 1] > power[:, low - 1 : high]
+    # Flat positions: np.nonzero in two dimensions takes four times as long.
+    frame, offset = np.divmod(np.flatnonzero(loud & (rises[:, :-1] > rises[:, 1:])), high - low)
+    bins = low + offset
     flat, at = power.ravel(), frame * power.shape[1] + bins
-    before, peak, after = flat[at - 1], flat[at], flat[at + 1]
-    tops = (peak > before) & (peak >= after)
-    shift, height = _sharpen(before[tops], peak[tops], after[tops])
-    return ((bins[tops] + shift) * float(SAMPLE_RATE_HZ) / n_fft).astype(np.float32), height
+    shift, height = _sharpen(flat[at - 1], flat[at], flat[at + 1])
+    return ((bins + shift) * float(SAMPLE_RATE_HZ) / n_fft).astype(np.float32), height
 
 
 def _sharpen(before: Rows, peak: Rows, after: Rows) -> tuple[Rows, Rows]:
@@ -52,9 +51,16 @@ def _sharpen(before: Rows, peak: Rows, after: Rows) -> tuple[Rows, Rows]:
     return shift, peak + np.float32(0.5) * slope * shift
 
 
+def _median(numbers: Rows) -> np.float32:
+    """As np.median finds it, in a fifth of the time."""
+    ordered, n = np.sort(numbers), len(numbers)
+    median: np.float32 = (ordered[(n - 1) // 2] + ordered[n // 2]) / np.float32(2)
+    return median
+
+
 def _commonest_residual(pitch_hz: Rows) -> float:
     residual = np.mod(_N_SEMITONES * np.log2(pitch_hz / (REFERENCE_HZ / 16)), 1.0)
-    residual[residual >= 0.5] -= 1.0
+    residual -= residual >= 0.5
     edges = np.linspace(-0.5, 0.5, _N_STEPS + 1)
-    counts, _ = np.histogram(residual, edges)
-    return float(edges[np.argmax(counts)])
+    votes = np.diff(np.searchsorted(np.sort(residual), edges))
+    return float(edges[np.argmax(votes)])
