@@ -101,4 +101,4 @@ def test_print_ratios_to_tutorial_and_floor(clips: list[Path]) -> None:
     rows = {"tutorial": slow, "ours": fast, "floor in double": double, "floor in single": single, "decoding": sound}
     for name, milliseconds in rows.items():
         print(f"| {name} | {milliseconds:.2f} | {milliseconds / fast:.2f} |")
-    print(f"tutorial / ours {slow / fast:.1f}, ours / floor {fast / double:.1f} in double, {fast / single:.1f} in single")
+    print(f"tutorial / ours {slow / fast:.1f}; ours / floor {fast / double:.1f}, in single {fast / single:.1f}")
