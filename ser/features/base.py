@@ -73,8 +73,8 @@ class Spectra:
         """Squared magnitude of the short-time Fourier transform with a Hann window, (T, F).
 
         Transformed in double precision, as librosa does: in single precision the quiet valleys that spectral
-        contrast measures are rounding noise. In blocks below 128 kB, from where on the C library fetches each
-        array anew from the system: 0.40 ms a clip, against 0.70 ms in blocks twice as large.
+        contrast measures are rounding noise. In blocks below 128 kB, from where on the C library may fetch each
+        array anew from the system: 17 page faults a clip in a fresh process, 137 in blocks four times as large.
         """
         frames, window = self.frames, _hann(self.framing.n_fft)
         power = np.empty((len(frames), 1 + self.framing.n_fft // 2), np.float32)

@@ -20,13 +20,13 @@ def estimate_tuning(spectra: Spectra) -> float:
     peaks is in tune.
 
     Source:
-        librosa.estimate_tuning, as chroma_stft calls it: on power, not magnitude. Only the peaks are
+        librosa.estimate_tuning, as chroma_stft calls it: on power, not magnitude. Only the loud peaks are
         interpolated here. Types are librosa's, so that no vote falls on the other side of a step.
     """
     pitch_hz, strength = _peaks(spectra.power, spectra.framing.n_fft)
     if not len(pitch_hz):
         return 0.0
-    return _commonest_residual(pitch_hz[strength >= _median(strength)])
+    return _commonest_residual(pitch_hz[strength >= np.median(strength)])
 
 
 def _peaks(power: Rows, n_fft: int) -> tuple[Rows, Rows]:
@@ -35,7 +35,7 @@ def _peaks(power: Rows, n_fft: int) -> tuple[Rows, Rows]:
     low, high = np.searchsorted(hertz, [_LOW_HZ, _HIGH_HZ])
     loud = power[:, low:high] > _THRESHOLD * power.max(axis=1, keepdims=True)
     rises = power[:, low : high + 1] > power[:, low - 1 : high]
-    # Flat positions: np.nonzero in two dimensions takes four times as long.
+    # Flat positions: in two dimensions np.nonzero takes four times as long.
     frame, offset = np.divmod(np.flatnonzero(loud & (rises[:, :-1] > rises[:, 1:])), high - low)
     bins = low + offset
     flat, at = power.ravel(), frame * power.shape[1] + bins
@@ -49,13 +49,6 @@ def _sharpen(before: Rows, peak: Rows, after: Rows) -> tuple[Rows, Rows]:
     shift = np.zeros_like(peak)
     np.divide(-slope, curvature, out=shift, where=np.abs(slope) < np.abs(curvature))
     return shift, peak + np.float32(0.5) * slope * shift
-
-
-def _median(numbers: Rows) -> np.float32:
-    """As np.median finds it, in a fifth of the time."""
-    ordered, n = np.sort(numbers), len(numbers)
-    median: np.float32 = (ordered[(n - 1) // 2] + ordered[n // 2]) / np.float32(2)
-    return median
 
 
 def _commonest_residual(pitch_hz: Rows) -> float:

@@ -25,6 +25,7 @@ class ZeroCrossingRate:
             librosa.feature.zero_crossing_rate with its defaults.
         """
         n_fft, negative = spectra.framing.n_fft, spectra.wave < -_SILENCE
+        # Crossings up to each sample; those of a frame are the difference of two.
         up_to = np.zeros(len(negative), np.int32)
         np.cumsum(negative[1:] != negative[:-1], dtype=np.int32, out=up_to[1:])
         first = np.arange(spectra.n_frames) * spectra.framing.hop_length - n_fft // 2

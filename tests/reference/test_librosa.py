@@ -77,6 +77,8 @@ MADE: dict[str, Wave] = {
     "click": click(),
     "one_sample": np.full(1, 0.5, np.float32),
     "shorter_than_a_window": noise(0.02),
+    "one_hop": noise(256 / SAMPLE_RATE_HZ),
+    "a_sample_less_than_a_window": noise(1023 / SAMPLE_RATE_HZ),
     "0.3_s": 0.1 * noise(0.3),
     "60_s": noise(60) * np.sin(np.linspace(0, 180, 60 * SAMPLE_RATE_HZ, dtype=np.float32)),
     "full_scale_noise": noise(1),
