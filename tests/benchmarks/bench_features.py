@@ -61,8 +61,10 @@ def floor_in_single(path: Path) -> None:
 
 
 def floor_in_double(path: Path) -> None:
-    """The same in double precision, as librosa and we transform."""
-    scipy.fft.rfft(Spectra(decoding(path), FRAMING).frames.astype(np.float64))
+    """The same in double precision, as librosa and we transform; in blocks that stay in the cache."""
+    frames = Spectra(decoding(path), FRAMING).frames
+    for start in range(0, len(frames), 14):
+        scipy.fft.rfft(frames[start : start + 14].astype(np.float64))
 
 
 WAYS = [tutorial, ours, floor_in_single, floor_in_double, decoding]
