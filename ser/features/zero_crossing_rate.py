@@ -31,4 +31,5 @@ class ZeroCrossingRate:
         first = np.arange(spectra.n_frames) * spectra.framing.hop_length - n_fft // 2
         # The first sample of a frame has none before it, so a crossing there does not count.
         counts = up_to[np.minimum(first + n_fft, len(negative)) - 1] - up_to[np.maximum(first, 0)]
-        return counts[:, None].astype(np.float32) / np.float32(n_fft)
+        rate: Rows = counts[:, None].astype(np.float32) / np.float32(n_fft)
+        return rate
