@@ -23,7 +23,7 @@ SYNTHETIC_MARK = "SYNTHETIC.json"
 
 _GRAMMAR = re.compile("_".join(f"({'|'.join(p)})" for p in (SPEAKERS, SENTENCES, EMOTION_OF_CODE, INTENSITIES)))
 # The one file whose published name lacks a letter; the corpus's own tables have it as on the right.
-_PUBLISHED_AS = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}
+PUBLISHED_AS = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}
 
 
 @CORPORA.register("cremad")
@@ -54,7 +54,7 @@ class CremaD:
 
 def parse(stem: str, location: Location) -> Clip | None:
     """The clip that a file name without suffix stands for, or None where it breaks the grammar."""
-    name = _PUBLISHED_AS.get(stem, stem)
+    name = PUBLISHED_AS.get(stem, stem)
     match = _GRAMMAR.fullmatch(name)
     if match is None:
         return None
@@ -64,7 +64,7 @@ def parse(stem: str, location: Location) -> Clip | None:
 
 LAYOUTS = Layouts(
     title="CREMA-D",
-    source="https://github.com/CheyneyComputerScience/CREMA-D",
+    source="--download fetches it from https://github.com/CheyneyComputerScience/CREMA-D",
     folders=("AudioWAV", "Crema", "AudioFLAC", "."),
     parse=parse,
     rule="files are named <actor>_<sentence>_<emotion>_<intensity>.wav or .flac, as in 1001_DFA_ANG_XX.wav",

@@ -15,13 +15,15 @@ from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
 from ser.corpora.faults import known_faults
 from ser.corpora.locations import Location, resolved
 from ser.distributed.extraction import Extraction, extract, load_data
+from ser.distributed.finals import Final, fitting
 from ser.distributed.progress import extraction_progress
 from ser.distributed.tasks import get
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import FrameSpace, MelSpace
 from ser.features.store import FeatureStore
 from ser.replay import SweepRecord
-from ser.splits.base import Partition, Split, partition
+from ser.splits.base import Partition, Split, missing, partition
+from ser.splits.manifests import manifests
 from ser.trial import TrialData
 
 _SHOWN = 5
@@ -89,7 +91,9 @@ def extract_all(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline, 
     return extraction
 
 
-def find_fitting(experiments: Mapping[str, Experiment], corpus_dir: Location, console: Console) -> tuple[Clip, ...]:
+def find_fitting(
+    experiments: Mapping[str, Experiment], finals: Sequence[Final], corpus_dir: Location, console: Console
+) -> tuple[Clip, ...]:
     """The clips of a sweep, by their names alone: what can be refused unheard is refused before Ray starts.
 
     Raises:
@@ -99,7 +103,22 @@ def find_fitting(experiments: Mapping[str, Experiment], corpus_dir: Location, co
     choice, split = _common(experiments)
     clips = find_clips(choice, corpus_dir, console)
     partition(clips, split)
+    for _ in fitting(finals, clips, None):
+        pass
     return clips
+
+
+def choose_finals(prepared: Prepared, finals: Sequence[Final], console: Console) -> list[Final]:
+    """Those of `finals` that are left to test on; what is left out is told, with its reason.
+
+    Raises:
+        SplitError: a split does not fit the clips, or leaks.
+    """
+    digests = {clip.name: digest for clip, digest in zip(prepared.clips, prepared.digests, strict=True)}
+    chosen = list(fitting(finals, prepared.clips, digests))
+    for line in dict.fromkeys(line for line in chosen if isinstance(line, str)):
+        console.print(f"Final evaluation: {line}", highlight=False)
+    return [final for final in chosen if isinstance(final, Final)]
 
 
 def prepare(
@@ -131,9 +150,12 @@ def prepare(
     digests = {clip.name: extraction.facts[clip.name].digest for clip in clips}
     parts = partition(clips, split, digests=digests)
     console.print(
-        f"Split {parts.name}, {parts.kind}, fold {parts.fold}: {len(parts.train):,} training, "
+        f"Split {manifests()[parts.name]}, {parts.kind}, fold {parts.fold}: {len(parts.train):,} training, "
         f"{len(parts.validation):,} validation, {len(parts.test):,} test clips"
     )
+    lacking = missing(clips, split)
+    if lacking:
+        console.print(f"This is part of its corpus: {lacking}")
     return Prepared(choice, resolved(corpus_dir), clips, tuple(digests.values()), parts, store, pipeline)
 
 
@@ -170,6 +192,7 @@ def corpus_facts(prepared: Prepared) -> dict[str, Any]:
         "corpus_dir": prepared.folder,
         "corpus_digest": prepared.corpus_digest,
         "split_digest": parts.digest,
+        "split_manifest": str(manifests()[parts.name]),
         "n_clips": len(prepared.clips),
         "n_speakers": len({clip.speaker for clip in prepared.clips}),
         "n_train": len(parts.train),

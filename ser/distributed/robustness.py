@@ -79,7 +79,7 @@ def run_robustness(request: Request, console: Console) -> None:
     listeners = listeners_of(record)
     experiments = plan_from(record.plan).experiments()
     corpus_dir = request.corpus_dir or str(record.facts["corpus_dir"])
-    clips = find_fitting(experiments, corpus_dir, console)
+    clips = find_fitting(experiments, [], corpus_dir, console)
     with connected(request.ray_address):
         prepared = prepare(
             experiments, clips, corpus_dir=corpus_dir, store_dir=request.home / "features", console=console

@@ -3,7 +3,7 @@
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from ser.journal import TrialKey
+from ser.journal import SEARCH, TrialKey
 from ser.replay import SweepRecord
 from ser.report.leaderboard import Row, leaderboard
 from ser.tracking.models import find_model
@@ -24,7 +24,7 @@ def register_sweep(runs: Runs, sweep: SweepRecord, *, scope: str) -> dict[str, M
         runs: the sweep's runs; each completed one has its model.
         sweep: what the journal says.
         scope: 'champion' for the best of all only, 'cells' for the best of each cell too, 'all' for a version of
-            every completed trial besides.
+            every completed trial of the search besides.
     """
     rows = leaderboard(sweep)
     if not rows:
@@ -33,7 +33,7 @@ def register_sweep(runs: Runs, sweep: SweepRecord, *, scope: str) -> dict[str, M
     _ensure_model(runs, name, corpus=str(sweep.facts["corpus"]))
     if scope == "all":
         for trial in sweep.trials.values():
-            if trial.outcome == "completed":
+            if trial.outcome == "completed" and trial.stage == SEARCH:
                 _version(runs, name, trial.key)
     targets = {} if scope == CHAMPION else {row.cell: row.key for row in rows}
     if not _leads(runs, name, sweep, rows[0]):

@@ -79,7 +79,8 @@ def store_findings(store: FeatureStore, console: Console) -> Iterator[Finding]:
 def _absent(name: str, place: str) -> Finding:
     if name == "synthetic":
         return fine("corpus", "synthetic: the sweep makes it")
-    return warning("corpus", f"{name}: there is no {place}", remedy="give its folder by --corpus-dir")
+    or_fetch = ", or have the sweep fetch it by --download" if name == "cremad" else ""
+    return warning("corpus", f"{name}: there is no {place}", remedy=f"give its folder by --corpus-dir{or_fetch}")
 
 
 def _is_pointer(clip: Clip) -> bool:
