@@ -57,8 +57,8 @@ def find_table(name: str, corpus_dir: Location) -> str | None:
 def where_to_get(name: str) -> str:
     """One sentence for who misses a table."""
     return (
-        f"{name} is not in or beside the corpus folder: copy it there from CREMA-D's repository "
-        "(https://github.com/CheyneyComputerScience/CREMA-D)"
+        f"{name} is not in or beside the corpus folder: --download fetches it, or copy it there from CREMA-D's "
+        "repository (https://github.com/CheyneyComputerScience/CREMA-D)"
     )
 
 
