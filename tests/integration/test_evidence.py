@@ -88,7 +88,7 @@ def test_baselines_are_measured_once_on_the_clips_of_each_split(finished: Finish
     experiments = plan_from(finished.record.plan).experiments()
     corpus_dir, console = finished.record.facts["corpus_dir"], Console(record=True, width=200)
     with connected(None):
-        clips = find_fitting(experiments, corpus_dir, console)
+        clips = find_fitting(experiments, [], corpus_dir, console)
         store = finished.folder / ".ser" / "features"
         prepared = prepare(experiments, clips, corpus_dir=corpus_dir, store_dir=store, console=console)
         measure_baselines(tmp_path, prepared, SPLITS, console)
