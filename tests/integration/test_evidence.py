@@ -113,4 +113,4 @@ def test_baselines_are_measured_once_on_the_clips_of_each_split(finished: Finish
             (r["clip"], r["speaker"], r["truth"]) for r in offline.values()
         }
         right = [row["truth"] == row["prediction"] for row in rows.values()]
-        assert (np.mean(right) > 0.5) == (name == "mfcc-svm")
+        assert (np.mean(right) > 0.3) == (name == "mfcc-svm")
