@@ -51,14 +51,14 @@ def find_table(name: str, corpus_dir: Location) -> str | None:
     folder = resolved(corpus_dir)
     beside = folder.rpartition("/")[0]
     places = (joined(place, name) for each in (folder, beside) for place in (each, joined(each, "processedResults")))
-    return next((place for place in places if exists(place)), None)
+    return next((place for place in places if _is_there(place)), None)
 
 
 def where_to_get(name: str) -> str:
     """One sentence for who misses a table."""
     return (
-        f"{name} is not in or beside the corpus folder: copy it there from CREMA-D's repository "
-        "(https://github.com/CheyneyComputerScience/CREMA-D)"
+        f"{name} is not in or beside the corpus folder: --download fetches it, or copy it there from CREMA-D's "
+        "repository (https://github.com/CheyneyComputerScience/CREMA-D)"
     )
 
 
@@ -102,6 +102,13 @@ def read_votes(table: Location) -> dict[str, Vote]:
             raise _wrong(table, number, f"each clip once, got {row['FileName']} again")
         votes[row["FileName"]] = Vote(tuple(_EMOTION_OF_LETTER[letter] for letter in letters))
     return votes
+
+
+def _is_there(place: Location) -> bool:
+    try:
+        return exists(place)
+    except OSError:
+        return False  # as storage that only hands out files by their name may say of what it lacks
 
 
 def _rows(table: Location, needed: tuple[str, ...]) -> Iterator[tuple[int, Mapping[str, str]]]:

@@ -45,7 +45,7 @@ def test_the_folder_of_the_clips_in_a_clone_has_its_tables_beside_it(tmp_path: P
 
 
 def test_who_misses_a_table_is_told_where_it_is() -> None:
-    assert where_to_get(VOTES).startswith("summaryTable.csv is not in or beside the corpus folder: copy it there from")
+    assert where_to_get(VOTES).startswith("summaryTable.csv is not in or beside the corpus folder: --download")
 
 
 AT_THE_EDGES = {20: "20-29", 29: "20-29", 30: "30-44", 44: "30-44", 45: "45-59", 59: "45-59", 60: "60+", 74: "60+"}
