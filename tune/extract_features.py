@@ -1,6 +1,7 @@
 """Extract the features of a corpus into the store by Ray tasks, for sweeps to come; what is there stays.
 
-    python tune/extract_features.py --corpus-dir data/cremad
+    python tune/extract_features.py --download
+    python tune/extract_features.py --corpus-dir s3://bucket/cremad
 
 Those of the default settings; a sweep with others extracts its own.
 """
