@@ -73,7 +73,7 @@ def read_bytes(location: Location, *, at_most: int | None = None) -> bytes:
         OSError: it is not there or cannot be read; `strerror` says why.
     """
     if not is_remote(location):
-        with open(location, "rb") as file:  # noqa: PTH123 - half the time of Path.open
+        with open(location, "rb") as file:  # noqa: PTH123 - a location is no Path
             # Asking for more than there is would allocate it.
             return file.read(-1 if at_most is None else min(at_most, os.fstat(file.fileno()).st_size))
     with _storage(os.fspath(location)) as (storage, path):

@@ -4,11 +4,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from other_corpora import NAMES, write_sound
-from test_extract import check_stored
 
+from other_corpora import NAMES, write_sound
 from processes import EXTRACT, run
 from ser.corpora.base import CORPORA
+from test_extract import check_stored
 
 pytestmark = pytest.mark.integration
 

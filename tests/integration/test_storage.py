@@ -12,9 +12,9 @@ from typing import Any
 
 import boto3
 import pytest
-from test_extract import check_stored
 
 from processes import EXTRACT, Finished, free_port, run, running
+from test_extract import check_stored
 
 pytestmark = pytest.mark.integration
 

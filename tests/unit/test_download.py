@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from publisher import TABLES, Publisher, clips_in, pointer_of, published
 
+from publisher import TABLES, Publisher, clips_in, pointer_of, published
 from ser.corpora.base import CorpusError
 from ser.corpora.cremad import SYNTHETIC_MARK, CremaD
 from ser.corpora.download.courier import Patience

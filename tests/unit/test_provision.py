@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from publisher import Publisher, published
 from rich.console import Console
 
+from publisher import Publisher, published
 from ser.corpora.base import CorpusError
 from ser.corpora.download.cremad import Tally
 from ser.distributed import provision
