@@ -30,12 +30,16 @@ PREDICTIONS_FILE = "predictions.csv"
 
 @dataclass(frozen=True)
 class TrialData:
-    """The clips of a sweep in one feature space; clips and digests of their files are in the order of the matrix."""
+    """The clips of a sweep in one feature space; clips and digests of their files are in the order of the matrix.
+
+    `twins` names every two of them that are one take.
+    """
 
     matrix: FeatureMatrix
     clips: tuple[Clip, ...]
     digests: tuple[str, ...]
     emotions: tuple[str, ...]
+    twins: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -68,7 +72,7 @@ class Trial:
         self._data = data
         self._device = device
         digests = {clip.name: digest for clip, digest in zip(data.clips, data.digests, strict=True)}
-        self.partition = partition(data.clips, experiment.split, digests=digests)
+        self.partition = partition(data.clips, experiment.split, digests=digests, twins=data.twins)
         space = experiment.features
         train = np.asarray(self.partition.train)
         self._normalisation = fit_normalisation(data.matrix, train, space.selected_rows)
