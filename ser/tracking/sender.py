@@ -16,6 +16,7 @@ from ser.tracking.models import log_model, remove_unfinished_models
 from ser.tracking.runs import PARENT, Runs
 from ser.trial import PREDICTIONS_FILE
 
+_SPLIT = ("split_digest", "split_manifest")
 _FINALS = ("final_seeds", "final_folds", "final_splits")
 _STATUS = {"completed": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "killed": "KILLED"}
 
@@ -71,7 +72,7 @@ class Sender:
         facts = event.facts
         tags: dict[str, str] = {name: str(facts[name]) for name in ("ser.command", "ser.git_commit") if name in facts}
         tags |= {"ser.split": str(event.plan["split"]), "ser.corpus_digest": str(facts["corpus_digest"])}
-        tags |= {"ser.split_digest": str(facts["split_digest"])}
+        tags |= {f"ser.{name}": str(facts[name]) for name in _SPLIT if name in facts}
         params = {
             name: value
             for name, value in event.plan.items()
@@ -146,8 +147,7 @@ class Sender:
             runs.set_tags(run_id, {"ser.reason": f"its model is gone: {bundle} was removed before it was sent"})
             return
         runs.client.log_artifact(run_id, str(bundle / PREDICTIONS_FILE))
-        if "split_digest" in event.test:
-            runs.set_tags(run_id, {"ser.split_digest": event.test["split_digest"]})
+        runs.set_tags(run_id, {f"ser.{name}": str(event.test[name]) for name in _SPLIT if name in event.test})
         if trial.stage == FINAL:
             return  # evidence, no candidate
         log_model(runs, run_id, name=trial.key.cell, bundle=bundle, experiment=from_flat(trial.asked.values))

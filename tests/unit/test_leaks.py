@@ -14,7 +14,7 @@ from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.features.dataset import fit_normalisation, join
 from ser.splits.base import Partition, Split, SplitError, partition, seen_by_selection, selection_of
-from ser.splits.leaks import check, check_fitted, check_unseen
+from ser.splits.leaks import check, check_fitted, check_predictions, check_unseen
 from ser.splits.parts import Kind
 from ser.trial import Trial, TrialData
 
@@ -126,6 +126,28 @@ def test_what_was_fitted_on_test_clips_is_refused(what: str) -> None:
         SplitError, match=rf"toy leaks: {what} saw 1 test clips \(1004_TAI_ANG_XX\); fit it on training"
     ):
         check_fitted(toy(), FOUR, {"other": (0, 1), what: (2, 3)})
+
+
+def row(clip: str, part: str) -> dict[str, str]:
+    return {"clip": clip, "part": part, "speaker": clip[:4]}
+
+
+@pytest.mark.parametrize(
+    ("split", "rows", "selected", "leak"),
+    [
+        ("assignment", [row("1001_A", "validation"), row("1001_A", "test")], set(), "clip 1001_A is in both"),
+        ("evar", [row("1001_A", "validation"), row("1001_B", "test")], set(), "speaker 1001 is in both"),
+        ("evar", [row("1001_A", "validation"), row("1002_B", "test")], {"1002_B"}, "selection saw test clip 1002_B"),
+        ("assignment", [row("1001_A", "validation"), row("1001_B", "test")], {"1001_A"}, None),
+        ("evar", [row("1001_A", "validation"), row("1002_B", "test")], {"1003_B"}, None),
+    ],
+)
+def test_predictions_of_a_leak_are_not_reported(split: str, rows: list, selected: set, leak: str | None) -> None:
+    if leak is None:
+        check_predictions(split, rows, selected)
+        return
+    with pytest.raises(SplitError, match=f"these predictions leak: {leak}.*; evaluate {split} again"):
+        check_predictions(split, rows, selected)
 
 
 @pytest.fixture
