@@ -99,7 +99,7 @@ class Sender:
         }
         if event.stage == SEARCH:
             tags["ser.split_digest"] = str(facts["split_digest"])
-        name = key.short if event.stage == SEARCH else _final_name(event)
+        name = self._record.trials[key].title
         run_id = runs.open_trial(key, name=name, start_s=event.time_s, tags=tags, params=event.values)
         self._log_dataset(runs, run_id)
 
@@ -198,7 +198,7 @@ class Sender:
             "confusion": confusion,
         }
         runs.client.log_text(run_id, json.dumps(content), "confusion_matrix.json")
-        figure = confusion_figure(confusion, emotions, title=f"{key.short}, {clips}")
+        figure = confusion_figure(confusion, emotions, title=f"{self._record.trials[key].title}, {clips}")
         runs.client.log_figure(run_id, figure, "confusion_matrix.png")
 
     def _title(self) -> str:
@@ -208,9 +208,3 @@ class Sender:
 
 def _joined(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _final_name(event: Asked) -> str:
-    """'vgg16-2d final speaker-5fold-present 2 seed 1'."""
-    values = event.values
-    return f"{event.cell} final {values['split.name']} {values['split.fold']} seed {values['training.seed']}"
