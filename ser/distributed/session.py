@@ -18,6 +18,7 @@ from rich.text import Text
 
 from ser.corpora.base import CORPORA, CorpusError
 from ser.corpora.locations import Location
+from ser.distributed.baselines import compared_splits, measure_baselines
 from ser.distributed.calibration import calibrated
 from ser.distributed.closing import DEFAULT_HOME, FINISHED, STOPPED, conclude
 from ser.distributed.cluster import ClusterError, connected, refuse_remote_drivers, refuse_too_large
@@ -30,7 +31,7 @@ from ser.distributed.provision import provide
 from ser.distributed.sweep import SweepFolder, run
 from ser.distributed.tuning import trial_resources
 from ser.features.store import StoreError
-from ser.journal import Journal, JournalError, Started
+from ser.journal import Closed, Journal, JournalError, Started
 from ser.registry import UnknownNameError, unknown_name
 from ser.replay import SweepRecord, replay
 from ser.space import Value
@@ -138,13 +139,26 @@ def _session(request: Request, console: Console) -> int:
                     refuse_other_clips(before, prepared)
                     if not before.name:
                         plan = calibrated(plan, trial_resources(plan), home=request.home, console=console)
-                    journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
-                    data = share(prepared, plan.experiments())
                     fitting = choose_finals(prepared, finals, console)
-                    run(folder, plan, journal, data, console, finals=fitting, time_budget_s=budget_s)
+                    splits = compared_splits(plan.experiments(), fitting)
+                    measure_baselines(folder.path, prepared, splits, console)
+                    data = share(prepared, plan.experiments())
+                    with _let_go_of(journal):
+                        journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
+                        run(folder, plan, journal, data, console, finals=fitting, time_budget_s=budget_s)
             return conclude(
                 replay(folder.journal), publication, home=request.home, scope=request.register, console=console
             )
+
+
+@contextmanager
+def _let_go_of(journal: Journal) -> Iterator[None]:
+    """However the block ends, the journal says so: a stop may come when the sweep has begun and nothing runs yet."""
+    try:
+        yield
+    finally:
+        if replay(journal.path).closed is None:
+            journal.append(Closed("killed"))
 
 
 def seconds(text: str) -> float:
