@@ -12,7 +12,7 @@ import numpy as np
 from ser.baselines import BASELINES, HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
 from ser.config import from_flat
 from ser.journal import FINAL, SEARCH, Reported, TrialKey, read_events
-from ser.replay import SweepRecord, TrialRecord
+from ser.replay import SweepRecord, TrialRecord, replay
 from ser.report.marks import Mark, marks_of
 from ser.splits.manifests import manifests
 from ser.statistics.comparisons import same_clips
@@ -153,12 +153,11 @@ def read_study(journal: Path, *, n_resamples: int, command: str) -> Study:
     """The study of the sweep at `journal`.
 
     Raises:
-        JournalError: damaged.
+        JournalError: missing or damaged.
     """
-    record = SweepRecord()
+    record = replay(journal)
     reports: dict[TrialKey, list[Reported]] = defaultdict(list)
     for _, event in read_events(journal):
-        record.apply(event)
         if isinstance(event, Reported):
             reports[record.trial(event).key].append(event)
     return Study(journal, record, dict(reports), tuple(_boards(record, journal.parent)), n_resamples, command)

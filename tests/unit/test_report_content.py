@@ -39,7 +39,7 @@ MATRIX = Matrix("confusion", "a<b>", ("anger", "fear"), ((3, 1), (0, 0)))
 MARKS = marks_of(["lenet5-1d", "lenet5-2d", "vgg16-2d", "MFCC + SVM"])
 
 
-def made(*blocks: object) -> Report:
+def made() -> Report:
     forest = Forest("Forest.", (ForestRow("x", MARKS["vgg16-2d"], SHARE),), 0, 1, (0.0, 1.0), (0.2, "chance"))
     picture = Picture(Axis("x", 0, 1), Axis("y", 0, 1)).svg("A picture.")
     gallery = Gallery("Pictures.", (Chart("chart", "A picture.", picture), MATRIX), (("x", MARKS["vgg16-2d"]),))
@@ -69,15 +69,8 @@ def test_the_page_says_everything_needs_nothing_and_runs_nothing() -> None:
     text = page(made())
     assert not re.search(r"(src|href)=\"(?!#|data:)", text)
     assert not re.search(r"<script|@import|url\(", text)
-    for said in (
-        "&lt;title&gt;",
-        "The finding.",
-        "a&lt;b&gt;|c",
-        "37.5 [25.0, 50.0]",
-        "Missing &lt;this&gt;.",
-        "&lt;v&gt;",
-    ):
-        assert said in text
+    said = ("&lt;title&gt;", "The finding.", "a&lt;b&gt;|c", "37.5 [25.0, 50.0]", "Missing &lt;this&gt;.", "&lt;v&gt;")
+    assert [words for words in said if words not in text] == []
     assert "<this>" not in text
 
 
@@ -133,7 +126,7 @@ def test_marks_differ_without_their_colour() -> None:
         (Axis("", 0.31, 0.47, percent=True), ["35", "40", "45"]),
         (Axis("", 0, 40), ["0", "10", "20", "30", "40"]),
         (Axis("", 1500, 2_600_000, log=True), ["10 k", "100 k", "1 M"]),
-        (Axis("", 0.9, 30, log=True), ["1", "3", "10", "30"]),
+        (Axis("", 0.9, 30, log=True), ["1", "2", "5", "10", "20"]),
     ],
 )
 def test_ticks_are_round_and_few(axis: Axis, ticks: list[str]) -> None:

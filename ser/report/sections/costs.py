@@ -14,9 +14,9 @@ from ser.statistics.counts import FIGURES
 _COLUMNS = (
     Column("cell", "network"),
     Column("test_uar", "test UAR %", percent=True),
-    Column("latency_ms", "latency, ms"),
+    Column("latency_ms", "latency, ms"),
     Column("n_parameters", "parameters"),
-    Column("train_seconds", "training, s", digits=0),
+    Column("train_seconds", "training, s", digits=0),
     Column("on_front", "unbeaten in", words=True),
 )
 
