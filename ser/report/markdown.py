@@ -31,7 +31,7 @@ def _section(section: Section) -> Iterable[str]:
 def _block(block: Block) -> Iterable[str]:
     if isinstance(block, Table):
         yield block.caption
-        yield _table([column.title for column in block.columns], block.shown())
+        yield _table([column.title for column in block.visible()], block.shown())
     elif isinstance(block, Matrix):
         yield f"**{block.title}**"
         counts = [[label, *map(str, row)] for label, row in zip(block.labels, block.counts, strict=True)]

@@ -23,7 +23,7 @@ _PROBE = """<script>
 const wide = [...document.querySelectorAll("body *")].filter(
   (part) => part.getBoundingClientRect().right > innerWidth + 1 && !part.closest(".scroll, svg"));
 document.body.dataset.seen = JSON.stringify({
-  width: innerWidth, scroll: document.documentElement.scrollWidth, wide: wide.map((part) => part.outerHTML.slice(0, 90)),
+  width: innerWidth, scroll: document.documentElement.scrollWidth, wide: wide.map((part) => part.outerHTML),
 });
 </script>"""
 
@@ -69,9 +69,8 @@ def test_the_run_of_the_sweep_shows_it(
     finished: FinishedSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(finished.folder)
-    (parent,) = (
-        run for run in runs_of(finished.client, finished.record.name) if run.data.tags["ser.trial"] == "parent"
-    )
+    runs = runs_of(finished.client, finished.record.name)
+    (parent,) = (each for each in runs if each.data.tags["ser.trial"] == "parent")
     description = parent.data.tags["mlflow.note.content"]
     for row in leaderboard(finished.record):
         assert f"| {row.cell} | {100 * row.test_uar:.1f} [" in description
@@ -101,7 +100,5 @@ def test_it_fits_the_window_of_desk_and_phone(made: tuple[Path, Finished], tmp_p
 def test_a_sweep_that_is_not_there_is_refused_in_one_sentence(tmp_path: Path) -> None:
     ended = run(sys.executable, REPORT, "--sweep", "nobody", "--out", tmp_path / "out", folder=tmp_path)
     assert ended.code == 2
-    assert re.fullmatch(
-        r"error: there is no journal at \S+nobody/journal\.jsonl: check the name of the sweep.*\n", ended.stdout
-    )
+    assert re.fullmatch(r"error: there is no journal at \S+nobody/journal\.jsonl: check the name.*\n", ended.stdout)
     assert not (tmp_path / "out").exists()

@@ -4,8 +4,8 @@
     python tests/reference/recompute_report.py .ser/sweeps/NAME --against OUT/tables
 
 Reads the journal's lines and the `predictions.csv` of each completed trial. The trial of the search is the one with the
-highest validation UAR (then the lowest validation loss). UAR is the mean over training seeds of the balanced accuracy of
-all folds together, its interval 500 draws of speakers. With `--against` the tables that `tune/report.py` wrote are
+highest validation UAR (then the lowest validation loss). UAR is the mean over training seeds of the balanced accuracy
+of all folds together, its interval 250 draws of speakers. With `--against` the tables that `tune/report.py` wrote are
 compared with it: it exits with 1 where a figure differs.
 """
 
@@ -23,9 +23,9 @@ FIGURES = {
     "test_accuracy": accuracy_score,
     "test_macro_f1": lambda truth, prediction: f1_score(truth, prediction, average="macro"),
 }
-N_DRAWS = 500
-# Of an interval's width: how far ends of 500 draws scatter.
-TOLERANCE = 0.2
+N_DRAWS = 250
+# Of an interval's width: how far ends of 250 draws scatter.
+TOLERANCE = 0.25
 
 
 def events(journal: Path) -> list[dict]:

@@ -17,8 +17,8 @@ _COLUMNS = (
     Column("n_parameters", "parameters"),
     Column("train_seconds", "training, s", digits=0),
     Column("n_runs", "runs"),
-    Column("stage", "stage", words=True),
-    Column("split", "split", words=True),
+    Column("stage", "stage", filed=True),
+    Column("split", "split", filed=True),
 )
 
 
