@@ -29,7 +29,7 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--sweep", required=True, metavar="NAME", help="a sweep with a completed trial")
     add("--clips", type=int, default=N_CLIPS, metavar="N", help=f"test clips to try; default {N_CLIPS}")
-    add("--corpus-dir", type=Path, help="folder of the corpus; default: the sweep's")
+    add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus; default: the sweep's")
     add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")
     add("--home", type=Path, default=Path(".ser"), help="features, journals and checkpoints; default .ser")
     return parser.parse_args()

@@ -1,10 +1,10 @@
 """The contract of a corpus: what a clip is, and what a scan of a folder gives."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Protocol
 
+from ser.corpora.locations import Location
 from ser.registry import Registry
 from ser.space import Choice, Text, settings
 
@@ -15,10 +15,10 @@ class CorpusError(ValueError):
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording and what its file name says of it."""
+    """One recording, where it lies (a local path or a URL), and what its file name says of it."""
 
     name: str
-    path: Path
+    location: str
     speaker: str
     sentence: str
     emotion: str
@@ -27,10 +27,17 @@ class Clip:
 
 @dataclass(frozen=True)
 class Scan:
-    """What was found in a corpus folder: clips in order of name, and names that do not fit the grammar."""
+    """What was found in a corpus folder.
+
+    Attributes:
+        clips: in order of name.
+        misnamed: names of sound files that do not fit the grammar.
+        left_out: reason -> names of what fits and is no clip all the same.
+    """
 
     clips: tuple[Clip, ...]
     misnamed: tuple[str, ...]
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Corpus(Protocol):
@@ -40,8 +47,8 @@ class Corpus(Protocol):
     n_published_clips: ClassVar[int]
     n_published_speakers: ClassVar[int]
 
-    def scan(self, folder: Path) -> Scan:
-        """Find the clips below `folder`.
+    def scan(self, folder: Location) -> Scan:
+        """Find the clips below `folder`, a local path or a URL.
 
         Raises:
             CorpusError: missing or empty folder, or nothing in it that fits.

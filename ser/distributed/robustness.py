@@ -15,6 +15,7 @@ from rich.table import Table
 from ser.audio import decode
 from ser.bundle import Classifier, load_bundle
 from ser.corpora.base import Clip
+from ser.corpora.locations import Location, read_bytes
 from ser.distributed.cluster import connected
 from ser.distributed.plan import plan_from
 from ser.distributed.preparation import Prepared, find_fitting, prepare, refuse_other_clips
@@ -58,7 +59,7 @@ class Request:
 
     sweep: str
     home: Path
-    corpus_dir: Path | None = None
+    corpus_dir: Location | None = None
     clips: int = N_CLIPS
     ray_address: str | None = None
 
@@ -77,7 +78,7 @@ def run_robustness(request: Request, console: Console) -> None:
     record = replay(folder.journal)
     listeners = listeners_of(record)
     experiments = plan_from(record.plan).experiments()
-    corpus_dir = request.corpus_dir or Path(record.facts["corpus_dir"])
+    corpus_dir = request.corpus_dir or str(record.facts["corpus_dir"])
     clips = find_fitting(experiments, [], corpus_dir, console)
     with connected(request.ray_address):
         prepared = prepare(
@@ -179,7 +180,7 @@ def _listen(listeners: tuple[Listener, ...], batch: Sequence[tuple[Clip, Sequenc
     classifiers = [(listener.key, Classifier(load_bundle(listener.bundle))) for listener in listeners]
     answers = []
     for clip, others in batch:
-        wave, *talkers = (decode(each.path.read_bytes()) for each in (clip, *others))
+        wave, *talkers = (decode(read_bytes(each.location)) for each in (clip, *others))
         for condition in CONDITIONS:
             heard = perturbed(wave, condition, name=clip.name, talkers=talkers)
             features: dict[str, Rows] = {}

@@ -115,10 +115,13 @@ def test_majority_is_the_commonest_class_of_training_and_has_chance_uar() -> Non
 
 
 def test_files_of_different_draws_do_not_meet() -> None:
-    drawn = (Split(), Split(seed=3), Split(name="speaker-5fold", fold=3))
+    drawn = (
+        Split(), Split(seed=3), Split(name="speaker-5fold", fold=3), Split(selection="assignment/0/0")
+    )  # fmt: skip
     names = [baseline_path(Path("s"), "majority", split) for split in drawn]
     assert [str(name) for name in names] == [
         "s/baselines/majority/assignment-0.csv",
         "s/baselines/majority/assignment-0-seed3.csv",
         "s/baselines/majority/speaker-5fold-3.csv",
+        "s/baselines/majority/assignment-0-unseen.csv",
     ]

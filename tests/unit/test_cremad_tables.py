@@ -33,19 +33,19 @@ def test_a_table_is_found_in_the_corpus_folder_and_beside_it(tmp_path: Path, pla
     (tmp_path / "corpus").mkdir()
     assert find_table(VOTES, tmp_path / "corpus") is None
     path = table(tmp_path / place, "")
-    assert find_table(VOTES, tmp_path / "corpus") == path.resolve()
+    assert find_table(VOTES, tmp_path / "corpus") == str(path.resolve())
 
 
 def test_the_folder_of_the_clips_in_a_clone_has_its_tables_beside_it(tmp_path: Path) -> None:
     (tmp_path / "AudioWAV").mkdir()
     votes, actors = table(tmp_path / "processedResults" / VOTES, ""), table(tmp_path / DEMOGRAPHICS, "")
     for folder in (tmp_path, tmp_path / "AudioWAV"):
-        assert find_table(VOTES, folder) == votes.resolve()
-        assert find_table(DEMOGRAPHICS, folder) == actors.resolve()
+        assert find_table(VOTES, folder) == str(votes.resolve())
+        assert find_table(DEMOGRAPHICS, folder) == str(actors.resolve())
 
 
 def test_who_misses_a_table_is_told_where_it_is() -> None:
-    assert where_to_get(VOTES).startswith("summaryTable.csv is not in or beside the corpus folder: copy it there from")
+    assert where_to_get(VOTES).startswith("summaryTable.csv is not in or beside the corpus folder: --download")
 
 
 AT_THE_EDGES = {20: "20-29", 29: "20-29", 30: "30-44", 44: "30-44", 45: "45-59", 59: "45-59", 60: "60+", 74: "60+"}

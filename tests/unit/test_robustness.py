@@ -22,7 +22,7 @@ from ser.robustness import (
 
 
 def clip(name: str) -> Clip:
-    made = parse(name, Path(name))
+    made = parse(name, name)
     assert made is not None
     return made
 
