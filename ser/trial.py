@@ -21,6 +21,7 @@ from ser.metrics import accuracy, macro_f1, unweighted_average_recall
 from ser.predictions import Predicted, write_predictions
 from ser.splits.base import partition
 from ser.splits.leaks import check_fitted
+from ser.splits.manifests import manifests
 from ser.training import Epoch, fit
 from ser.training_state import TrainingState, save_state
 
@@ -30,12 +31,16 @@ PREDICTIONS_FILE = "predictions.csv"
 
 @dataclass(frozen=True)
 class TrialData:
-    """The clips of a sweep in one feature space; clips and digests of their files are in the order of the matrix."""
+    """The clips of a sweep in one feature space; clips and digests of their files are in the order of the matrix.
+
+    `twins` names every two of them that are one take.
+    """
 
     matrix: FeatureMatrix
     clips: tuple[Clip, ...]
     digests: tuple[str, ...]
     emotions: tuple[str, ...]
+    twins: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -68,7 +73,7 @@ class Trial:
         self._data = data
         self._device = device
         digests = {clip.name: digest for clip, digest in zip(data.clips, data.digests, strict=True)}
-        self.partition = partition(data.clips, experiment.split, digests=digests)
+        self.partition = partition(data.clips, experiment.split, digests=digests, twins=data.twins)
         space = experiment.features
         train = np.asarray(self.partition.train)
         self._normalisation = fit_normalisation(data.matrix, train, space.selected_rows)
@@ -102,7 +107,7 @@ class Trial:
 
         Returns:
             The test results, as `test.json` in `folder` holds them: UAR, accuracy, macro-F1, confusion matrix, number
-            of parameters, seconds of training, digest of the split.
+            of parameters, seconds of training, version and digest of the split.
 
         Raises:
             SplitError: the network owes something to test clips.
@@ -121,6 +126,7 @@ class Trial:
             "confusion": test.confusion.tolist(),
             "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
             "train_seconds": self._fit.seconds,
+            "split_manifest": str(manifests()[self.partition.name]),
             "split_digest": self.partition.digest,
         }
         if keep_model:

@@ -2,7 +2,8 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +15,9 @@ from ser.config import from_flat
 from ser.journal import FINAL, SEARCH, Reported, TrialKey, read_events
 from ser.replay import SweepRecord, TrialRecord, replay
 from ser.report.marks import Mark, marks_of
+from ser.splits.leaks import check_predictions
 from ser.splits.manifests import manifests
+from ser.splits.parts import SplitError
 from ser.statistics.comparisons import same_clips
 from ser.statistics.counts import FIGURES, SpeakerCounts
 from ser.statistics.intervals import Interval, interval
@@ -22,6 +25,7 @@ from ser.statistics.predictions import Predictions, PredictionsError, read_predi
 from ser.trial import PREDICTIONS_FILE
 
 BASELINE_TITLES = {MAJORITY: "chance", MFCC_SVM: "MFCC + SVM", HUMAN_VOTE: "listeners' vote"}
+_PARTS = ("validation", "test")
 
 
 @dataclass(frozen=True)
@@ -164,14 +168,15 @@ def read_study(journal: Path, *, n_resamples: int, command: str) -> Study:
 
 
 def _boards(record: SweepRecord, folder: Path) -> list[Board]:
-    best = [record.best_of_cell(cell) for cell in sorted({key.cell for key in record.trials})]
+    chosen = [trial for cell in sorted({key.cell for key in record.trials}) if (trial := record.best_of_cell(cell))]
     groups: dict[tuple[str, str], list[TrialRecord]] = defaultdict(list)
     for trial in record.finals():
         if trial.outcome == "completed":
             groups[FINAL, str(trial.asked.values["split.name"])].append(trial)
-    for chosen in filter(None, best):
-        groups[SEARCH, str(record.plan["split"])].append(chosen)
-    boards = [_board(stage, split, trials, folder) for (stage, split), trials in groups.items()]
+    for trial in chosen:
+        groups[SEARCH, str(record.plan["split"])].append(trial)
+    selected = _selected(chosen)
+    boards = [_board(stage, split, trials, folder, selected) for (stage, split), trials in groups.items()]
     return sorted((board for board in boards if board.networks), key=_weight)
 
 
@@ -180,18 +185,17 @@ def _weight(board: Board) -> tuple[bool, bool, int]:
     return board.stage != FINAL, board.knows_speakers, -board.n_runs
 
 
-def _board(stage: str, split: str, trials: list[TrialRecord], folder: Path) -> Board:
+def _board(stage: str, split: str, trials: list[TrialRecord], folder: Path, selected: frozenset[str]) -> Board:
     runs: dict[str, list[_Run]] = defaultdict(list)
     missing = []
     for trial in trials:
         assert trial.ended is not None
         path = Path(trial.ended.bundle) / PREDICTIONS_FILE
+        seen = selected if stage == FINAL else frozenset()
         try:
-            tested = read_predictions(path, part="test", repeat=int(trial.asked.values["training.seed"]))
-        except PredictionsError as error:
+            runs[trial.key.cell].append(_Run(trial, _tested(trial, path, seen)))
+        except (PredictionsError, SplitError) as error:
             missing.append(f"{trial.key.short}: {error}")
-        else:
-            runs[trial.key.cell].append(_Run(trial, tested))
     lines = [
         Line(cell, tuple(run.trial for run in listed), together([run.tested for run in listed]))
         for cell, listed in runs.items()
@@ -201,6 +205,29 @@ def _board(stage: str, split: str, trials: list[TrialRecord], folder: Path) -> B
     most = max(runs.values(), key=len, default=[])
     baselines = filter(None, (_baseline(name, most, folder) for name in BASELINES))
     return Board(stage, split, networks, tuple(baselines), tuple(missing))
+
+
+def _tested(trial: TrialRecord, path: Path, selected: frozenset[str]) -> Predictions:
+    """The predictions of its test clips, unless a leak made them worthless."""
+    values = trial.asked.values
+    parts = {part: read_predictions(path, part=part, repeat=int(values["training.seed"])) for part in _PARTS}
+    rows = [
+        {"clip": str(clip), "part": part, "speaker": str(speaker)}
+        for part, read in parts.items()
+        for clip, speaker in zip(read.clips, read.speakers, strict=True)
+    ]
+    check_predictions(str(values["split.name"]), rows, selected)
+    return parts["test"]
+
+
+def _selected(trials: Iterable[TrialRecord]) -> frozenset[str]:
+    """Names of the validation clips by which the search chose."""
+    names: set[str] = set()
+    for trial in trials:
+        path = Path(trial.ended.bundle if trial.ended else "") / PREDICTIONS_FILE
+        with suppress(PredictionsError):
+            names.update(map(str, read_predictions(path, part="validation").clips))
+    return frozenset(names)
 
 
 def _baseline(name: str, runs: list[_Run], folder: Path) -> Line | None:
