@@ -47,7 +47,7 @@ def clips_in(corpus_dir: Path) -> tuple[Clip, ...]:
         for at, code in enumerate(codes)
     ]
     return tuple(
-        Clip(name, corpus_dir / f"{name}.wav", name[:4], name[5:8], EMOTION_OF_CODE[name[9:12]], name[13:])
+        Clip(name, str(corpus_dir / f"{name}.wav"), name[:4], name[5:8], EMOTION_OF_CODE[name[9:12]], name[13:])
         for name in names
     )
 
@@ -58,7 +58,7 @@ def evaluated_sweep(folder: Path, *, finals: bool = True, baselines: bool = True
     sweep.corpus_dir.mkdir()
     clips = clips_in(sweep.corpus_dir)
     for clip in clips:
-        clip.path.touch()
+        Path(clip.location).touch()
     with closing(Journal(sweep.journal)) as journal:
         journal.append(Started("made-up", plan(), facts(sweep, clips)))
         for cell in CELLS:

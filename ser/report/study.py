@@ -193,9 +193,11 @@ def _board(stage: str, split: str, trials: list[TrialRecord], folder: Path, sele
         path = Path(trial.ended.bundle) / PREDICTIONS_FILE
         seen = selected if stage == FINAL else frozenset()
         try:
-            runs[trial.key.cell].append(_Run(trial, _tested(trial, path, seen)))
+            tested = _tested(trial, path, seen)
         except (PredictionsError, SplitError) as error:
             missing.append(f"{trial.key.short}: {error}")
+        else:
+            runs[trial.key.cell].append(_Run(trial, tested))
     lines = [
         Line(cell, tuple(run.trial for run in listed), together([run.tested for run in listed]))
         for cell, listed in runs.items()

@@ -41,14 +41,14 @@ def test_it_finds_the_figures_of_the_report(sweep: Evaluated, tables: Path) -> N
     assert len([line for line in done.stdout.splitlines() if any(cell in line for cell in CELLS)]) == 3 * len(CELLS)
 
 
-def test_it_finds_a_figure_that_was_changed(sweep: Evaluated, tables: Path, tmp_path: Path) -> None:
-    for path in tables.glob("leaderboard*.csv"):
-        (tmp_path / path.name).write_text(path.read_text())
-    board = tmp_path / "leaderboard.csv"
+def test_it_finds_a_figure_that_was_changed(tmp_path: Path) -> None:
+    sweep = evaluated_sweep(tmp_path, finals=False, baselines=False)
+    write_report(build_report(sweep.journal, command="c"), tmp_path)
+    board = tmp_path / "tables" / "leaderboard.csv"
     header, first, *others = board.read_text().splitlines()
     changed = first.split(",")
     changed[header.split(",").index("test_uar")] = "0.9"
     board.write_text("\n".join([header, ",".join(changed), *others]))
-    done = recompute(sweep, tmp_path)
+    done = recompute(sweep, tmp_path / "tables")
     assert done.returncode == 1
     assert f"leaderboard.csv, {changed[0]}: test_uar is" in done.stdout

@@ -103,6 +103,21 @@ def test_a_network_that_lacks_a_fold_is_not_compared(tmp_path: Path) -> None:
     assert {row[0] for row in table(report, "leaderboard").rows} >= set(CELLS)
 
 
+def test_predictions_that_leak_are_not_reported(tmp_path: Path) -> None:
+    made = evaluated_sweep(tmp_path, baselines=False)
+    chosen = made.folder / "trials" / "sercnn-2d-3" / "predictions.csv"
+    header, *tested = chosen.read_text().splitlines()
+    spoken = next(line for line in tested if line.startswith("1001"))
+    chosen.write_text(
+        "\n".join([header, *(line for line in tested if line != spoken), spoken.replace(",test,", ",validation,")])
+    )
+    report = build_report(made.journal, command="c", n_resamples=100)
+    said = notes(section(report, "leaderboard"))
+    clip = spoken.split(",")[0]
+    for cell in CELLS:
+        assert f"{cell} 009: these predictions leak: selection saw test clip {clip}" in said
+
+
 def test_known_and_new_voices_stand_side_by_side(report: Report) -> None:
     rows = table(report, "sides").rows
     assert [row[0] for row in rows] == list(reversed(CELLS))

@@ -1,7 +1,5 @@
 """Slices: for whom, and on what, the networks do better or worse."""
 
-from pathlib import Path
-
 import numpy as np
 
 from ser.report.content import Block, Column, Note, Section, Table, Value
@@ -15,7 +13,7 @@ _MOST_OPEN = 6
 def section(study: Study) -> Section:
     """Test UAR by intensity, sentence, sex and age, each group by itself."""
     board, facts = study.boards[0], study.record.facts
-    by_clip = slicings_by_clip(str(facts["corpus"]), Path(facts["corpus_dir"]))
+    by_clip = slicings_by_clip(str(facts["corpus"]), str(facts["corpus_dir"]))
     by_speaker = slicings_by_speaker(study.folder)
     blocks: list[Block] = []
     spans: dict[str, float] = {}
