@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import sys
+from html import escape, unescape
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ REPORT = REPOSITORY / "tune" / "report.py"
 _PROBE = """<script>
 const wide = [...document.querySelectorAll("body *")].filter(
   (part) => part.getBoundingClientRect().right > innerWidth + 1 && !part.closest(".scroll, svg"));
-document.body.dataset.seen = JSON.stringify({
+parent.document.body.dataset.seen = JSON.stringify({
   width: innerWidth, scroll: document.documentElement.scrollWidth, wide: wide.map((part) => part.outerHTML),
 });
 </script>"""
@@ -50,7 +51,9 @@ def test_the_command_writes_page_markdown_and_tables(finished: FinishedSweep, ma
 
 
 def test_the_table_holds_the_figures_of_the_predictions(finished: FinishedSweep, made: tuple[Path, Finished]) -> None:
-    rows = {row["cell"]: row for row in csv.DictReader((made[0] / "tables" / "leaderboard.csv").open())}
+    rows = {
+        row["cell"]: row for row in csv.DictReader((made[0] / "tables" / "leaderboard.csv").read_text().splitlines())
+    }
     board = leaderboard(finished.record)
     assert {row.cell for row in board} <= rows.keys()
     for row in board:
@@ -84,16 +87,20 @@ def test_the_run_of_the_sweep_shows_it(
 def test_it_fits_the_window_of_desk_and_phone(made: tuple[Path, Finished], tmp_path: Path, width: int) -> None:
     if BROWSER is None:
         pytest.skip("no Chromium on this machine")
-    probed = tmp_path / "report.html"
-    probed.write_text((made[0] / "report.html").read_text().replace("</body>", f"{_PROBE}</body>"))
+    # In a frame, because a window of a browser without a screen is at least 500 pixels wide.
+    probed = (made[0] / "report.html").read_text().replace("</body>", f"{_PROBE}</body>")
+    framed = tmp_path / "framed.html"
+    style = f"width: {width}px; height: 3000px; border: 0"
+    framed.write_text(f'<body style="margin: 0"><iframe style="{style}" srcdoc="{escape(probed)}"></iframe></body>')
     picture = tmp_path / "report.png"
-    page = look_at(probed.as_uri(), profile=tmp_path, picture=picture, width=width, height=3000)
+    page = look_at(framed.as_uri(), profile=tmp_path, picture=picture, width=1300, height=3000)
     assert page.console == []
     match = re.search(r'data-seen="([^"]*)"', page.text)
     assert match is not None
-    seen = json.loads(match.group(1).replace("&quot;", '"'))
+    seen = json.loads(unescape(match.group(1)))
     assert seen["wide"] == []
-    assert seen["width"] == seen["scroll"] == width
+    assert seen["width"] == width
+    assert seen["scroll"] <= width
     assert picture.stat().st_size > 50_000
 
 

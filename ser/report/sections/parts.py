@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from ser.report.boards import Board, Line
 from ser.report.content import Block, Column, Note, Section, Table, Value
 from ser.report.slices import Slicing, slicings_by_clip, slicings_by_speaker
-from ser.report.study import Board, Line, Study
+from ser.report.study import Study
 from ser.statistics.counts import FIGURES
 
 _MOST_OPEN = 6

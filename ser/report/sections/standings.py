@@ -2,8 +2,9 @@
 
 import math
 
+from ser.report.boards import Board, Line, n_parameters, train_seconds, validation_uar
 from ser.report.content import Block, Column, Forest, ForestRow, Note, Section, Table, Value
-from ser.report.study import Board, Line, Study, n_parameters, train_seconds, validation_uar
+from ser.report.study import Study
 from ser.statistics.counts import FIGURES
 from ser.statistics.intervals import Interval
 
