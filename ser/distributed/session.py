@@ -1,6 +1,7 @@
 """What `tune/run_sweep.py` does: from its arguments to the final table, with every refusal in one sentence."""
 
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,7 @@ from ser.splits.base import SplitError, split_names
 from ser.tracking.publication import Publication, TrackerError
 
 REFUSED = 2
+_VERSIONS = ("torch", "numpy", "scikit-learn", "ray", "optuna", "mlflow")
 _REFUSALS = (
     PlanError, CorpusError, SplitError, StoreError, JournalError, ClusterError, TrackerError, UnknownNameError,
 )  # fmt: skip
@@ -124,6 +127,7 @@ def _session(request: Request, console: Console) -> int:
                     "sweep_id": sweep_id,
                     "ser.command": request.command,
                     "ser.git_commit": _commit(),
+                    "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
                     DRIVER: str(this_driver()),
                     "tracking_uri": publication.uri,
                 }
