@@ -141,15 +141,14 @@ def _session(request: Request, console: Console) -> int:
                         console=console,
                     )
                     refuse_other_clips(before, prepared)
+                    finals = choose_finals(prepared, finals, console)
                     if not before.name:
                         plan = calibrated(plan, trial_resources(plan), home=request.home, console=console)
-                    fitting = choose_finals(prepared, finals, console)
-                    splits = compared_splits(plan.experiments(), fitting)
-                    measure_baselines(folder.path, prepared, splits, console)
+                    measure_baselines(folder.path, prepared, compared_splits(plan.experiments(), finals), console)
                     data = share(prepared, plan.experiments())
                     with _let_go_of(journal):
                         journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
-                        run(folder, plan, journal, data, console, finals=fitting, time_budget_s=budget_s)
+                        run(folder, plan, journal, data, console, finals=finals, time_budget_s=budget_s)
             return conclude(
                 replay(folder.journal), publication, home=request.home, scope=request.register, console=console
             )
