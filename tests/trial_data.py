@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.audio import decode, facts
+from ser.audio import decode, digest_of, facts
 from ser.config import Experiment
 from ser.corpora.base import CORPORA
 from ser.corpora.faults import known_faults
@@ -22,7 +22,7 @@ def trial_data(experiment: Experiment, corpus_dir: Path) -> TrialData:
     audio = {clip.name: clip.path.read_bytes() for clip in clips}
     waves = {name: decode(data) for name, data in audio.items()}
     if experiment.corpus.known_faults == "drop":
-        faulty = known_faults(clips, {name: facts(audio[name], wave) for name, wave in waves.items()})
+        faulty = known_faults(clips, {name: facts(wave, digest=digest_of(audio[name])) for name, wave in waves.items()})
         clips = tuple(clip for clip in clips if clip.name not in faulty)
     pipeline, space = Pipeline(), f"{experiment.cell.dimensions}d"
     digests = {clip.name: hashlib.sha256(audio[clip.name]).hexdigest() for clip in clips}

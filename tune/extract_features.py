@@ -2,7 +2,8 @@
 
     python tune/extract_features.py --corpus-dir data/cremad
 
-Those of the default settings; a sweep with others extracts its own.
+Those of the default settings; a sweep with others extracts its own. --prune removes those that neither these settings
+nor those of a sweep in --home name.
 """
 
 import argparse
@@ -13,8 +14,11 @@ from rich.console import Console
 
 from ser.corpora.base import CorpusChoice, CorpusError
 from ser.corpora.synthetic import make_synthetic
+from ser.distributed.closing import DEFAULT_HOME
 from ser.distributed.cluster import ClusterError, connected
-from ser.distributed.preparation import extract_all, find_clips
+from ser.distributed.preparation import extract_all, find_clips, quarantine_of
+from ser.distributed.pruning import prune
+from ser.distributed.quarantine import MAX_BAD_PERCENT, percent
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore, StoreError
 from ser.registry import UnknownNameError
@@ -28,7 +32,16 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--corpus", default="cremad", help="cremad (default) or synthetic")
     add("--corpus-dir", type=Path, help="folder of the corpus; default data/<corpus>; synthetic is made there")
-    add("--store", type=Path, default=Path(".ser/features"), help="default .ser/features, where sweeps look")
+    add("--home", type=Path, default=DEFAULT_HOME, help="of sweeps: features and journals; default .ser")
+    add("--store", type=Path, help="default features in --home, where sweeps look")
+    add(
+        "--max-bad",
+        type=percent,
+        default=MAX_BAD_PERCENT,
+        metavar="PERCENT",
+        help="stop if more of the clips cannot be used; default 1",
+    )
+    add("--prune", action="store_true", help="then remove the entries that no settings in use name")
     add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")
     return parser.parse_args()
 
@@ -38,9 +51,14 @@ def main(request: argparse.Namespace, console: Console) -> None:
     folder = request.corpus_dir or Path("data") / request.corpus
     if request.corpus == "synthetic" and not folder.exists():
         make_synthetic(folder)
-    clips = find_clips(CorpusChoice(name=request.corpus), folder, console)
+    choice, pipeline = CorpusChoice(name=request.corpus), Pipeline()
+    store = FeatureStore((request.store or request.home / "features").resolve())
+    clips = find_clips(choice, folder, console)
     with connected(request.ray_address):
-        extract_all(clips, FeatureStore(request.store.resolve()), Pipeline(), console)
+        quarantine = quarantine_of(choice, store, request.max_bad)
+        extract_all(clips, store, pipeline, console, quarantine=quarantine)
+    if request.prune:
+        prune(store, request.home, pipeline, console)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from ser.distributed.driver import DRIVER, this_driver
 from ser.distributed.dry_run import show_plan
 from ser.distributed.plan import Plan, PlanError, cell_names, plan_from, read_plan, with_settings
 from ser.distributed.preparation import corpus_facts, find_fitting, prepare, refuse_other_clips, share
+from ser.distributed.quarantine import MAX_BAD_PERCENT
 from ser.distributed.sweep import SweepFolder, run
 from ser.distributed.tuning import trial_resources
 from ser.features.store import StoreError
@@ -62,6 +63,7 @@ class Request:
     register: str = "cells"
     tracking_uri: str | None = None
     ray_address: str | None = None
+    max_bad: float = MAX_BAD_PERCENT
     home: Path = DEFAULT_HOME
     dry_run: bool = False
     settings: Sequence[str] = ()
@@ -126,6 +128,7 @@ def _session(request: Request, console: Console) -> int:
                         clips,
                         corpus_dir=corpus_dir,
                         store_dir=request.home / "features",
+                        max_bad=request.max_bad,
                         console=console,
                     )
                     refuse_other_clips(before, prepared)

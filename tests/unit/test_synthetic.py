@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.audio import decode, facts
+from ser.audio import decode, digest_of
 from ser.corpora.base import CorpusError, describe
 from ser.corpora.synthetic import Synthetic, make_synthetic
 from ser.corpora.voices import MANNERS
@@ -17,7 +17,7 @@ from ser.splits.base import Split, partition
 
 def digests(folder: Path) -> dict[str, str]:
     clips = Synthetic().scan(folder).clips
-    return {clip.name: facts(clip.path.read_bytes(), decode(clip.path.read_bytes())).digest for clip in clips}
+    return {clip.name: digest_of(clip.path.read_bytes()) for clip in clips}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,106 @@
+"""Whether a hundred thousand clips cost the driver no more memory than the first, and as much time each.
+
+    OMP_NUM_THREADS=1 python -m pytest tests/benchmarks/bench_extraction_scale.py -m benchmark -s
+
+SER_SCALE_CLIPS sets another number. The clips are the real ones with the lowest bit of some samples turned over, so that
+none is like another; they and the store take 160 kB each in the folder for temporary files, and go afterwards.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ser.corpora.base import CORPORA, Clip
+from ser.distributed.cluster import connected
+from ser.distributed.extraction import extract
+from ser.features.pipeline import Pipeline
+from ser.features.store import FeatureStore
+
+N_CLIPS = int(os.environ.get("SER_SCALE_CLIPS", "100000"))
+N_TURNED = 1000
+HEADER_BYTES = 44
+MEBIBYTE = 2**20
+
+
+def turned_over(source: Path, target: Path, seed: int) -> None:
+    """A clip that differs from `source` by the lowest bit of some samples."""
+    content = np.fromfile(source, np.uint8)
+    low_bytes = content[HEADER_BYTES::2]
+    low_bytes[np.random.default_rng(seed).integers(0, len(low_bytes), N_TURNED)] ^= 1
+    content.tofile(target)
+
+
+def make(clips: list[Clip], folder: Path, variants: range) -> None:
+    for variant in variants:
+        for clip in clips:
+            turned_over(clip.path, folder / f"{clip.name}-{variant:03d}.wav", variant)
+
+
+def many_clips(clips: list[Clip], folder: Path) -> Iterator[Clip]:
+    for variant in range(-(-N_CLIPS // len(clips))):
+        for clip in clips:
+            name = f"{clip.name}-{variant:03d}"
+            yield Clip(name, folder / f"{name}.wav", clip.speaker, clip.sentence, clip.emotion, clip.intensity)
+
+
+def resident_bytes() -> int:
+    """Memory of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def by_tenths(n_clips: int) -> Callable[[int, int], None]:
+    """Prints memory and speed at the end of each tenth."""
+    last, tenth = (0, time.monotonic(), time.process_time()), 1
+
+    def tell(done: int, n_unusable: int) -> None:
+        nonlocal last, tenth
+        assert not n_unusable
+        if done < tenth * n_clips // 10:
+            return
+        before, started, cpu_s = last
+        last = done, time.monotonic(), time.process_time()
+        per_s = (done - before) / (last[1] - started)
+        driver_us = 1e6 * (last[2] - cpu_s) / (done - before)
+        memory = resident_bytes() / MEBIBYTE
+        load = os.getloadavg()[0]
+        print(
+            f"{done:>8,} clips: driver {memory:6.0f} MiB, {per_s:6.0f} clips/s, {driver_us:4.0f} us of the driver each, "
+            f"load {load:.1f}",
+            flush=True,
+        )
+        tenth += 1
+
+    return tell
+
+
+@pytest.mark.benchmark
+def test_print_memory_and_speed_by_tenths(shared_dir: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="ser-scale-") as name:
+        folder = Path(name)
+        unpack = [sys.executable, shared_dir / "cremad" / "unpack", folder / "real"]
+        subprocess.run(unpack, check=True, stdout=subprocess.DEVNULL)
+        real = list(CORPORA["cremad"]().scan(folder / "real").clips)
+        sounds = folder / "sounds"
+        sounds.mkdir()
+        n_variants = -(-N_CLIPS // len(real))
+        with ProcessPoolExecutor(2) as pool:
+            for making in [pool.submit(make, real, sounds, range(n, n_variants, 2)) for n in (0, 1)]:
+                making.result()
+        clips = list(many_clips(real, sounds))[:N_CLIPS]
+        store = FeatureStore(folder / "store")
+        print(f"\n{len(clips):,} clips are made; driver {resident_bytes() / MEBIBYTE:.0f} MiB", flush=True)
+        with connected(None):
+            for what in ("computed", "were there"):
+                tell = by_tenths(len(clips))
+                started = time.monotonic()
+                found = extract(clips, store=store, pipeline=Pipeline(), whole=False, most_unusable=0, progress=tell)
+                print(f"{found.n_computed:,} computed ({what}) in {time.monotonic() - started:.0f} s", flush=True)
+                assert found.n_clips == len(clips)
