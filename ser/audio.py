@@ -152,7 +152,6 @@ def _mono(sound: soundfile.SoundFile) -> Wave:
     # file ends before its header says, it repeats old samples.
     blocks = [np.empty(0, np.float32)]
     while len(block := sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-        if sound.channels > 1:
-            block = block.mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
-        blocks.append(block[:, 0])
+        mono = block.mean(axis=1, dtype=np.float64) if sound.channels > 1 else block[:, 0]
+        blocks.append(mono.astype(np.float32, copy=False))
     return np.concatenate(blocks)

@@ -14,7 +14,6 @@ from rich.console import Console
 
 from ser.corpora.base import CorpusChoice, CorpusError
 from ser.corpora.synthetic import make_synthetic
-from ser.distributed.closing import DEFAULT_HOME
 from ser.distributed.cluster import ClusterError, connected
 from ser.distributed.preparation import extract_all, find_clips, quarantine_of
 from ser.distributed.pruning import prune
@@ -32,7 +31,7 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--corpus", default="cremad", help="cremad (default) or synthetic")
     add("--corpus-dir", type=Path, help="folder of the corpus; default data/<corpus>; synthetic is made there")
-    add("--home", type=Path, default=DEFAULT_HOME, help="of sweeps: features and journals; default .ser")
+    add("--home", type=Path, default=Path(".ser"), help="of sweeps: features and journals; default .ser")
     add("--store", type=Path, help="default features in --home, where sweeps look")
     add(
         "--max-bad",

@@ -2,8 +2,8 @@
 
     OMP_NUM_THREADS=1 python -m pytest tests/benchmarks/bench_extraction_scale.py -m benchmark -s
 
-SER_SCALE_CLIPS sets another number. The clips are the real ones with the lowest bit of some samples turned over, so that
-none is like another; they and the store take 160 kB each in the folder for temporary files, and go afterwards.
+SER_SCALE_CLIPS sets another number. The clips are the real ones with the lowest bit of some samples turned over, so
+that none is like another; they and the store take 160 kB each in the folder for temporary files, and go afterwards.
 """
 
 import os
@@ -69,13 +69,8 @@ def by_tenths(n_clips: int) -> Callable[[int, int], None]:
         last = done, time.monotonic(), time.process_time()
         per_s = (done - before) / (last[1] - started)
         driver_us = 1e6 * (last[2] - cpu_s) / (done - before)
-        memory = resident_bytes() / MEBIBYTE
-        load = os.getloadavg()[0]
-        print(
-            f"{done:>8,} clips: driver {memory:6.0f} MiB, {per_s:6.0f} clips/s, {driver_us:4.0f} us of the driver each, "
-            f"load {load:.1f}",
-            flush=True,
-        )
+        memory = f"driver {resident_bytes() / MEBIBYTE:4.0f} MiB and {driver_us:3.0f} us a clip"
+        print(f"{done:>8,} clips: {memory}, {per_s:6,.0f} clips/s, load {os.getloadavg()[0]:.1f}", flush=True)
         tenth += 1
 
     return tell
