@@ -111,8 +111,9 @@ class FeatureStore:
             raise explained(error, self.root) from error
 
     def unused_s(self, pipeline_digest: str) -> float:
-        """Seconds since a command needed the entries of this pipeline."""
-        return _age_s(self.root / pipeline_digest / _USED)
+        """Seconds since a command needed the entries of this pipeline; infinite where none ever said so."""
+        mark = self.root / pipeline_digest / _USED
+        return _age_s(mark) if mark.exists() else float("inf")
 
     def remove(self, pipeline_digest: str) -> None:
         """Remove all entries of a pipeline: they go at once, then their files one by one.
