@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import safe_open
@@ -49,9 +50,9 @@ def decoded(path: Path) -> Entry:
     with safe_open(path, framework="numpy") as file:
         metadata = file.metadata()
         features: dict[str, Rows] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    about = _about(metadata)
     if metadata["checksum"] != _checksum(metadata["about"], features):
-        raise ValueError("damaged")
-    about = json.loads(metadata["about"])
+        raise ValueError("its features are damaged")
     for name, (other, first, n_rows) in about["places"].items():
         features[name] = features[other][:, first : first + n_rows].copy()
     return Entry(AudioFacts(**about["facts"]), features)
@@ -68,11 +69,17 @@ def facts_of(path: Path) -> AudioFacts:
         n_bytes = os.fstat(file.fileno()).st_size
     end = 8 + int.from_bytes(start[:8], "little")
     header = json.loads(start[8:end])
-    metadata = header.pop("__metadata__")
-    features_end = max(tensor["data_offsets"][1] for tensor in header.values())
-    if n_bytes != end + features_end or metadata["about_checksum"] != _checksum(metadata["about"], {}):
-        raise ValueError("damaged")
-    return AudioFacts(**json.loads(metadata["about"])["facts"])
+    about = _about(header.pop("__metadata__"))
+    if n_bytes != end + max(tensor["data_offsets"][1] for tensor in header.values()):
+        raise ValueError("it is cut off")
+    return AudioFacts(**about["facts"])
+
+
+def _about(metadata: Mapping[str, str]) -> dict[str, Any]:
+    if metadata["about_checksum"] != _checksum(metadata["about"], {}):
+        raise ValueError("its facts are damaged")
+    about: dict[str, Any] = json.loads(metadata["about"])
+    return about
 
 
 def _checksum(about: str, features: Mapping[str, Rows]) -> str:

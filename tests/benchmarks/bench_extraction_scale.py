@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ray_parts import ray_workers
 from ser.corpora.base import CORPORA, Clip
 from ser.distributed.cluster import connected
 from ser.distributed.extraction import extract
@@ -56,22 +57,32 @@ def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def seconds_now() -> tuple[float, float, float]:
+    """Of the clock, and of cores that the driver and its workers have had, whatever else the machine does."""
+    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in ray_workers(os.getpid())]
+    ticks = sum(int(user) + int(system) for user, system in (stat[11:13] for stat in stats))
+    return time.monotonic(), time.process_time(), ticks / os.sysconf("SC_CLK_TCK")
+
+
 def by_tenths(n_clips: int) -> Callable[[int, int], None]:
     """Prints memory and speed at the end of each tenth."""
-    last, tenth = (0, time.monotonic(), time.process_time()), 1
+    last, tenth = np.array([0, *seconds_now()]), 1
 
     def tell(done: int, n_unusable: int) -> None:
         nonlocal last, tenth
         assert not n_unusable
         if done < tenth * n_clips // 10:
             return
-        before, started, cpu_s = last
-        last = done, time.monotonic(), time.process_time()
-        per_s = (done - before) / (last[1] - started)
-        driver_us = 1e6 * (last[2] - cpu_s) / (done - before)
-        memory = f"driver {resident_bytes() / MEBIBYTE:4.0f} MiB and {driver_us:3.0f} us a clip"
-        print(f"{done:>8,} clips: {memory}, {per_s:6,.0f} clips/s, load {os.getloadavg()[0]:.1f}", flush=True)
-        tenth += 1
+        now = np.array([done, *seconds_now()])
+        n_done, gone_s, driver_s, workers_s = now - last
+        line = (
+            f"{done:>8,} clips: driver {resident_bytes() / MEBIBYTE:4.0f} MiB, {n_done / gone_s:6,.0f} clips/s; a clip"
+        )
+        cores = (
+            f"cost the driver {1e6 * driver_s / n_done:3.0f} us of a core, the workers {1e6 * workers_s / n_done:5.0f}"
+        )
+        print(f"{line} {cores}; load {os.getloadavg()[0]:.1f}", flush=True)
+        last, tenth = now, tenth + 1
 
     return tell
 

@@ -24,6 +24,11 @@ def trial_workers(pid: int) -> list[int]:
     return _below(pid, lambda title: title.startswith("ray::ImplicitFunc"))
 
 
+def ray_workers(pid: int) -> list[int]:
+    """The processes that run tasks below the process `pid`, at work or not."""
+    return _below(pid, lambda title: title.startswith("ray::"))
+
+
 def raylets(pid: int) -> list[int]:
     return _below(pid, lambda title: title.split("\0")[0].endswith("/raylet"))
 

@@ -62,8 +62,6 @@ def test_computes_each_clip_once_and_one_that_changed_again(tmp_path: Path, some
     assert "40 of 7,442 clips" in first.stdout
     assert ": 40 computed, 0 were there" in first.stdout
     check_stored(some_clips, tmp_path / "store")
-    bare = extract(tmp_path, some_clips, "--max-bad", "101")
-    assert (bare.code, "must be a number of percent in [0, 100], got '101'" in bare.stderr) == (2, True)
     changed = sorted(some_clips.iterdir())[7]
     samples, rate = soundfile.read(changed)
     soundfile.write(changed, samples[::-1], rate)
@@ -113,7 +111,7 @@ def test_sound_of_every_kind_is_used_or_listed_with_its_reason(tmp_path: Path, s
         as_wav(samples, kind="FLAC")[:9000]: "cannot be read as sound",
         as_wav(samples[:0]): "holds no samples",
         as_wav(broken, subtype="FLOAT"): "not finite (NaN or Inf)",
-        as_wav(broken * np.inf, subtype="FLOAT"): "not finite (NaN or Inf)",
+        as_wav(np.full(16_000, np.inf, np.float32), subtype="FLOAT"): "not finite (NaN or Inf)",
         as_wav(samples * 1e18, subtype="FLOAT"): "times full scale, at most 100 times is taken",
         as_wav(np.zeros(8_000 * 7200, np.uint8), 8_000, subtype="PCM_U8"): "lasts 7200.0 s, at most 60 s",
     }
@@ -146,9 +144,6 @@ def test_sound_of_every_kind_is_used_or_listed_with_its_reason(tmp_path: Path, s
         if path.stem in expected:
             path.unlink()
     check_stored(some_clips, tmp_path / "store")
-    mended = extract(tmp_path, some_clips)
-    assert (mended.code, ": 0 computed, 28 were there" in mended.stdout) == (0, True), mended.seen
-    assert not (tmp_path / "quarantine-cremad.csv").exists()
 
 
 def test_too_many_bad_clips_stop_the_work_with_the_list(tmp_path: Path, some_clips: Path) -> None:
