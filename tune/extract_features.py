@@ -13,9 +13,10 @@ from pathlib import Path
 from rich.console import Console
 
 from ser.corpora.base import CorpusChoice, CorpusError
-from ser.corpora.synthetic import make_synthetic
+from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.cluster import ClusterError, connected
 from ser.distributed.preparation import extract_all, find_clips, quarantine_of
+from ser.distributed.provision import provide
 from ser.distributed.pruning import prune
 from ser.distributed.quarantine import MAX_BAD_PERCENT, percent
 from ser.features.pipeline import Pipeline
@@ -29,8 +30,10 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--corpus", default="cremad", help="cremad (default) or synthetic")
-    add("--corpus-dir", type=Path, help="folder of the corpus; default data/<corpus>; synthetic is made there")
+    add("--corpus", default="cremad", help="cremad (default), ravdess, savee, tess or synthetic")
+    add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus (s3://, http://); default data/<corpus>")
+    add("--download", dest="download_from", action="store_const", const=OFFICIAL, help="fetch CREMA-D first; goes on")
+    add("--download-from", metavar="POINTERS,MEDIA", help="as --download, from the repository at other addresses")
     add("--home", type=Path, default=Path(".ser"), help="of sweeps: features and journals; default .ser")
     add("--store", type=Path, help="default features in --home, where sweeps look")
     add(
@@ -47,9 +50,8 @@ def arguments() -> argparse.Namespace:
 
 def main(request: argparse.Namespace, console: Console) -> None:
     """Find the clips, then extract."""
-    folder = request.corpus_dir or Path("data") / request.corpus
-    if request.corpus == "synthetic" and not folder.exists():
-        make_synthetic(folder)
+    folder = request.corpus_dir or f"data/{request.corpus}"
+    provide(request.corpus, folder, download_from=request.download_from, console=console)
     choice, pipeline = CorpusChoice(name=request.corpus), Pipeline()
     store = FeatureStore((request.store or request.home / "features").resolve())
     clips = find_clips(choice, folder, console)
@@ -68,5 +70,5 @@ if __name__ == "__main__":
         console.print(f"error: {error}", markup=False)
         sys.exit(REFUSED)
     except KeyboardInterrupt:
-        console.print("Stopped. What was extracted is kept.")
+        console.print("Stopped. What was fetched and extracted is kept.")
         sys.exit(STOPPED)

@@ -11,6 +11,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.plan import SEARCHES
 from ser.distributed.quarantine import MAX_BAD_PERCENT, percent
 from ser.distributed.session import Request, run_session
@@ -26,8 +27,10 @@ def arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--plan", help="a plan of tune/plans (demo, quick, full) or a TOML file; default quick")
-    add("--corpus", help="cremad or synthetic; default: the plan's")
-    add("--corpus-dir", type=Path, help="folder of the corpus; default data/<corpus>; synthetic is made there")
+    add("--corpus", help="cremad, ravdess, savee, tess or synthetic; default: the plan's")
+    add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus (s3://, http://); default data/<corpus>")
+    add("--download", dest="download_from", action="store_const", const=OFFICIAL, help="fetch CREMA-D first; goes on")
+    add("--download-from", metavar="POINTERS,MEDIA", help="as --download, from the repository at other addresses")
     add("--split", help="assignment (default), audeering-1.1.0, speaker-5fold, ...")
     add("--cells", help="all, or names joined by commas: lenet5-1d,vgg16-2d")
     add("--trials-per-cell", type=int, metavar="N")

@@ -1,12 +1,12 @@
 """What `--dry-run` shows: cells, what is searched, number of trials, and an estimate of the time."""
 
 import os
-from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ser.corpora.locations import Location
 from ser.distributed.display import clock
 from ser.distributed.estimate import estimate
 from ser.distributed.plan import Plan
@@ -14,7 +14,7 @@ from ser.distributed.preparation import find_clips
 from ser.splits.base import partition
 
 
-def show_plan(plan: Plan, corpus_dir: Path, console: Console) -> None:
+def show_plan(plan: Plan, corpus_dir: Location, console: Console) -> None:
     """Look for the clips, probe each cell for a second or so, and show what a sweep would do.
 
     Raises:

@@ -137,7 +137,7 @@ class _Flow:
 
     def _submit(self, batch: _Batch) -> Part:
         """Hand a batch to the workers; what of it the driver itself cannot read."""
-        sounds, problems = self._read(batch) if batch.sent else ([Sound(c.name, str(c.path)) for c in batch.clips], {})
+        sounds, problems = self._read(batch) if batch.sent else ([Sound(c.name, c.location) for c in batch.clips], {})
         if sounds:
             self._in_flight[_extract_batch.remote(sounds, *self._settings)] = batch
         return Part(unusable=problems)
@@ -152,7 +152,7 @@ class _Flow:
                 self._again.appendleft(_Batch(batch.clips[position:], sent=True))
                 break
             try:
-                sounds.append(Sound(clip.name, str(clip.path), read_sound(str(clip.path))))
+                sounds.append(Sound(clip.name, clip.location, read_sound(clip.location)))
                 n_bytes += len(sounds[-1].data or b"")
             except AudioError as error:
                 problems[clip.name] = str(error)

@@ -4,12 +4,11 @@ A module of its own, because a worker imports what its tasks come from: no torch
 soon after the worker has started.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ser.audio import LARGEST_BYTES, AudioError, AudioFacts, decode, digest_of, facts
+from ser.corpora.locations import read_bytes
 from ser.features.entry import Entry
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
@@ -76,14 +75,10 @@ def read_sound(location: str) -> bytes:
         AudioError: it is too large to be a clip.
         OSError: it cannot be read.
     """
-    with Path(location).open("rb", buffering=0) as file:
-        n_bytes = os.fstat(file.fileno()).st_size
-        if n_bytes > LARGEST_BYTES:
-            raise AudioError(
-                f"the file holds {n_bytes / 1e6:,.0f} MB, at most {LARGEST_BYTES / 1e6:g} MB are taken: "
-                "cut it into utterances"
-            )
-        return file.readall()
+    data = read_bytes(location, at_most=LARGEST_BYTES + 1)
+    if len(data) > LARGEST_BYTES:
+        raise AudioError(f"the file holds more than {LARGEST_BYTES / 1e6:g} MB, no clip does: cut it into utterances")
+    return data
 
 
 def unreadable(error: OSError) -> str:

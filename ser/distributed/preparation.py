@@ -14,6 +14,7 @@ from rich.console import Console
 from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
 from ser.corpora.faults import known_faults
+from ser.corpora.locations import Location, resolved
 from ser.distributed.extraction import Extraction, extract, get, load_data
 from ser.distributed.progress import extraction_progress
 from ser.distributed.quarantine import Quarantine
@@ -32,7 +33,7 @@ class Prepared:
     """A corpus whose features are in the store, split: clips, digests and partition are in one order."""
 
     choice: CorpusChoice
-    folder: Path
+    folder: str
     clips: tuple[Clip, ...]
     digests: tuple[str, ...]
     partition: Partition
@@ -51,17 +52,19 @@ class Prepared:
         return hashlib.sha256(content.encode()).hexdigest()
 
 
-def find_clips(choice: CorpusChoice, folder: Path, console: Console) -> tuple[Clip, ...]:
+def find_clips(choice: CorpusChoice, folder: Location, console: Console) -> tuple[Clip, ...]:
     """The clips of a corpus in `folder`; what was found is told.
 
     Raises:
         CorpusError: nothing usable there.
     """
     corpus = CORPORA[choice.name]
-    scan = corpus().scan(folder.resolve())
+    scan = corpus().scan(folder)
     console.print(f"Corpus {choice.name} in {folder}: {describe(corpus, scan.clips)}")
     if scan.misnamed:
         _tell(console, "files whose names do not fit the corpus are left out", scan.misnamed)
+    for reason, names in scan.left_out.items():
+        _tell(console, f"files are left out: {reason}", names)
     return scan.clips
 
 
@@ -115,7 +118,7 @@ def quarantine_of(choice: CorpusChoice, store: FeatureStore, max_bad: float) -> 
     return Quarantine(store.root.parent / f"quarantine-{choice.name}.csv", max_bad)
 
 
-def find_fitting(experiments: Mapping[str, Experiment], corpus_dir: Path, console: Console) -> tuple[Clip, ...]:
+def find_fitting(experiments: Mapping[str, Experiment], corpus_dir: Location, console: Console) -> tuple[Clip, ...]:
     """The clips of a sweep, by their names alone: what can be refused unheard is refused before Ray starts.
 
     Raises:
@@ -132,7 +135,7 @@ def prepare(
     experiments: Mapping[str, Experiment],
     clips: Sequence[Clip],
     *,
-    corpus_dir: Path,
+    corpus_dir: Location,
     store_dir: Path,
     max_bad: float,
     console: Console,
@@ -162,7 +165,7 @@ def prepare(
         f"Split {parts.name}, {parts.kind}, fold {parts.fold}: {len(parts.train):,} training, "
         f"{len(parts.validation):,} validation, {len(parts.test):,} test clips"
     )
-    return Prepared(choice, corpus_dir, clips, tuple(digests.values()), parts, store, pipeline)
+    return Prepared(choice, resolved(corpus_dir), clips, tuple(digests.values()), parts, store, pipeline)
 
 
 def share(prepared: Prepared, experiments: Mapping[str, Experiment]) -> dict[int, ray.ObjectRef[TrialData]]:
@@ -199,7 +202,7 @@ def corpus_facts(prepared: Prepared) -> dict[str, Any]:
     parts = prepared.partition
     return {
         "corpus": prepared.choice.name,
-        "corpus_dir": str(prepared.folder.resolve()),
+        "corpus_dir": prepared.folder,
         "corpus_digest": prepared.corpus_digest,
         "split_digest": parts.digest,
         "n_clips": len(prepared.clips),

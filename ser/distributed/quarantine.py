@@ -49,7 +49,7 @@ class Quarantine:
                     table = csv.writer(file)
                     table.writerow(("clip", "file", "reason"))
                     table.writerows(
-                        (clip.name, clip.path, extraction.unusable[clip.name])
+                        (clip.name, clip.location, extraction.unusable[clip.name])
                         for clip in clips
                         if clip.name in extraction.unusable
                     )

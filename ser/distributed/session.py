@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ser.corpora.base import CORPORA, CorpusError
-from ser.corpora.synthetic import make_synthetic
+from ser.corpora.locations import Location
 from ser.distributed.calibration import calibrated
 from ser.distributed.closing import DEFAULT_HOME, FINISHED, STOPPED, conclude
 from ser.distributed.cluster import ClusterError, connected, refuse_remote_drivers, refuse_too_large
@@ -25,6 +25,7 @@ from ser.distributed.driver import DRIVER, this_driver
 from ser.distributed.dry_run import show_plan
 from ser.distributed.plan import Plan, PlanError, cell_names, plan_from, read_plan, with_settings
 from ser.distributed.preparation import corpus_facts, find_fitting, prepare, refuse_other_clips, share
+from ser.distributed.provision import provide
 from ser.distributed.quarantine import MAX_BAD_PERCENT
 from ser.distributed.sweep import SweepFolder, run
 from ser.distributed.tuning import trial_resources
@@ -50,7 +51,8 @@ class Request:
     plans: Path
     plan: str | None = None
     corpus: str | None = None
-    corpus_dir: Path | None = None
+    corpus_dir: Location | None = None
+    download_from: str | None = None
     split: str | None = None
     cells: str | None = None
     trials_per_cell: int | None = None
@@ -97,9 +99,9 @@ def _session(request: Request, console: Console) -> int:
     before = _resumed(request) if request.resume else SweepRecord()
     plan = plan_from(before.plan) if request.resume else _new_plan(request)
     budget_s = None if request.time_budget is None else seconds(request.time_budget)
-    corpus_dir = request.corpus_dir or Path(before.facts.get("corpus_dir", Path("data") / plan.corpus))
-    if plan.corpus == "synthetic":
-        make_synthetic(corpus_dir)
+    corpus_dir = request.corpus_dir or before.facts.get("corpus_dir", f"data/{plan.corpus}")
+    download_from = None if request.dry_run else request.download_from
+    provide(plan.corpus, corpus_dir, download_from=download_from, console=console)
     if request.dry_run:
         show_plan(plan, corpus_dir, console)
         return FINISHED

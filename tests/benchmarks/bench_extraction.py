@@ -71,7 +71,7 @@ def two_workers(corpus: Corpus) -> Iterator[None]:
 
 
 def sounds(clips: Sequence[Clip]) -> list[Sound]:
-    return [Sound(clip.name, str(clip.path)) for clip in clips]
+    return [Sound(clip.name, clip.location) for clip in clips]
 
 
 def by_ray(clips: Sequence[Clip], store: FeatureStore) -> int:
@@ -87,13 +87,13 @@ def by_one_process(clips: Sequence[Clip], store: FeatureStore) -> int:
 
 def read_and_hash(clips: Sequence[Clip]) -> None:
     for clip in clips:
-        hashlib.sha256(clip.path.read_bytes()).hexdigest()
+        hashlib.sha256(Path(clip.location).read_bytes()).hexdigest()
 
 
-def tutorial_of_file(path: Path) -> None:
+def tutorial_of_file(location: str) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Trying to estimate tuning", UserWarning)
-        tutorial(path.read_bytes())
+        tutorial(Path(location).read_bytes())
 
 
 def seconds(act: Callable[[], object]) -> float:
@@ -117,12 +117,12 @@ def load() -> str:
 def test_print_ratio_of_two_workers_to_one_process_and_to_joblib(corpus: Corpus) -> None:
     clips, some = corpus.clips, corpus.clips[:: len(corpus.clips) // N_SAMPLE][:N_SAMPLE]
     pool = Parallel(n_jobs=2)
-    pool(delayed(tutorial_of_file)(clip.path) for clip in clips[:64])
+    pool(delayed(tutorial_of_file)(clip.location) for clip in clips[:64])
     by_one_process(clips[:64], corpus.new_store())
     one, two, sample = in_turns(
         lambda: by_one_process(clips, corpus.new_store()),
         lambda: by_ray(clips, corpus.new_store()),
-        lambda: pool(delayed(tutorial_of_file)(clip.path) for clip in some),
+        lambda: pool(delayed(tutorial_of_file)(clip.location) for clip in some),
     )
     others = sample * len(clips) / len(some)
     print(

@@ -42,14 +42,14 @@ def turned_over(source: Path, target: Path, seed: int) -> None:
 def make(clips: list[Clip], folder: Path, variants: range) -> None:
     for variant in variants:
         for clip in clips:
-            turned_over(clip.path, folder / f"{clip.name}-{variant:03d}.wav", variant)
+            turned_over(Path(clip.location), folder / f"{clip.name}-{variant:03d}.wav", variant)
 
 
 def many_clips(clips: list[Clip], folder: Path) -> Iterator[Clip]:
     for variant in range(-(-N_CLIPS // len(clips))):
         for clip in clips:
             name = f"{clip.name}-{variant:03d}"
-            yield Clip(name, folder / f"{name}.wav", clip.speaker, clip.sentence, clip.emotion, clip.intensity)
+            yield Clip(name, str(folder / f"{name}.wav"), clip.speaker, clip.sentence, clip.emotion, clip.intensity)
 
 
 def resident_bytes() -> int:

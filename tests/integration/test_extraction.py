@@ -17,6 +17,7 @@ import ray
 from disks import SmallDisk, mounting_is_permitted
 from ser.audio import Wave, decode, digest_of
 from ser.corpora.base import CORPORA, Clip
+from ser.corpora.locations import read_bytes
 from ser.distributed import extraction
 from ser.distributed.cluster import connected, resources
 from ser.distributed.extraction import Extraction, extract
@@ -77,7 +78,7 @@ def check_whole(store: FeatureStore, clips: Sequence[Clip]) -> None:
     """The store holds what this process computes of each clip, bit for bit, and nothing else."""
     pipeline, digests = Pipeline(), set()
     for clip in clips:
-        data = clip.path.read_bytes()
+        data = read_bytes(clip.location)
         digests.add(digest_of(data))
         entry = store.read(store.key(digest_of(data), pipeline.digest))
         assert entry is not None
@@ -116,8 +117,8 @@ def test_a_sound_that_kills_whoever_reads_it_is_given_up_and_no_other(
     clips: Sequence[Clip], store: FeatureStore, tmp_path: Path
 ) -> None:
     some = clips[:20]
-    lengths = Counter(len(decode(clip.path.read_bytes())) for clip in some)
-    deadly = next(clip for clip in some if lengths[len(decode(clip.path.read_bytes()))] == 1)
+    lengths = Counter(len(decode(read_bytes(clip.location))) for clip in some)
+    deadly = next(clip for clip in some if lengths[len(decode(read_bytes(clip.location)))] == 1)
     pipeline = Watched(log=tmp_path / "log", deadly=len(decode(deadly.path.read_bytes())))
     found = run(some, store, pipeline, most_unusable=1)
     assert list(found.unusable) == [deadly.name]
@@ -177,7 +178,7 @@ def test_it_stops_as_soon_as_too_many_sounds_are_bad(
 ) -> None:
     junk = tmp_path / "junk.wav"
     junk.write_bytes(b"no sound")
-    bad = [Clip(f"bad {number}", junk, "", "", "", "") for number in range(2000)]
+    bad = [Clip(f"bad {number}", str(junk), "", "", "", "") for number in range(2000)]
     monkeypatch.setattr(extraction, "_MOST_CLIPS", 8)
     found = run([*bad, *clips], store, most_unusable=10)
     assert 10 < len(found.unusable) <= 10 + 8
@@ -185,8 +186,8 @@ def test_it_stops_as_soon_as_too_many_sounds_are_bad(
 
 def test_what_a_file_that_vanishes_costs(clips: Sequence[Clip], store: FeatureStore, tmp_path: Path) -> None:
     there, gone = tmp_path / "there.wav", tmp_path / "gone.wav"
-    shutil.copy(clips[0].path, there)
-    named = [Clip(path.stem, path, "", "", "", "") for path in (there, gone, tmp_path)]
+    shutil.copy(clips[0].location, there)
+    named = [Clip(path.stem, str(path), "", "", "", "") for path in (there, gone, tmp_path)]
     found = run(named, store, most_unusable=2)
     assert list(found.facts) == ["there"]
     assert "cannot be read (No such file or directory)" in found.unusable["gone"]

@@ -279,7 +279,8 @@ def test_pointers_instead_of_sound_are_a_problem(tmp_path: Path) -> None:
 def test_a_corpus_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     by_default, _ = corpus_finding("cremad", None)
-    assert (by_default.level, by_default.remedy) == (Level.WARNING, "give its folder by --corpus-dir")
+    remedy = "give its folder by --corpus-dir, or have the sweep fetch it by --download"
+    assert (by_default.level, by_default.remedy) == (Level.WARNING, remedy)
     assert corpus_finding("synthetic", None)[0].level is Level.OK
     named, n_clips = corpus_finding("cremad", tmp_path / "nowhere")
     assert (named.level, n_clips) == (Level.PROBLEM, None)

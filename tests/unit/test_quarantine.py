@@ -13,7 +13,7 @@ from ser.distributed.extraction import Extraction
 from ser.distributed.quarantine import Quarantine, percent
 from ser.features.store import StoreError
 
-CLIPS = [Clip(f"clip {n}", Path(f"/corpus/{n}.wav"), "speaker", "sentence", "anger", "XX") for n in range(200)]
+CLIPS = [Clip(f"clip {n}", f"/corpus/{n}.wav", "speaker", "sentence", "anger", "XX") for n in range(200)]
 
 
 def found(n_bad: int, n_good: int = 100) -> Extraction:
