@@ -9,6 +9,7 @@ numba's compilation behind them; they have a sample of the clips.
 """
 
 import hashlib
+import itertools
 import os
 import statistics
 import subprocess
@@ -18,21 +19,26 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import ray
 from bench_features import tutorial
 from joblib import Parallel, delayed
 
+from ser.audio import decode, digest_of, facts
 from ser.corpora.base import CORPORA, Clip
 from ser.distributed.cluster import connected
 from ser.distributed.extraction import extract
-from ser.distributed.feature_tasks import Sound, extract_batch
+from ser.distributed.feature_tasks import Sound, extract_batch, read_sound
+from ser.features.entry import Entry, encoded
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 
 # Workers do not find this module.
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+
+T = TypeVar("T")
 
 N_ROUNDS = 3
 N_SAMPLE = 400
@@ -151,6 +157,45 @@ def test_print_what_a_repeated_extraction_costs(corpus: Corpus) -> None:
         f"extracting again: two Ray workers {again:.2f} s, {again / least:.2f} times that; computed {sum(n_computed)}"
     )
     print(f"... one process {alone:.2f} s, {alone / least:.2f} times; {load()}")
+
+
+@pytest.mark.benchmark
+def test_print_where_the_time_of_a_clip_goes(corpus: Corpus) -> None:
+    """Processor time of one process, the fastest of the rounds of each clip."""
+    store, some = corpus.new_store(), corpus.clips[:: len(corpus.clips) // 100][:100]
+    best: dict[str, list[float]] = {}
+    for n_round, clip in itertools.product(range(N_ROUNDS), some):
+        for what, spent in steps(clip, store).items():
+            times = best.setdefault(what, [])
+            if n_round:
+                times[some.index(clip)] = min(times[some.index(clip)], spent)
+            else:
+                times.append(spent)
+    means = {what: 1e6 * statistics.mean(times) for what, times in best.items()}
+    print(f"\nmicroseconds a clip: {', '.join(f'{what} {mean:.0f}' for what, mean in means.items())}")
+
+
+def steps(clip: Clip, store: FeatureStore) -> dict[str, float]:
+    """Seconds of all that is done for a clip which is not in the store, and of finding it there later."""
+    spent: dict[str, float] = {}
+
+    def step(what: str, act: Callable[[], T]) -> T:
+        start = time.process_time()
+        done = act()
+        spent[what] = time.process_time() - start
+        return done
+
+    data = step("read", lambda: read_sound(clip.location))
+    digest = step("digest", lambda: digest_of(data))
+    step("not found", lambda: store.facts(store.key(digest, "another pipeline")))
+    wave = step("decode", lambda: decode(data))
+    features = step("features", lambda: PIPELINE.compute(wave))
+    entry = step("facts", lambda: Entry(facts(wave, digest=digest), features))
+    key = store.key(digest, PIPELINE.digest)
+    step("write", lambda: store.write(key, entry))
+    step("(of that encode)", lambda: encoded(entry))
+    step("(next time: found)", lambda: store.facts(key))
+    return spent
 
 
 @ray.remote(num_cpus=1)
