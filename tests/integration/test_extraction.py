@@ -1,5 +1,7 @@
 """Extraction by real Ray tasks: what workers, disks and sounds may do to it, and what it costs."""
 
+import contextlib
+import fcntl
 import os
 import shutil
 import sys
@@ -7,9 +9,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from signal import SIGKILL
+from typing import Any
 
 import pytest
 import ray
@@ -21,6 +24,7 @@ from ser.corpora.locations import read_bytes
 from ser.distributed import extraction
 from ser.distributed.cluster import connected, resources
 from ser.distributed.extraction import Extraction, extract
+from ser.distributed.feature_tasks import Sound
 from ser.features.base import Rows
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore, StoreError
@@ -141,6 +145,39 @@ def test_tasks_in_flight_are_bounded(
     assert run(clips, store).n_computed == len(clips)
     assert max(waited_for) == 4 * resources()["CPU"]
     assert len(waited_for) >= len(clips) / 4
+
+
+class Sent:
+    """The bytes that go with each task."""
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+        self.n_bytes: list[int] = []
+
+    def remote(self, sounds: list[Sound], *settings: object) -> object:
+        self.n_bytes.append(sum(len(sound.data or b"") for sound in sounds))
+        return self._task.remote(sounds, *settings)
+
+
+def test_what_only_the_driver_can_read_it_sends_a_bounded_lot_at_a_time(
+    clips: Sequence[Clip], store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = clips[:40]
+    sent = Sent(extraction._extract_batch)
+    monkeypatch.setattr(extraction, "_extract_batch", sent)
+    monkeypatch.setattr(extraction, "_BYTES_SENT", 200_000)
+    with contextlib.ExitStack() as opened:
+        # Files of this process: no worker has as many open.
+        held = [fcntl.fcntl(opened.enter_context(Path(clip.location).open()), fcntl.F_DUPFD, 700) for clip in some]
+        for number in held:
+            opened.callback(os.close, number)
+        mine = [replace(clip, location=f"/proc/self/fd/{number}") for clip, number in zip(some, held, strict=True)]
+        found = run(mine, store)
+    assert (found.n_computed, found.unusable) == (40, {})
+    longest = max(Path(clip.location).stat().st_size for clip in some)
+    assert sum(sent.n_bytes) > 200_000
+    assert max(sent.n_bytes) < 200_000 + longest
+    check_whole(store, some)
 
 
 def test_damaged_entries_are_computed_again(clips: Sequence[Clip], store: FeatureStore) -> None:
