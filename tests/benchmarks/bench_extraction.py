@@ -26,6 +26,7 @@ import ray
 from bench_features import tutorial
 from joblib import Parallel, delayed
 
+from ray_parts import processor_s
 from ser.audio import decode, digest_of, facts
 from ser.corpora.base import CORPORA, Clip
 from ser.distributed.cluster import connected
@@ -137,7 +138,26 @@ def test_print_ratio_of_two_workers_to_one_process_and_to_joblib(corpus: Corpus)
     print(
         f"joblib over librosa's functions {others:.1f} s (of {len(some)} clips): ours {others / two:.1f} times as fast"
     )
-    print(load())
+    print(
+        f"{load()}, which shares its cores; of processor time {spent(by_one_process, corpus)[0]:.2f} s by one process,"
+    )
+    print(
+        "{:.2f} s by Ray's workers, {:.2f} s by the driver and Ray's own processes".format(*spent(by_ray, corpus)[1:])
+    )
+
+
+def spent(way: Callable[[Sequence[Clip], FeatureStore], int], corpus: Corpus) -> tuple[float, float, float]:
+    """Processor time of this process for all clips; of the workers; and of all but the workers."""
+    me = os.getpid()
+
+    def now() -> tuple[float, float, float]:
+        mine, workers, below = time.process_time(), processor_s(me, prefix="ray::"), processor_s(me)
+        return mine, workers, mine + below - workers
+
+    before = now()
+    way(corpus.clips, corpus.new_store())
+    mine, workers, rest = (after - earlier for after, earlier in zip(now(), before, strict=True))
+    return mine, workers, rest
 
 
 @pytest.mark.benchmark

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ray_parts import ray_workers
+from ray_parts import processor_s
 from ser.corpora.base import CORPORA, Clip
 from ser.distributed.cluster import connected
 from ser.distributed.extraction import extract
@@ -59,9 +59,7 @@ def resident_bytes() -> int:
 
 def seconds_now() -> tuple[float, float, float]:
     """Of the clock, and of cores that the driver and its workers have had, whatever else the machine does."""
-    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in ray_workers(os.getpid())]
-    ticks = sum(int(user) + int(system) for user, system in (stat[11:13] for stat in stats))
-    return time.monotonic(), time.process_time(), ticks / os.sysconf("SC_CLK_TCK")
+    return time.monotonic(), time.process_time(), processor_s(os.getpid(), prefix="ray::")
 
 
 def by_tenths(n_clips: int) -> Callable[[int, int], None]:

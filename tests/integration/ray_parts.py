@@ -24,9 +24,10 @@ def trial_workers(pid: int) -> list[int]:
     return _below(pid, lambda title: title.startswith("ray::ImplicitFunc"))
 
 
-def ray_workers(pid: int) -> list[int]:
-    """The processes that run tasks below the process `pid`, at work or not."""
-    return _below(pid, lambda title: title.startswith("ray::"))
+def processor_s(pid: int, *, prefix: str = "") -> float:
+    """Processor time that the living processes below `pid` have had; those whose title begins so ("ray::": workers)."""
+    fields = [_stat(Path(f"/proc/{one}")) for one in _below(pid, lambda title: title.startswith(prefix)) if one != pid]
+    return sum(int(stat[11]) + int(stat[12]) for stat in fields if stat) / os.sysconf("SC_CLK_TCK")
 
 
 def raylets(pid: int) -> list[int]:
@@ -51,10 +52,16 @@ def _below(pid: int, fits: Callable[[str], bool]) -> list[int]:
 
 
 def _parent(process: Path) -> int:
+    stat = _stat(process)
+    return int(stat[1]) if stat else 0
+
+
+def _stat(process: Path) -> list[str]:
+    """The fields behind its name; none of a process that is gone."""
     try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+        return (process / "stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0
+        return []
 
 
 def _title(pid: int) -> str:

@@ -114,7 +114,7 @@ def test_sound_of_every_kind_is_used_or_listed_with_its_reason(tmp_path: Path, s
         as_wav(broken, subtype="FLOAT"): "not finite (NaN or Inf)",
         as_wav(np.full(16_000, np.inf, np.float32), subtype="FLOAT"): "not finite (NaN or Inf)",
         as_wav(samples * 1e18, subtype="FLOAT"): "times full scale, at most 100 times is taken",
-        as_wav(np.zeros(8_000 * 7200, np.uint8), 8_000, subtype="PCM_U8"): "lasts 7200.0 s, at most 60 s",
+        as_wav(np.zeros(8_000 * 7200, np.int16), 8_000, subtype="PCM_U8"): "lasts 7200.0 s, at most 60 s",
     }
     for path, sound in zip(paths, usable, strict=False):
         path.write_bytes(
@@ -144,10 +144,7 @@ def test_sound_of_every_kind_is_used_or_listed_with_its_reason(tmp_path: Path, s
     assert found.keys() == expected.keys()
     for name, reason in expected.items():
         assert reason in found[name]
-    for path in paths:
-        if path.stem in expected:
-            path.unlink()
-    check_stored(some_clips.iterdir(), tmp_path / "store")
+    check_stored([path for path in paths if path.stem not in expected], tmp_path / "store")
 
 
 def test_too_many_bad_clips_stop_the_work_with_the_list(tmp_path: Path, some_clips: Path) -> None:
