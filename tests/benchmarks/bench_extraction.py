@@ -14,6 +14,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -60,12 +61,13 @@ class Corpus:
 
 
 @pytest.fixture(scope="module")
-def corpus(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Corpus:
+def corpus(shared_dir: Path) -> Iterator[Corpus]:
     if os.environ.get("OMP_NUM_THREADS") != "1":
         pytest.skip("set OMP_NUM_THREADS=1: the ratios are of processes with a core each")
-    folder = tmp_path_factory.mktemp("extraction")
-    subprocess.run([sys.executable, shared_dir / "cremad" / "unpack", folder], check=True, stdout=subprocess.DEVNULL)
-    return Corpus(CORPORA["cremad"]().scan(folder).clips, folder)
+    with tempfile.TemporaryDirectory(prefix="ser-extraction-") as name:
+        unpack = [sys.executable, shared_dir / "cremad" / "unpack", name]
+        subprocess.run(unpack, check=True, stdout=subprocess.DEVNULL)
+        yield Corpus(CORPORA["cremad"]().scan(name).clips, Path(name))
 
 
 @pytest.fixture(scope="module")
