@@ -5,8 +5,8 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from other_corpora import NAMES, make_published
 
+from other_corpora import NAMES, make_published
 from ser.audio import decode
 from ser.corpora.base import CORPORA, CorpusError, Scan
 from ser.corpora.locations import name_of, read_bytes

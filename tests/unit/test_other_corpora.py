@@ -4,8 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from other_corpora import NAMES, TESS_WORDS, write_sound
 
+from other_corpora import NAMES, TESS_WORDS, write_sound
 from ser.audio import SAMPLE_RATE_HZ, decode
 from ser.corpora import ravdess, savee, tess
 from ser.corpora.base import CORPORA, Clip, CorpusError, Scan

@@ -12,6 +12,7 @@ import pytest
 import ray
 
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES
+from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.plan import Plan, PlanError, read_plan
 from ser.distributed.session import REFUSED, Request, _new_plan, _resumed, _terminable, run_session, seconds
 from ser.journal import Closed, Journal, Started
@@ -93,6 +94,12 @@ def test_options_and_settings_may_be_mixed(monkeypatch):
     assert (request.dry_run, request.corpus_dir) == (True, "x")
 
 
+def test_a_download_is_from_github_or_from_elsewhere(monkeypatch):
+    assert parsed(monkeypatch, "--download", "training.lr=0.001").download_from == OFFICIAL
+    assert parsed(monkeypatch, "--download-from", "http://a,http://b").download_from == "http://a,http://b"
+    assert parsed(monkeypatch, "--corpus-dir", "s3://bucket/cremad").corpus_dir == "s3://bucket/cremad"
+
+
 @pytest.mark.parametrize(
     "words", [["--trials-per-cell", "many"], ["--search", "grid"], ["--register", "best"], ["--epochs", "3"]]
 )
@@ -157,6 +164,11 @@ def test_any_other_time_budget_is_refused(text):
         ({"resume": "none", "seed": 0}, "leave away --seed"),
         ({"resume": "none", "plan": "demo", "settings": ["training.lr=1"]}, "leave away --plan, --settings"),
         ({"dry_run": True, "corpus_dir": Path("nowhere")}, "nowhere"),
+        ({"dry_run": True}, "data/cremad is not a folder: give the folder that holds AudioWAV, Crema or AudioFLAC"),
+        ({"dry_run": True, "download_from": OFFICIAL}, "--download fetches it from https://github.com/"),
+        ({"corpus": "tess", "download_from": OFFICIAL}, "--download fetches cremad only, not tess: leave it away"),
+        ({"download_from": "http://one"}, "--download-from must be two addresses joined by a comma"),
+        ({"corpus_dir": "s3://b", "download_from": OFFICIAL}, "writes to a folder of this machine, not to s3://b"),
         ({"name": "a", "ray_address": "ray://head:10001"}, "would run the sweep elsewhere while its journal"),
     ],
 )  # fmt: skip
