@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from ser.audio import decode, facts
+from ser.audio import decode, digest_of, facts
 from ser.config import Experiment
 from ser.corpora.base import CORPORA
 from ser.corpora.faults import known_faults
@@ -20,7 +20,7 @@ def trial_data(experiment: Experiment, corpus_dir: Path) -> TrialData:
     audio = {clip.name: read_bytes(clip.location) for clip in clips}
     waves = {name: decode(data) for name, data in audio.items()}
     if experiment.corpus.known_faults == "drop":
-        faulty = known_faults(clips, {name: facts(audio[name], wave) for name, wave in waves.items()})
+        faulty = known_faults(clips, {name: facts(wave, digest=digest_of(audio[name])) for name, wave in waves.items()})
         clips = tuple(clip for clip in clips if clip.name not in faulty)
     pipeline, space = Pipeline(), f"{experiment.cell.dimensions}d"
     return TrialData(

@@ -30,6 +30,7 @@ from ser.distributed.finals import planned
 from ser.distributed.plan import Plan, PlanError, cell_names, fold_numbers, plan_from, read_plan, with_settings
 from ser.distributed.preparation import choose_finals, corpus_facts, find_fitting, prepare, refuse_other_clips, share
 from ser.distributed.provision import provide
+from ser.distributed.quarantine import MAX_BAD_PERCENT
 from ser.distributed.sweep import SweepFolder, run
 from ser.distributed.tuning import trial_resources
 from ser.features.store import StoreError
@@ -72,6 +73,7 @@ class Request:
     register: str = "cells"
     tracking_uri: str | None = None
     ray_address: str | None = None
+    max_bad: float = MAX_BAD_PERCENT
     home: Path = DEFAULT_HOME
     dry_run: bool = False
     settings: Sequence[str] = ()
@@ -138,6 +140,7 @@ def _session(request: Request, console: Console) -> int:
                         clips,
                         corpus_dir=corpus_dir,
                         store_dir=request.home / "features",
+                        max_bad=request.max_bad,
                         console=console,
                     )
                     refuse_other_clips(before, prepared)
