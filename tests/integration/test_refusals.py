@@ -2,8 +2,10 @@
 
 import io
 import json
+import time
 import zipfile
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -180,9 +182,15 @@ def test_the_gateway_shows_nothing_but_what_is_needed(guarded: Server, path: str
     assert guarded.get("/invocations").status == 405
 
 
-def test_what_was_refused_while_bodies_were_sent_slowly_does_not_stop_others(guarded: Server, good: str) -> None:
-    half = request_of([good])[:1_000]
-    with guarded.opened() as stuck:
-        stuck.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
-        stuck.sendall(b"Content-Length: 100000\r\n\r\n" + half)
+def test_requests_that_never_end_hold_up_nobody_until_there_are_32_of_them(guarded: Server, good: str) -> None:
+    head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(31):
+            stack.enter_context(guarded.opened()).sendall(head + b"{")
         check_is_up(guarded, good)
+        stack.enter_context(guarded.opened()).sendall(head + b"{")
+        answer = guarded.ask([good])
+    assert (answer.status, answer.content["message"]) == (429, "32 requests are under way: try again later")
+    deadline = time.monotonic() + 20
+    while guarded.ask([good]).status != 200:
+        assert time.monotonic() < deadline
