@@ -110,15 +110,16 @@ def per_second(server: Server, body: bytes, *, seconds: float) -> float:
     """Requests that are answered over several connections."""
     until = time.monotonic() + seconds
 
-    def ask(asked: Server) -> int:
+    def ask(_: int) -> int:
         n_answered = 0
-        while time.monotonic() < until:
-            assert asked.post(body).rows
-            n_answered += 1
+        with server.another() as another:
+            while time.monotonic() < until:
+                assert another.post(body).rows
+                n_answered += 1
         return n_answered
 
     with ThreadPoolExecutor(N_CONNECTIONS) as threads:
-        return sum(threads.map(ask, [server.another() for _ in range(N_CONNECTIONS)])) / seconds
+        return sum(threads.map(ask, range(N_CONNECTIONS))) / seconds
 
 
 def test_a_second_worker_answers_more(tracked: Path, clip: str) -> None:

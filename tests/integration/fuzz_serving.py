@@ -55,7 +55,7 @@ def fuzz(asked: Server, model: Server, *, n_requests: int, seed: int, told: Call
         for first in range(0, n_requests, part):
             numbers = range(first, min(first + part, n_requests))
             shares = [numbers[start::_CONNECTIONS] for start in range(_CONNECTIONS)]
-            list(threads.map(lambda share: _send(asked.another(), share, seed, sounds, outcome), shares))
+            list(threads.map(lambda share: _send(asked, share, seed, sounds, outcome), shares))
             outcome.memory_mib.append(memory_mib(model))
             rate = numbers.stop / (time.monotonic() - started)
             told(f"{numbers.stop:,} requests, {rate:.0f} a second, {outcome.memory_mib[-1]:.0f} MiB")
@@ -68,14 +68,13 @@ def memory_mib(server: Server) -> float:
 
 
 def _send(asked: Server, numbers: range, seed: int, sounds: list[bytes], outcome: Outcome) -> None:
-    for number in numbers:
-        rng = random.Random(f"{seed} {number}")
-        body, content_type = _request(rng, sounds)
-        answer = asked.post(body, content_type)
-        outcome.statuses[answer.status] += 1
-        fine = answer.status == 200 or (400 <= answer.status < 500 and len(answer.body) < MOST_BYTES)
-        if not fine or b"Traceback" in answer.body or b"NaN" in answer.body:
-            outcome.wrong.append(f"request {number} of seed {seed}: {answer.status} {answer.body[:300]!r}")
+    with asked.another() as another:
+        for number in numbers:
+            answer = another.post(*_request(random.Random(f"{seed} {number}"), sounds))
+            outcome.statuses[answer.status] += 1
+            fine = answer.status == 200 or (400 <= answer.status < 500 and len(answer.body) < MOST_BYTES)
+            if not fine or b"Traceback" in answer.body or b"NaN" in answer.body:
+                outcome.wrong.append(f"request {number} of seed {seed}: {answer.status} {answer.body[:300]!r}")
 
 
 def _request(rng: random.Random, sounds: list[bytes]) -> tuple[bytes, str | None]:

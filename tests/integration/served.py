@@ -6,7 +6,7 @@ import io
 import json
 import socket
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from processes import MLFLOW, REPOSITORY, Command, free_port, running
+from processes import MLFLOW, REPOSITORY, free_port, running
 
 CHAMPION = "models:/ser-synthetic@champion"
 JSON = "application/json"
@@ -52,28 +52,33 @@ class Server:
         self.port, self.process = port, process
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=90)
 
-    def another(self) -> "Server":
+    @contextmanager
+    def another(self) -> Iterator["Server"]:
         """The same over a connection of its own."""
-        return Server(self.port, self.process)
+        with closing(Server(self.port, self.process)) as another:
+            yield another
+
+    def close(self) -> None:
+        self._connection.close()
 
     def is_up(self) -> bool:
         try:
-            self._connection.request("GET", "/ping")
-            return self._answer().status == 200
-        except (OSError, http.client.HTTPException):
-            self._connection.close()
+            return self.get("/ping").status == 200
+        except OSError:
+            self.close()
             return False
 
     def post(self, body: bytes, content_type: str | None = JSON) -> Answer:
         headers = {"Content-Type": content_type} if content_type is not None else {}
-        # Where a request is refused before all of it was sent, the answer is there.
-        with suppress(BrokenPipeError, ConnectionResetError):
-            self._connection.request("POST", "/invocations", body, headers)
-        return self._answer()
+        try:
+            return self._asked("POST", "/invocations", body, headers)
+        except http.client.RemoteDisconnected:
+            # The server hangs up where nothing comes for some seconds.
+            self.close()
+            return self._asked("POST", "/invocations", body, headers)
 
     def get(self, path: str) -> Answer:
-        self._connection.request("GET", path)
-        return self._answer()
+        return self._asked("GET", path, b"", {})
 
     def opened(self) -> socket.socket:
         """A connection on which anything can be sent."""
@@ -82,7 +87,10 @@ class Server:
     def ask(self, texts: Sequence[object], form: str = "dataframe_records") -> Answer:
         return self.post(request_of(texts, form))
 
-    def _answer(self) -> Answer:
+    def _asked(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        # Where a request is refused before all of it was sent, the answer is there.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self._connection.request(method, path, body, headers)
         response = self._connection.getresponse()
         return Answer(response.status, response.read())
 
@@ -103,8 +111,12 @@ def serving(tracked: Path, *words: object, model: str = CHAMPION) -> Iterator[Se
     port = free_port()
     command = [MLFLOW, "models", "serve", "-m", model, "--env-manager", "local", "-p", port, *words]
     variables = {"MLFLOW_TRACKING_URI": f"sqlite:///{tracked}/mlflow.db", **ALONE}
-    with running(*command, folder=_empty(tracked, f"server-{port}"), variables=variables) as process:
-        yield _when_up(Server(port, process.pid), process)
+    with (
+        running(*command, folder=_empty(tracked, f"server-{port}"), variables=variables) as process,
+        closing(Server(port, process.pid)) as server,
+    ):
+        process.wait_until(server.is_up)
+        yield server
 
 
 @contextmanager
@@ -117,13 +129,12 @@ def gateway(folder: Path, behind: Server) -> Iterator[Server]:
         assert configuration.count(old) == 1
         configuration = configuration.replace(old, new)
     (prefix / "gateway.conf").write_text(configuration)
-    with running("nginx", "-p", prefix, "-c", prefix / "gateway.conf", folder=prefix) as process:
-        yield _when_up(Server(port, process.pid), process)
-
-
-def _when_up(server: Server, process: Command) -> Server:
-    process.wait_until(server.is_up, timeout_s=180)
-    return server
+    with (
+        running("nginx", "-p", prefix, "-c", prefix / "gateway.conf", folder=prefix) as process,
+        closing(Server(port, process.pid)) as server,
+    ):
+        process.wait_until(server.is_up)
+        yield server
 
 
 def _empty(folder: Path, name: str) -> Path:
