@@ -29,14 +29,15 @@ class Heard:
         seconds = len(wave) / SAMPLE_RATE_HZ
         if self.shortest_s <= seconds <= self.longest_s:
             return ""
-        unlike = "very short" if seconds < self.shortest_s else "very long"
-        return f"{unlike}: {seconds:.2f} s, training clips lasted {self.shortest_s:.2f} to {self.longest_s:.2f} s"
+        unlike = "shorter" if seconds < self.shortest_s else "longer"
+        lasted = f"{self.shortest_s:.2f} to {self.longest_s:.2f} s"
+        return f"{unlike} than every training clip: {seconds:.2f} s, they lasted {lasted}"
 
     def _level(self, wave: Wave) -> str:
         peak = float(np.abs(wave).max())
         if peak >= self.quietest_peak:
             return ""
-        return f"nearly silent: peak at {_db(peak)} dB, that of the quietest training clip at {_db(self.quietest_peak)}"
+        return f"quieter than every training clip: peak at {_db(peak)} dB, theirs at {_db(self.quietest_peak)} or more"
 
 
 def heard(clips: Sequence[AudioFacts]) -> Heard:

@@ -160,7 +160,8 @@ def main() -> int:
         outcome = fuzz(
             guarded, model, n_requests=args.requests, seed=args.seed, told=lambda line: print(line, flush=True)
         )
-        alive = model.is_up()
+        with model.another() as another:
+            alive = another.is_up()
     print(f"statuses {dict(sorted(outcome.statuses.items()))}, still up: {alive}")
     print(f"memory of the last fifth / of the second fifth: {outcome.late_growth():.3f}")
     print(*outcome.wrong[:20], f"{len(outcome.wrong)} answers were wrong", sep="\n")

@@ -144,11 +144,14 @@ def test_a_clip_unlike_the_training_clips_is_answered_with_a_warning(server: Ser
     ]
     seen = [row["warning"] for row in server.ask([text(clip) for clip in clips]).rows]
     assert seen[0] == ""
-    assert seen[1].startswith("very short: 0.20 s, training clips lasted ")
-    assert seen[2].startswith("very long: 20.00 s, training clips lasted ")
-    assert seen[3].startswith("nearly silent: peak at -")
+    assert seen[1].startswith("shorter than every training clip: 0.20 s, they lasted ")
+    assert seen[2].startswith("longer than every training clip: 20.00 s, they lasted ")
+    assert seen[3].startswith("quieter than every training clip: peak at -")
     assert seen[4].startswith("clipped: ")
-    assert [part.split(":")[0] for part in seen[5].split("; ")] == ["very short", "nearly silent"]
+    assert [part.split(":")[0] for part in seen[5].split("; ")] == [
+        "shorter than every training clip",
+        "quieter than every training clip",
+    ]
 
 
 def test_the_logged_example_and_signature_fit_the_model(finished: FinishedSweep, server: Server) -> None:

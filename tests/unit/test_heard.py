@@ -26,10 +26,10 @@ def test_every_training_clip_is_within_the_range_of_all() -> None:
     ("wave", "warning"),
     [
         (VOICE, ""),
-        (VOICE[:8_000], "very short: 0.50 s, training clips lasted 1.00 to 4.00 s"),
-        (np.tile(VOICE, 3), "very long: 6.00 s, training clips lasted 1.00 to 4.00 s"),
-        (0.01 * VOICE, "nearly silent: peak at -46.0 dB, that of the quietest training clip at -20.0"),
-        (0 * VOICE, "nearly silent: peak at -inf dB, that of the quietest training clip at -20.0"),
+        (VOICE[:8_000], "shorter than every training clip: 0.50 s, they lasted 1.00 to 4.00 s"),
+        (np.tile(VOICE, 3), "longer than every training clip: 6.00 s, they lasted 1.00 to 4.00 s"),
+        (0.01 * VOICE, "quieter than every training clip: peak at -46.0 dB, theirs at -20.0 or more"),
+        (0 * VOICE, "quieter than every training clip: peak at -inf dB, theirs at -20.0 or more"),
         (np.clip(20 * VOICE, -1, 1), "clipped: 93.8 % of the samples are at full scale"),
     ],
     ids=["usual", "short", "long", "quiet", "silent", "clipped"],
@@ -48,6 +48,6 @@ def test_a_peak_that_just_reaches_full_scale_is_not_clipping() -> None:
 
 def test_all_that_is_unusual_is_said() -> None:
     assert [part.split(":")[0] for part in RANGE.warning(0.01 * VOICE[:800]).split("; ")] == [
-        "very short",
-        "nearly silent",
+        "shorter than every training clip",
+        "quieter than every training clip",
     ]
