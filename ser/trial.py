@@ -24,6 +24,7 @@ from ser.metrics import accuracy, macro_f1, unweighted_average_recall
 from ser.predictions import Predicted, write_predictions
 from ser.splits.base import partition
 from ser.splits.leaks import check_fitted
+from ser.splits.manifests import manifests
 from ser.statistics.calibration import expected_calibration_error
 from ser.training import Epoch, fit
 from ser.training_state import TrainingState, save_state
@@ -34,12 +35,16 @@ PREDICTIONS_FILE = "predictions.csv"
 
 @dataclass(frozen=True)
 class TrialData:
-    """The clips of a sweep in one feature space; clips and facts of their sound are in the order of the matrix."""
+    """The clips of a sweep in one feature space; clips and facts of their sound are in the order of the matrix.
+
+    `twins` names every two of them that are one take.
+    """
 
     matrix: FeatureMatrix
     clips: tuple[Clip, ...]
     facts: tuple[AudioFacts, ...]
     emotions: tuple[str, ...]
+    twins: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -72,7 +77,7 @@ class Trial:
         self._data = data
         self._device = device
         digests = {clip.name: facts.digest for clip, facts in zip(data.clips, data.facts, strict=True)}
-        self.partition = partition(data.clips, experiment.split, digests=digests)
+        self.partition = partition(data.clips, experiment.split, digests=digests, twins=data.twins)
         space = experiment.features
         train = np.asarray(self.partition.train)
         self._normalisation = fit_normalisation(data.matrix, train, space.selected_rows)
@@ -106,8 +111,8 @@ class Trial:
 
         Returns:
             The test results, as `test.json` in `folder` holds them: UAR, accuracy, macro-F1, confusion matrix, number
-            of parameters, seconds of training, digest of the split, and figures of the calibration by the names that
-            MLflow shows.
+            of parameters, seconds of training, version and digest of the split, and figures of the calibration by the
+            names that MLflow shows.
 
         Raises:
             SplitError: the network owes something to test clips.
@@ -120,7 +125,7 @@ class Trial:
         with as_served():
             validation = self._evaluate(model, self.partition.validation)
             test = self._evaluate(model, self.partition.test)
-        temperature = fit_temperature(validation.logits, self._labels(self.partition.validation))
+        temperature = fit_temperature(validation.logits, self._validation.labels)
         results = {
             "uar": unweighted_average_recall(test.confusion),
             "accuracy": accuracy(test.confusion),
@@ -128,6 +133,7 @@ class Trial:
             "confusion": test.confusion.tolist(),
             "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
             "train_seconds": self._fit.seconds,
+            "split_manifest": str(manifests()[self.partition.name]),
             "split_digest": self.partition.digest,
             "calibration": {
                 "temperature": temperature,
@@ -162,7 +168,8 @@ class Trial:
     def _fitted(self) -> dict[str, NDArray[np.int64]]:
         """Positions of the clips that each part of the result was fitted on or chosen by."""
         assert self._normalisation.clips is not None
-        return {"normalisation": self._normalisation.clips, "selection": self._validation.clips}
+        chosen_by = self._validation.clips
+        return {"normalisation": self._normalisation.clips, "selection": chosen_by, "calibration": chosen_by}
 
     def _labels(self, positions: Sequence[int]) -> NDArray[np.int64]:
         return self._data.labels[list(positions)]

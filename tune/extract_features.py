@@ -1,6 +1,7 @@
 """Extract the features of a corpus into the store by Ray tasks, for sweeps to come; what is there stays.
 
-    python tune/extract_features.py --corpus-dir data/cremad
+    python tune/extract_features.py --download
+    python tune/extract_features.py --corpus-dir s3://bucket/cremad
 
 Those of the default settings; a sweep with others extracts its own.
 """
@@ -29,7 +30,13 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--corpus", default="cremad", help="cremad (default), ravdess, savee, tess or synthetic")
     add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus (s3://, http://); default data/<corpus>")
-    add("--download", dest="download_from", action="store_const", const=OFFICIAL, help="fetch CREMA-D first; goes on")
+    add(
+        "--download",
+        dest="download_from",
+        action="store_const",
+        const=OFFICIAL,
+        help="fetch CREMA-D into the folder first, or what is missing",
+    )
     add("--download-from", metavar="POINTERS,MEDIA", help="as --download, from the repository at other addresses")
     add("--store", type=Path, default=Path(".ser/features"), help="default .ser/features, where sweeps look")
     add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")

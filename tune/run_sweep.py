@@ -2,6 +2,7 @@
 
     python tune/run_sweep.py --plan demo
     python tune/run_sweep.py --plan quick --corpus-dir data/cremad
+    python tune/run_sweep.py --plan quick --download
 
 Any setting of an experiment can be fixed by its dotted name, as in `training.lr=0.001`.
 """
@@ -28,7 +29,13 @@ def arguments() -> argparse.Namespace:
     add("--plan", help="a plan of tune/plans (demo, quick, full) or a TOML file; default quick")
     add("--corpus", help="cremad, ravdess, savee, tess or synthetic; default: the plan's")
     add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus (s3://, http://); default data/<corpus>")
-    add("--download", dest="download_from", action="store_const", const=OFFICIAL, help="fetch CREMA-D first; goes on")
+    add(
+        "--download",
+        dest="download_from",
+        action="store_const",
+        const=OFFICIAL,
+        help="fetch CREMA-D into the folder first, or what is missing",
+    )
     add("--download-from", metavar="POINTERS,MEDIA", help="as --download, from the repository at other addresses")
     add("--split", help="assignment (default), audeering-1.1.0, speaker-5fold, ...")
     add("--cells", help="all, or names joined by commas: lenet5-1d,vgg16-2d")

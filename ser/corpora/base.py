@@ -8,6 +8,9 @@ from ser.corpora.locations import Location
 from ser.registry import Registry
 from ser.space import Choice, Text, settings
 
+# The classes of CREMA-D, which the other corpora are mapped to.
+SIX_EMOTIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
+
 
 class CorpusError(ValueError):
     """A folder that does not hold the corpus; the message says what was found and what to do."""
@@ -41,7 +44,7 @@ class Scan:
 
 
 class Corpus(Protocol):
-    """A data set: its classes, its published size, and how to find its clips in a folder."""
+    """A data set: its classes, its published size in these classes, and how to find its clips in a folder."""
 
     emotions: ClassVar[tuple[str, ...]]
     n_published_clips: ClassVar[int]

@@ -4,7 +4,7 @@ import os
 import re
 from typing import ClassVar
 
-from ser.corpora.base import CORPORA, Clip, CorpusError, Scan
+from ser.corpora.base import CORPORA, SIX_EMOTIONS, Clip, CorpusError, Scan
 from ser.corpora.layouts import Layouts
 from ser.corpora.locations import Location, exists, joined
 
@@ -35,7 +35,7 @@ class CremaD:
         Computing 5(4), 2014. The class of a clip is the emotion its actor was asked for.
     """
 
-    emotions: ClassVar[tuple[str, ...]] = tuple(EMOTION_OF_CODE.values())
+    emotions: ClassVar[tuple[str, ...]] = SIX_EMOTIONS
     n_published_clips: ClassVar[int] = 7442
     n_published_speakers: ClassVar[int] = 91
 

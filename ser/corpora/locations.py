@@ -73,12 +73,19 @@ def read_bytes(location: Location, *, at_most: int | None = None) -> bytes:
         OSError: it is not there or cannot be read; `strerror` says why.
     """
     if not is_remote(location):
-        with open(location, "rb") as file:  # noqa: PTH123 - half the time of Path.open
-            return file.read(-1 if at_most is None else at_most)
+        with open(location, "rb") as file:  # noqa: PTH123 - a location is no Path
+            # Asking for more than there is would allocate it.
+            return file.read(-1 if at_most is None else min(at_most, os.fstat(file.fileno()).st_size))
     with _storage(os.fspath(location)) as (storage, path):
         if at_most is None:
             return bytes(storage.cat_file(path))
-        return bytes(storage.cat_file(path, start=0, end=at_most))[:at_most]
+        try:
+            return bytes(storage.cat_file(path, start=0, end=at_most))[:at_most]
+        except OSError as error:
+            # S3 gives no range of an empty file, not even an empty one.
+            if error.errno != errno.EINVAL or storage.size(path):
+                raise
+            return b""
 
 
 def _local_entries(folder: Location) -> Iterator[Entry]:

@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 
 from ser.audio import SAMPLE_RATE_HZ
-from ser.corpora.base import CORPORA, Clip, CorpusError, Scan
+from ser.corpora.base import CORPORA, SIX_EMOTIONS, Clip, CorpusError, Scan
 from ser.corpora.cremad import EMOTION_OF_CODE, LAYOUTS, SENTENCES, SPEAKERS, SYNTHETIC_MARK, parse
 from ser.corpora.locations import Location
 from ser.corpora.voices import speak
@@ -25,7 +25,7 @@ VOICES_VERSION = 1
 class Synthetic:
     """What `make_synthetic` makes; figures on it say that the system works, nothing about emotion."""
 
-    emotions: ClassVar[tuple[str, ...]] = tuple(EMOTION_OF_CODE.values())
+    emotions: ClassVar[tuple[str, ...]] = SIX_EMOTIONS
     n_published_clips: ClassVar[int] = N_SPEAKERS * N_SENTENCES * len(EMOTION_OF_CODE)
     n_published_speakers: ClassVar[int] = N_SPEAKERS
 

@@ -51,7 +51,7 @@ def show_plan(plan: Plan, corpus_dir: Location, console: Console) -> None:
 def _show_finals(
     plan: Plan, clips: Sequence[Clip], guesses: Mapping[str, CellEstimate], slots: int, console: Console
 ) -> None:
-    chosen = list(fitting(planned(plan), clips, None))
+    chosen = list(fitting(planned(plan), clips))
     for line in dict.fromkeys(line for line in chosen if isinstance(line, str)):
         console.print(f"Final evaluation: {line}")
     finals = [final for final in chosen if isinstance(final, Final)]

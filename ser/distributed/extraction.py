@@ -107,6 +107,7 @@ def load_data(
     dimensions: int,
     clips: tuple[Clip, ...],
     digests: tuple[str, ...],
+    twins: tuple[tuple[str, str], ...],
     emotions: tuple[str, ...],
     store: FeatureStore,
     pipeline: Pipeline,
@@ -117,6 +118,7 @@ def load_data(
         dimensions: 1 or 2, the space.
         clips: of the sweep.
         digests: of the clips' bytes, in the same order.
+        twins: names of every two of them that are one take.
         emotions: names of the classes.
         store: holds the features of all of them.
         pipeline: that made them.
@@ -132,7 +134,7 @@ def load_data(
         entry = _whole(store.read(store.key(digest, pipeline.digest)), store)
         found.append(entry.facts)
         rows.append(entry.features[f"{dimensions}d"])
-    return TrialData(join(rows), clips, tuple(found), emotions), len(clips)
+    return TrialData(join(rows), clips, tuple(found), emotions, twins), len(clips)
 
 
 def stored_rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:

@@ -63,14 +63,19 @@ def planned(plan: Plan) -> list[Final]:
     ]
 
 
-def fitting(finals: Sequence[Final], clips: Sequence[Clip], digests: Mapping[str, str] | None) -> Iterator[Final | str]:
+def fitting(
+    finals: Sequence[Final],
+    clips: Sequence[Clip],
+    digests: Mapping[str, str] | None = None,
+    twins: Sequence[tuple[str, str]] = (),
+) -> Iterator[Final | str]:
     """Each of `finals` whose test part selection has left alone, else a sentence that says why it is left out.
 
     Raises:
         SplitError: a split does not fit the clips, or leaks.
     """
     for final in finals:
-        whole = partition(clips, replace(final.split, selection=NOTHING), digests=digests)
+        whole = partition(clips, replace(final.split, selection=NOTHING), digests=digests, twins=twins)
         seen = seen_by_selection(clips, final.split)
         n_seen = sum(clips[at].name in seen for at in whole.test)
         if 2 * n_seen > len(whole.test):
@@ -80,7 +85,7 @@ def fitting(finals: Sequence[Final], clips: Sequence[Clip], digests: Mapping[str
                 f"its {len(whole.test):,} test clips"
             )
         else:
-            partition(clips, final.split, digests=digests)
+            partition(clips, final.split, digests=digests, twins=twins)
             yield final
 
 

@@ -17,6 +17,7 @@ from ser.corpora.locations import Location, resolved
 from ser.distributed.extraction import Extraction, extract, load_data
 from ser.distributed.finals import Final, fitting
 from ser.distributed.progress import extraction_progress
+from ser.distributed.takes import Twins, find_twins, superfluous
 from ser.distributed.tasks import get
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import FrameSpace, MelSpace
@@ -31,12 +32,16 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Prepared:
-    """A corpus whose features are in the store, split: clips, digests and partition are in one order."""
+    """A corpus whose features are in the store, split: clips, digests and partition are in one order.
+
+    `twins` names every two clips that are one take, of those that were not left out.
+    """
 
     choice: CorpusChoice
     folder: str
     clips: tuple[Clip, ...]
     digests: tuple[str, ...]
+    twins: Twins
     partition: Partition
     store: FeatureStore
     pipeline: Pipeline
@@ -103,7 +108,7 @@ def find_fitting(
     choice, split = _common(experiments)
     clips = find_clips(choice, corpus_dir, console)
     partition(clips, split)
-    for _ in fitting(finals, clips, None):
+    for _ in fitting(finals, clips):
         pass
     return clips
 
@@ -115,7 +120,7 @@ def choose_finals(prepared: Prepared, finals: Sequence[Final], console: Console)
         SplitError: a split does not fit the clips, or leaks.
     """
     digests = {clip.name: digest for clip, digest in zip(prepared.clips, prepared.digests, strict=True)}
-    chosen = list(fitting(finals, prepared.clips, digests))
+    chosen = list(fitting(finals, prepared.clips, digests, prepared.twins))
     for line in dict.fromkeys(line for line in chosen if isinstance(line, str)):
         console.print(f"Final evaluation: {line}", highlight=False)
     return [final for final in chosen if isinstance(final, Final)]
@@ -148,7 +153,15 @@ def prepare(
             listed = [f"{name}: {reason}" for name, reason in faulty.items()]
             _tell(console, "faulty clips are left out (corpus.known_faults=keep keeps them)", listed)
     digests = {clip.name: extraction.facts[clip.name].digest for clip in clips}
-    parts = partition(clips, split, digests=digests)
+    twins = find_twins(clips, tuple(digests.values()), store, pipeline)
+    if choice.known_faults == "drop":
+        doubled = superfluous(clips, twins)
+        clips, twins = tuple(clip for clip in clips if clip.name not in doubled), ()
+        digests = {clip.name: digests[clip.name] for clip in clips}
+        if doubled:
+            listed = [f"{name}: {reason}" for name, reason in doubled.items()]
+            _tell(console, "clips are left out because another is the same take", listed)
+    parts = partition(clips, split, digests=digests, twins=twins)
     console.print(
         f"Split {manifests()[parts.name]}, {parts.kind}, fold {parts.fold}: {len(parts.train):,} training, "
         f"{len(parts.validation):,} validation, {len(parts.test):,} test clips"
@@ -156,7 +169,7 @@ def prepare(
     lacking = missing(clips, split)
     if lacking:
         console.print(f"This is part of its corpus: {lacking}")
-    return Prepared(choice, resolved(corpus_dir), clips, tuple(digests.values()), parts, store, pipeline)
+    return Prepared(choice, resolved(corpus_dir), clips, tuple(digests.values()), twins, parts, store, pipeline)
 
 
 def share(prepared: Prepared, experiments: Mapping[str, Experiment]) -> dict[int, ray.ObjectRef[TrialData]]:
@@ -172,6 +185,7 @@ def share(prepared: Prepared, experiments: Mapping[str, Experiment]) -> dict[int
                 dimensions,
                 prepared.clips,
                 prepared.digests,
+                prepared.twins,
                 prepared.emotions,
                 prepared.store,
                 prepared.pipeline,

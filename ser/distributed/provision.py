@@ -35,7 +35,9 @@ def provide(corpus: str, folder: Location, *, download_from: str | None, console
         with _progress(console) as told:
             tally = download(folder, Addresses.of(download_from), told=told)
         console.print(
-            f"CREMA-D in {folder}: {tally.n_fetched:,} clips fetched, {tally.n_kept:,} were there, every checksum right"
+            f"CREMA-D in {folder}: {tally.n_fetched:,} clips fetched, {tally.n_kept:,} were there, "
+            "every checksum right",
+            markup=False,
         )
     elif corpus == "synthetic" and not is_remote(folder):
         make_synthetic(Path(folder))

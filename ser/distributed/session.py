@@ -102,15 +102,15 @@ def _session(request: Request, console: Console) -> int:
     plan = _with_finals(plan_from(before.plan) if request.resume else _new_plan(request), request)
     budget_s = None if request.time_budget is None else seconds(request.time_budget)
     corpus_dir = request.corpus_dir or before.facts.get("corpus_dir", f"data/{plan.corpus}")
-    download_from = None if request.dry_run else request.download_from
-    provide(plan.corpus, corpus_dir, download_from=download_from, console=console)
     if request.dry_run:
+        provide(plan.corpus, corpus_dir, download_from=None, console=console)
         show_plan(plan, corpus_dir, console)
         return FINISHED
     name = request.resume or _new_name(request)
     folder = _folder(request, name)
     finished = before.closed is not None and before.closed.outcome == "finished" and plan == plan_from(before.plan)
     refuse_remote_drivers(request.ray_address)
+    provide(plan.corpus, corpus_dir, download_from=request.download_from, console=console)
     finals = planned(plan)
     clips = () if finished else find_fitting(plan.experiments(), finals, corpus_dir, console)
     sweep_id = before.facts.get("sweep_id", uuid.uuid4().hex)

@@ -45,7 +45,13 @@ def selection_of(split: Split) -> str:
     return f"{split.name}/{split.fold}/{split.seed}"
 
 
-def partition(clips: Sequence[Clip], split: Split, *, digests: Mapping[str, str] | None = None) -> Partition:
+def partition(
+    clips: Sequence[Clip],
+    split: Split,
+    *,
+    digests: Mapping[str, str] | None = None,
+    twins: Sequence[tuple[str, str]] = (),
+) -> Partition:
     """Cut `clips` into the three parts of `split` and pass them through the leak gate.
 
     `assignment`: 30 % test and 5 % of the rest validation, of each emotion (at least one clip each), drawn by
@@ -55,6 +61,7 @@ def partition(clips: Sequence[Clip], split: Split, *, digests: Mapping[str, str]
         clips: clips of one corpus; their order does not change which clip is where.
         split: name, fold, seed, and what was selected on before.
         digests: digest of each clip's file by its name; without it the gate cannot see identical files.
+        twins: names of every two clips that are one take, as far as that is known.
 
     Raises:
         UnknownNameError: no split has this name.
@@ -71,8 +78,8 @@ def partition(clips: Sequence[Clip], split: Split, *, digests: Mapping[str, str]
         )
     parts["test"] = unseen
     made = Partition(split.name, manifest.kind, split.fold, **parts, digest=digest_of(parts, clips))
-    check(made, clips, digests)
-    check_unseen(made, clips, seen, digests)
+    check(made, clips, digests, twins)
+    check_unseen(made, clips, seen, digests, twins)
     return made
 
 

@@ -1,6 +1,7 @@
 """The gate that every partition passes: no part is empty, nothing lies on both sides, nothing was seen before."""
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import combinations
 
 from ser.corpora.base import Clip
@@ -8,17 +9,23 @@ from ser.splits.manifests import Lists, manifests
 from ser.splits.parts import CLAIMS, Partition, SplitError
 
 
-def check(partition: Partition, clips: Sequence[Clip], digests: Mapping[str, str] | None) -> None:
+def check(
+    partition: Partition,
+    clips: Sequence[Clip],
+    digests: Mapping[str, str] | None,
+    twins: Sequence[tuple[str, str]] = (),
+) -> None:
     """Refuse a partition that would make a figure worthless.
 
     Args:
         partition: three parts of `clips`.
         clips: the clips that were split, in the same order.
         digests: digest of each clip's file by its name; None where the files have not been read yet.
+        twins: names of every two clips that are one take, one of them perhaps at another gain, cut, or with noise.
 
     Raises:
-        SplitError: an empty part, the same clip or the same bytes in two parts, or a speaker or sentence in two
-            parts where the split claims to keep them apart.
+        SplitError: an empty part, the same clip, bytes or take in two parts, or a speaker or sentence in two parts
+            where the split claims to keep them apart.
     """
     _check_not_empty(partition, clips)
     _check_apart(partition, "clip", [clip.name for clip in clips], "this is a fault of the split: report it")
@@ -27,10 +34,15 @@ def check(partition: Partition, clips: Sequence[Clip], digests: Mapping[str, str
         _check_apart(partition, claim, [getattr(clip, claim) for clip in clips], remedy)
     if digests is not None:
         _check_same_sound(partition, clips, digests)
+    _check_twins(partition, clips, twins)
 
 
 def check_unseen(
-    partition: Partition, clips: Sequence[Clip], seen: Collection[str], digests: Mapping[str, str] | None
+    partition: Partition,
+    clips: Sequence[Clip],
+    seen: AbstractSet[str],
+    digests: Mapping[str, str] | None,
+    twins: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Refuse test clips that helped to select what is tested.
 
@@ -39,13 +51,15 @@ def check_unseen(
         clips: the clips that were split, in the same order.
         seen: names of the validation clips that the selection was made by.
         digests: digest of each clip's file by its name, or None.
+        twins: names of every two clips that are one take.
 
     Raises:
-        SplitError: a test clip, or its bytes, was among them.
+        SplitError: a test clip, its bytes or another version of its take was among them.
     """
     sounds = set() if digests is None else {digests[name] for name in seen}
+    known = {*seen, *(name for pair in twins if not seen.isdisjoint(pair) for name in pair)}
     for clip in (clips[at] for at in partition.test):
-        if clip.name in seen or (digests is not None and digests[clip.name] in sounds):
+        if clip.name in known or (digests is not None and digests[clip.name] in sounds):
             raise SplitError(
                 f"{partition.name} leaks: selection saw test clip {clip.name}; name in split.selection the split "
                 "that was selected on"
@@ -72,6 +86,31 @@ def check_fitted(partition: Partition, clips: Sequence[Clip], fitted: Mapping[st
                 f"{partition.name} leaks: {what} saw {len(both):,} test clips ({shown}); fit it on training or "
                 "validation clips"
             )
+
+
+def check_predictions(split: str, rows: Sequence[Mapping[str, str]], selected: AbstractSet[str] = frozenset()) -> None:
+    """Refuse to report predictions that a leak made worthless; whoever reports needs no corpus for it.
+
+    Args:
+        split: name of the split.
+        rows: of a trial's predictions: `clip`, `part` and `speaker` of each.
+        selected: names of the validation clips that the trial's configuration was selected by, none for the search.
+
+    Raises:
+        SplitError: a clip or, where they are claimed to be apart, a speaker is in both parts, or selection saw a test
+            clip.
+    """
+    names = {part: {row["clip"] for row in rows if row["part"] == part} for part in ("validation", "test")}
+    speakers = {part: {row["speaker"] for row in rows if row["part"] == part} for part in ("validation", "test")}
+    shared = {
+        "clip {} is in both validation and test": names["validation"] & names["test"],
+        "selection saw test clip {}": selected & names["test"],
+    }
+    if "speaker" in CLAIMS[manifests()[split].kind]:
+        shared["speaker {} is in both validation and test"] = speakers["validation"] & speakers["test"]
+    for how, both in shared.items():
+        if both:
+            raise SplitError(f"these predictions leak: {how.format(min(both))}; evaluate {split} again")
 
 
 def _check_not_empty(partition: Partition, clips: Sequence[Clip]) -> None:
@@ -118,3 +157,14 @@ def _check_same_sound(partition: Partition, clips: Sequence[Clip], digests: Mapp
                     f"{partition.name} leaks: {other} in {other_part} and {name} in {part} are the same "
                     "file; set corpus.known_faults=drop where their labels differ, or remove one of them"
                 )
+
+
+def _check_twins(partition: Partition, clips: Sequence[Clip], twins: Sequence[tuple[str, str]]) -> None:
+    part_of = {clips[at].name: part for part, positions in partition.parts.items() for at in positions}
+    for one, other in twins:
+        here, there = part_of.get(one), part_of.get(other)
+        if here and there and here != there:
+            raise SplitError(
+                f"{partition.name} leaks: {one} in {here} and {other} in {there} are one take; set "
+                "corpus.known_faults=drop, or remove one of them"
+            )

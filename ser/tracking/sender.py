@@ -18,6 +18,7 @@ from ser.tracking.reporting import log_report, made_report
 from ser.tracking.runs import PARENT, Runs
 from ser.trial import PREDICTIONS_FILE
 
+_SPLIT = ("split_digest", "split_manifest")
 _FINALS = ("final_seeds", "final_folds", "final_splits")
 _STATUS = {"completed": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "killed": "KILLED"}
 
@@ -76,7 +77,7 @@ class Sender:
         facts = event.facts
         tags: dict[str, str] = {name: str(facts[name]) for name in ("ser.command", "ser.git_commit") if name in facts}
         tags |= {"ser.split": str(event.plan["split"]), "ser.corpus_digest": str(facts["corpus_digest"])}
-        tags |= {"ser.split_digest": str(facts["split_digest"])}
+        tags |= {f"ser.{name}": str(facts[name]) for name in _SPLIT if name in facts}
         params = {
             name: value
             for name, value in event.plan.items()
@@ -103,7 +104,7 @@ class Sender:
         }
         if event.stage == SEARCH:
             tags["ser.split_digest"] = str(facts["split_digest"])
-        name = key.short if event.stage == SEARCH else _final_name(event)
+        name = self._record.trials[key].title
         run_id = runs.open_trial(key, name=name, start_s=event.time_s, tags=tags, params=event.values)
         self._log_dataset(runs, run_id)
 
@@ -153,8 +154,7 @@ class Sender:
             runs.set_tags(run_id, {"ser.reason": f"its model is gone: {bundle} was removed before it was sent"})
             return
         runs.client.log_artifact(run_id, str(bundle / PREDICTIONS_FILE))
-        if "split_digest" in event.test:
-            runs.set_tags(run_id, {"ser.split_digest": event.test["split_digest"]})
+        runs.set_tags(run_id, {f"ser.{name}": str(event.test[name]) for name in _SPLIT if name in event.test})
         if trial.stage == FINAL:
             return  # evidence, no candidate
         log_model(runs, run_id, name=trial.key.cell, bundle=bundle, experiment=from_flat(trial.asked.values))
@@ -213,7 +213,7 @@ class Sender:
             "confusion": confusion,
         }
         runs.client.log_text(run_id, json.dumps(content), "confusion_matrix.json")
-        figure = confusion_figure(confusion, emotions, title=f"{key.short}, {clips}")
+        figure = confusion_figure(confusion, emotions, title=f"{self._record.trials[key].title}, {clips}")
         runs.client.log_figure(run_id, figure, "confusion_matrix.png")
 
     def _title(self) -> str:
@@ -223,9 +223,3 @@ class Sender:
 
 def _joined(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _final_name(event: Asked) -> str:
-    """'vgg16-2d final speaker-5fold-present 2 seed 1'."""
-    values = event.values
-    return f"{event.cell} final {values['split.name']} {values['split.fold']} seed {values['training.seed']}"

@@ -7,9 +7,9 @@ from pathlib import Path
 from signal import SIGINT, SIGKILL
 
 import pytest
-from publisher import Publisher, clips_in, published
 
 from processes import EXTRACT, SWEEP, run, running
+from publisher import Publisher, clips_in, published
 
 pytestmark = pytest.mark.integration
 

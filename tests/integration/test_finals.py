@@ -22,7 +22,12 @@ from verdicts import check_journal
 pytestmark = pytest.mark.integration
 
 SPLIT = "speaker-5fold-present"
-ADD = ("--resume", "small", "--final-seeds", "1", "--final-splits", SPLIT, "--folds", "0,2")
+ADD = ("--final-seeds", "1", "--final-splits", SPLIT, "--folds", "0,2")
+
+
+def resume(folder: Path) -> list[str]:
+    """Options that go on with the copy in `folder`, in its own tracker."""
+    return ["--resume", "small", "--tracking-uri", f"sqlite:///{folder}/mlflow.db"]
 
 
 def copied(finished: FinishedSweep, folder: Path) -> FinishedSweep:
@@ -35,7 +40,7 @@ def copied(finished: FinishedSweep, folder: Path) -> FinishedSweep:
 def evaluated(finished: FinishedSweep, tmp_path_factory: pytest.TempPathFactory) -> FinishedSweep:
     """The finished sweep to which a final evaluation was added."""
     copy = copied(finished, tmp_path_factory.mktemp("evaluated"))
-    ended = run_sweep(*ADD, folder=copy.folder)
+    ended = run_sweep(*resume(copy.folder), *ADD, folder=copy.folder)
     assert ended.code == 0, ended.seen
     return FinishedSweep(copy.folder, ended, copy.client, record_of(copy.folder, "small"))
 
@@ -91,7 +96,7 @@ def test_test_clips_are_those_that_selection_has_not_seen(evaluated: FinishedSwe
         assert not list(Path(trial.ended.bundle).glob("*.safetensors"))
 
 
-def test_final_runs_are_evidence_and_no_candidates(evaluated: FinishedSweep, finished: FinishedSweep) -> None:
+def test_final_runs_are_evidence_and_no_candidates(evaluated: FinishedSweep) -> None:
     runs = check_runs(evaluated.client, evaluated.journal)
     assert runs["parent"].info.status == "FINISHED"
     assert runs["parent"].data.tags["ser.final_folds"] == "0,2"
@@ -127,12 +132,12 @@ def test_killed_in_its_middle_it_ends_as_if_it_had_never_been(
     def n_ended() -> int:
         return sum(trial.outcome == "completed" for trial in record_of(tmp_path, "small").finals())
 
-    with running(sys.executable, SWEEP, *ADD, folder=tmp_path) as command:
+    with running(sys.executable, SWEEP, *resume(tmp_path), *ADD, folder=tmp_path) as command:
         command.wait_until(lambda: n_ended() >= 1)
         command.signal(SIGKILL)
         assert command.end().code == -SIGKILL
     assert 1 <= n_ended() < 4
-    ended = run_sweep("--resume", "small", folder=tmp_path)
+    ended = run_sweep(*resume(tmp_path), folder=tmp_path)
     assert ended.code == 0, ended.seen
     assert told(record_of(tmp_path, "small")) == told(evaluated.record)
     check_journal(copy.journal)

@@ -8,19 +8,20 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
-from test_extract import check_stored
 
 from processes import EXTRACT, Finished, free_port, run, running
+from test_extract import check_stored
 
 pytestmark = pytest.mark.integration
 
 N_CLIPS = 40
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """An S3 server of moto's; what a client needs in its environment."""
     port = free_port()
@@ -53,14 +54,18 @@ def extract(place: str, folder: Path, variables: dict[str, str] | None = None) -
     return run(sys.executable, EXTRACT, *words, folder=folder, variables=variables)
 
 
-def upload(clips: list[Path], variables: dict[str, str]) -> None:
-    client = boto3.client(
+def client_of(variables: dict[str, str]) -> Any:
+    return boto3.client(
         "s3",
         endpoint_url=variables["AWS_ENDPOINT_URL"],
         aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
         region_name=variables["AWS_DEFAULT_REGION"],
     )
+
+
+def upload(clips: list[Path], variables: dict[str, str]) -> None:
+    client = client_of(variables)
     client.create_bucket(Bucket="corpora")
     for path in clips:
         client.put_object(Bucket="corpora", Key=f"cremad/AudioWAV/{path.name}", Body=path.read_bytes())
@@ -76,6 +81,20 @@ def test_workers_read_a_corpus_from_s3(tmp_path: Path, corpus_dir: Path, s3: dic
     nowhere = extract("s3://corpora/elsewhere", tmp_path, s3)
     assert (nowhere.code, len(nowhere.seen.splitlines())) == (2, 1), nowhere.seen
     assert nowhere.stdout.startswith("error: s3://corpora/elsewhere is not a folder: give the folder that holds")
+
+
+def test_the_start_of_files_is_read_from_s3_whatever_their_size(tmp_path: Path, s3: dict[str, str]) -> None:
+    client = client_of(s3)
+    client.create_bucket(Bucket="sizes")
+    for name, data in (("a.wav", b""), ("b #1?.wav", b"abc")):
+        client.put_object(Bucket="sizes", Key=name, Body=data)
+    code = """if True:
+        from ser.corpora.locations import entries, read_bytes
+        for entry in entries("s3://sizes"):
+            print(entry.name, [read_bytes(entry.location, at_most=size) for size in (None, 2, 100)])
+    """
+    ended = run(sys.executable, "-c", code, folder=tmp_path, variables=s3)
+    assert ended.stdout.splitlines() == ["a.wav [b'', b'', b'']", "b #1?.wav [b'abc', b'ab', b'abc']"], ended.seen
 
 
 def test_workers_read_a_corpus_from_a_web_server(tmp_path: Path, corpus_dir: Path) -> None:

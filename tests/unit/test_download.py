@@ -1,13 +1,15 @@
 """The download of CREMA-D from a server that does everything wrong that servers do."""
 
+import fcntl
 import random
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from publisher import TABLES, Publisher, clips_in, pointer_of, published
 
+from publisher import TABLES, Publisher, clips_in, pointer_of, published
 from ser.corpora.base import CorpusError
 from ser.corpora.cremad import SYNTHETIC_MARK, CremaD
 from ser.corpora.download.courier import Patience
@@ -225,6 +227,27 @@ def test_places_that_are_not_for_it_are_refused(tmp_path: Path, publisher: Publi
     (tmp_path / "file").write_text("")
     with pytest.raises(CorpusError, match=r"cannot be written \(.*\): free some space"):
         download(tmp_path / "file", addresses, told=print)
+
+
+def test_a_file_that_cannot_be_written_ends_it_and_what_is_there_is_kept(tmp_path: Path, publisher: Publisher) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, limits[1]))
+    try:
+        with pytest.raises(CorpusError, match=r"cannot be written \(File too large\): free some space or give another"):
+            fetch(tmp_path, publisher)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert fetch(tmp_path, publisher).n_fetched == 12
+    assert publisher.ranges
+    assert is_whole(tmp_path)
+
+
+def test_two_downloads_into_one_folder_are_refused(tmp_path: Path, publisher: Publisher) -> None:
+    with (tmp_path / ".lfs-pointers").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(CorpusError, match=f"another process downloads into {tmp_path}: wait for it, or stop it"):
+            fetch(tmp_path, publisher)
+    assert fetch(tmp_path, publisher).n_fetched == 12
 
 
 def test_the_official_addresses_are_two() -> None:

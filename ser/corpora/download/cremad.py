@@ -112,7 +112,7 @@ def download(
             return _all(names, clips, stop, n_threads, told)
     except DownloadError as error:
         raise CorpusError(
-            f"CREMA-D could not be fetched ({error}): check network and address, then run again"
+            f"CREMA-D could not be fetched ({error}): check network and address, then run the same command"
         ) from None
     except OSError as error:
         raise CorpusError(

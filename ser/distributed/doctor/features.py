@@ -43,7 +43,7 @@ def corpus_finding(name: str, folder: Location | None) -> tuple[Finding, int | N
         return problem(
             "corpus",
             f"{found}; {len(pointers):,} of them are Git LFS pointers, not sound, as {name_of(pointers[0].location)}",
-            remedy=f"git -C {place} lfs pull",
+            remedy="upload the sound in their place" if is_remote(place) else f"git -C {place} lfs pull",
         ), len(scan.clips)
     for reason, names in scan.left_out.items():
         found += f"; {len(names):,} more files are left out: {reason}"
