@@ -39,9 +39,12 @@ def load_data(
     Raises:
         StoreError: an entry has gone since the extraction.
     """
-    entries = (store.read(store.key(digest, pipeline.digest)) for digest in digests)
-    matrix = join([stored_rows(entry, f"{dimensions}d", store) for entry in entries])
-    return TrialData(matrix, clips, digests, emotions, twins), len(clips)
+    found, rows = [], []
+    for digest in digests:
+        entry = _whole(store.read(store.key(digest, pipeline.digest)), store)
+        found.append(entry.facts)
+        rows.append(entry.features[f"{dimensions}d"])
+    return TrialData(join(rows), clips, tuple(found), emotions, twins), len(clips)
 
 
 def stored_rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:
@@ -50,6 +53,10 @@ def stored_rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:
     Raises:
         StoreError: the entry has gone since the extraction.
     """
+    return _whole(entry, store).features[space]
+
+
+def _whole(entry: Entry | None, store: FeatureStore) -> Entry:
     if entry is None:
         raise StoreError(f"{store.root} lost an entry since the extraction: run the same command again")
-    return entry.features[space]
+    return entry

@@ -56,7 +56,7 @@ def tenth(data: TrialData) -> TrialData:
     return TrialData(
         matrix=join([data.matrix.clip(position) for position in chosen]),
         clips=data.clips[::10],
-        digests=data.digests[::10],
+        facts=data.facts[::10],
         emotions=data.emotions,
     )
 
