@@ -1,9 +1,14 @@
-"""Figures of merit as pure functions of the confusion matrix. C is the number of classes."""
+"""Figures of merit as pure functions of the confusion matrix. C is the number of classes.
+
+Those with a plural name take many matrices at once, (..., C, C), which may hold weighted counts.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Confusion = NDArray[np.int64]
+Confusions = NDArray[np.generic]
+Figures = NDArray[np.float64]
 
 
 class MetricError(ValueError):
@@ -37,6 +42,34 @@ def confusion_matrix(truth: ArrayLike, prediction: ArrayLike, *, n_classes: int)
     return cells.reshape(n_classes, n_classes).astype(np.int64)
 
 
+def recalls_per_class(confusions: Confusions) -> Figures:
+    """Recall of each class in each matrix, (..., C) in [0, 1], NaN of a class without clips."""
+    n_clips, hits = confusions.sum(axis=-1), np.diagonal(confusions, axis1=-2, axis2=-1)
+    recall: Figures = np.divide(hits, n_clips, out=np.full(n_clips.shape, np.nan), where=n_clips > 0)
+    return recall
+
+
+def unweighted_average_recalls(confusions: Confusions) -> Figures:
+    """UAR of each matrix, (...) in [0, 1]; each holds a clip."""
+    figures: Figures = np.nanmean(recalls_per_class(confusions), axis=-1)
+    return figures
+
+
+def accuracies(confusions: Confusions) -> Figures:
+    """Accuracy of each matrix, (...) in [0, 1]; each holds a clip."""
+    figures: Figures = np.trace(confusions, axis1=-2, axis2=-1) / confusions.sum(axis=(-2, -1))
+    return figures
+
+
+def macro_f1s(confusions: Confusions) -> Figures:
+    """Macro-F1 of each matrix, (...) in [0, 1]; each holds a clip."""
+    n_clips, n_taken = confusions.sum(axis=-1), confusions.sum(axis=-2)
+    hits = np.diagonal(confusions, axis1=-2, axis2=-1)
+    f1 = np.divide(2 * hits, n_clips + n_taken, out=np.full(n_clips.shape, np.nan), where=n_clips > 0)
+    figures: Figures = np.nanmean(f1, axis=-1)
+    return figures
+
+
 def recall_per_class(confusion: Confusion) -> NDArray[np.float64]:
     """Share of each class's clips that were recognised, r_c = n_cc / n_c; (C,) in [0, 1], NaN if it has none.
 
@@ -47,10 +80,7 @@ def recall_per_class(confusion: Confusion) -> NDArray[np.float64]:
         >>> recall_per_class(np.array([[3, 1], [0, 2]])).tolist()
         [0.75, 1.0]
     """
-    n_clips = _checked(confusion).sum(axis=1)
-    hits = np.diagonal(confusion).astype(np.float64)
-    recall: NDArray[np.float64] = np.divide(hits, n_clips, out=np.full(hits.shape, np.nan), where=n_clips > 0)
-    return recall
+    return recalls_per_class(_checked(confusion))
 
 
 def unweighted_average_recall(confusion: Confusion) -> float:
@@ -68,7 +98,7 @@ def unweighted_average_recall(confusion: Confusion) -> float:
     Source:
         Schuller, Steidl and Batliner, The INTERSPEECH 2009 emotion challenge (2009), section 4.
     """
-    return float(np.nanmean(recall_per_class(confusion)))
+    return float(unweighted_average_recalls(_checked(confusion)))
 
 
 def unweighted_average_recall_standard_error(confusion: Confusion) -> float:
@@ -103,7 +133,7 @@ def accuracy(confusion: Confusion) -> float:
         >>> accuracy(np.array([[3, 1], [0, 4]]))
         0.875
     """
-    return float(np.trace(_checked(confusion)) / confusion.sum())
+    return float(accuracies(_checked(confusion)))
 
 
 def macro_f1(confusion: Confusion) -> float:
@@ -121,9 +151,7 @@ def macro_f1(confusion: Confusion) -> float:
     Source:
         Mean of the classes' F1, not F1 of the means: Opitz and Burst, Macro F1 and macro F1 (2019).
     """
-    n_clips, n_taken = _checked(confusion).sum(axis=1), confusion.sum(axis=0)
-    present = n_clips > 0
-    return float(np.mean(2 * np.diagonal(confusion)[present] / (n_clips + n_taken)[present]))
+    return float(macro_f1s(_checked(confusion)))
 
 
 def _checked(confusion: Confusion) -> Confusion:

@@ -1,0 +1,134 @@
+"""Is one network better than another? Paired by speaker, and corrected for the number of questions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.statistics.counts import Figure, Figures, SpeakerCounts, StatisticsError, need_speakers
+from ser.statistics.intervals import CONFIDENCE, N_RESAMPLES, Interval, quantiles, resamples
+
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How much higher the first of two scored, and how often chance alone would give that.
+
+    Attributes:
+        difference: first minus second, with its interval over speakers.
+        p_value: two-sided; not corrected, unless `corrected` made it.
+    """
+
+    difference: Interval
+    p_value: float
+
+
+def compare(
+    first: SpeakerCounts,
+    second: SpeakerCounts,
+    figure: Figure,
+    *,
+    n_resamples: int = N_RESAMPLES,
+    confidence: float = CONFIDENCE,
+    seed: int = 0,
+) -> Comparison:
+    """Test whether two networks differ on the same clips.
+
+    If they did not, it would not matter which of them a speaker's predictions come from. So the predictions of each
+    speaker, all repeats of it together, stay or are exchanged; p is the share of exchanges whose difference is at least
+    as large as the one seen. All 2^S exchanges are tried where that is no more than `n_resamples`, else as many at
+    random, the one seen counted among them. The interval draws speakers as `interval` does, the same for both.
+
+    Args:
+        first: of at least 2 speakers.
+        second: of the same clips: as many of each class of each speaker. A network with one repeat is compared with
+            every repeat of the other.
+        figure: of (..., C, C) confusion matrices, such as `FIGURES["uar"]`.
+        n_resamples: exchanges at most, and draws.
+        confidence: of the interval, in (0, 1).
+        seed: of exchanges and draws.
+
+    Raises:
+        StatisticsError: fewer than two speakers, other clips, or repeats that do not pair.
+
+    Source:
+        Noreen, Computer-intensive methods for testing hypotheses (1989), chapter 2 (approximate randomisation);
+        Phipson and Smyth, Permutation p-values should never be zero (2010), for counting the one seen.
+    """
+    need_speakers(first)
+    one, other = _paired(first, second)
+
+    def difference(weights: NDArray[np.generic]) -> Figures:
+        differences: Figures = (figure(one.weighted(weights)) - figure(other.weighted(weights))).mean(axis=1)
+        return differences
+
+    n_speakers = len(one.speakers)
+    seen = float(difference(np.ones((1, n_speakers)))[0])
+    low, high = quantiles(difference(resamples(n_speakers, n_resamples, seed)), confidence)
+    return Comparison(Interval(seen, float(low), float(high)), _p_value(one, other, figure, seen, n_resamples, seed))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P values corrected for their number: whoever calls those below a bound real errs at most so often in all.
+
+    The k-th smallest of m is multiplied by m - k + 1, then raised to the largest before it, at most 1.
+
+    Example:
+        >>> [round(p, 4) for p in holm([0.01, 0.04, 0.03, 0.005])]
+        [0.03, 0.06, 0.06, 0.02]
+
+    Source:
+        Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6 (1979).
+    """
+    p = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(p, kind="stable")
+    factors = np.arange(len(p), 0, -1)
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p[order] * factors))
+    return [float(value) for value in adjusted]
+
+
+def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
+    """The comparisons with p values corrected for their number, in the same order."""
+    adjusted = holm([comparison.p_value for comparison in comparisons])
+    return [replace(comparison, p_value=p) for comparison, p in zip(comparisons, adjusted, strict=True)]
+
+
+def _paired(first: SpeakerCounts, second: SpeakerCounts) -> tuple[SpeakerCounts, SpeakerCounts]:
+    """Both with as many repeats."""
+    n_repeats = max(len(first.confusions), len(second.confusions))
+    for counts in (first, second):
+        if len(counts.confusions) not in (1, n_repeats):
+            raise StatisticsError(
+                f"{len(first.confusions)} and {len(second.confusions)} repeats do not pair: give both the same seeds, "
+                "or one of them a single one"
+            )
+    one, other = (
+        replace(counts, confusions=np.broadcast_to(counts.confusions, (n_repeats, *counts.confusions.shape[1:])))
+        for counts in (first, second)
+    )
+    same_speakers = one.speakers == other.speakers
+    if not same_speakers or (one.confusions.sum(axis=3) != other.confusions.sum(axis=3)).any():
+        raise StatisticsError(
+            "the two were not evaluated on the same clips: compare predictions of the same split, folds and part"
+        )
+    return one, other
+
+
+def _p_value(
+    one: SpeakerCounts, other: SpeakerCounts, figure: Figure, seen: float, n_resamples: int, seed: int
+) -> float:
+    n_speakers = len(one.speakers)
+    exact = 2**n_speakers <= n_resamples
+    if exact:
+        kept = np.array(list(product((0, 1), repeat=n_speakers)))
+    else:
+        kept = np.random.default_rng(seed).integers(0, 2, size=(n_resamples, n_speakers))
+    exchanged = 1 - kept
+    here = figure(one.weighted(kept) + other.weighted(exchanged)).mean(axis=1)
+    there = figure(other.weighted(kept) + one.weighted(exchanged)).mean(axis=1)
+    n_as_large = int((np.abs(here - there) >= abs(seen) - _ROUNDING).sum())
+    return n_as_large / len(kept) if exact else (n_as_large + 1) / (len(kept) + 1)
