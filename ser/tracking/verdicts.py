@@ -1,0 +1,154 @@
+"""Whether a candidate is better than the champion: a paired test by speaker on the same validation clips."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+from rich import box
+from rich.table import Table
+
+from ser.statistics.comparisons import Comparison, compare
+from ser.statistics.counts import FIGURES, StatisticsError
+from ser.statistics.intervals import Interval, interval
+from ser.tracking.evaluations import EvaluationError, Evaluation, Predictions, evaluations
+
+SIGNIFICANT = 0.05
+RULE = f"higher UAR on the same validation clips, p < {SIGNIFICANT} in a paired test by speaker"
+
+_UAR = FIGURES["uar"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: what its run says, and its validation UAR on the common clips."""
+
+    run: Run
+    uar: Interval
+
+    @property
+    def name(self) -> str:
+        """Its trial's key, or its run's name."""
+        return self.run.data.tags.get("ser.trial") or str(self.run.info.run_name)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the alias should move to the candidate, and why.
+
+    Attributes:
+        better: whether it should.
+        reason: in words.
+        what: the clips that both were compared on; '' where they were not compared.
+        sides: champion and candidate.
+        comparison: candidate minus champion.
+        n_clips: validation clips.
+        n_speakers: in them.
+    """
+
+    better: bool
+    reason: str
+    what: str = ""
+    sides: tuple[Side, Side] | None = None
+    comparison: Comparison | None = None
+    n_clips: int = 0
+    n_speakers: int = 0
+
+
+def judged(client: MlflowClient, candidate: Run, champion: Run) -> Verdict:
+    """The verdict by the rule; what cannot be compared is not better. Test clips play no part.
+
+    Args:
+        client: of the tracker that has both.
+        candidate: a completed run.
+        champion: another.
+    """
+    try:
+        what, one, other = _in_common(client, candidate, champion)
+        return _judged(what, (candidate, one), (champion, other))
+    except (EvaluationError, StatisticsError) as error:
+        return Verdict(False, f"they cannot be compared: {error}")
+
+
+def verdict_table(verdict: Verdict) -> Table:
+    """Both sides for a terminal."""
+    assert verdict.sides is not None
+    assert verdict.comparison is not None
+    difference = verdict.comparison.difference
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        caption=f"{verdict.n_clips:,} validation clips of {verdict.n_speakers} speakers, {verdict.what}. In brackets: "
+        "95 % interval by speaker. Test figures are shown and decide nothing.",
+    )
+    for title in ("", "run", "trial"):
+        table.add_column(title)
+    for title in ("validation UAR %", "test UAR %", "accuracy %", "parameters"):
+        table.add_column(title, justify="right")
+    for role, side in zip(("champion", "candidate"), verdict.sides, strict=True):
+        metrics = side.run.data.metrics
+        table.add_row(
+            role, side.run.info.run_id[:8], side.name, _percent(side.uar),
+            *(f"{100 * metrics[n]:.1f}" if n in metrics else "" for n in ("test_uar", "test_accuracy")),
+            f"{metrics['n_parameters']:,.0f}" if "n_parameters" in metrics else "",
+        )  # fmt: skip
+    table.add_row("difference", "", f"p = {verdict.comparison.p_value:.3g}", _percent(difference, "+"), "", "", "")
+    return table
+
+
+def _in_common(client: MlflowClient, candidate: Run, champion: Run) -> tuple[str, Predictions, Predictions]:
+    """The validation predictions of both by the most thorough evaluation that both have."""
+    known = {evaluation.key: evaluation for evaluation in evaluations(client, champion)}
+    own = evaluations(client, candidate)
+    found = next((evaluation for evaluation in own if evaluation.key in known), None)
+    if found is None:
+        raise EvaluationError(_unlike(candidate, champion))
+    one, other = (evaluation.load().part("validation") for evaluation in (found, known[found.key]))
+    seeds = one.seeds & other.seeds
+    if not seeds:
+        raise EvaluationError(f"their final evaluations have no seed in common ({found.what})")
+    one, other = one.of_seeds(seeds), other.of_seeds(seeds)
+    if one.heard() != other.heard():
+        raise EvaluationError(f"their validation clips are not the same ({found.what})")
+    return found.what, one, other
+
+
+def _unlike(candidate: Run, champion: Run) -> str:
+    """What of the clips differs, and what can be done."""
+    one, other = candidate.data.tags, champion.data.tags
+    if one.get("ser.corpus_digest") != other.get("ser.corpus_digest"):
+        what = "they were trained on different clips"
+    else:
+        what = f"their splits differ ({one.get('ser.split', 'unknown')} and {other.get('ser.split', 'unknown')})"
+    return f"{what}, and a figure on other clips says nothing"
+
+
+def _judged(what: str, candidate: tuple[Run, Predictions], champion: tuple[Run, Predictions]) -> Verdict:
+    (run, predicted), (champion_run, champion_predicted) = candidate, champion
+    ours, theirs = predicted.counts(), champion_predicted.counts()
+    comparison = compare(ours, theirs, _UAR)
+    better = comparison.difference.value > 0 and comparison.p_value < SIGNIFICANT
+    return Verdict(
+        better=better,
+        reason=_reason(comparison, better),
+        what=what,
+        sides=(Side(champion_run, interval(theirs, _UAR)), Side(run, interval(ours, _UAR))),
+        comparison=comparison,
+        n_clips=predicted.n_clips,
+        n_speakers=len(ours.speakers),
+    )
+
+
+def _reason(comparison: Comparison, better: bool) -> str:
+    difference, p = comparison.difference, f"p = {comparison.p_value:.3g}"
+    points = f"{abs(100 * difference.value):.1f} points of validation UAR"
+    if better:
+        return f"it is {points} better, {p}"
+    if difference.value > 0:
+        return f"it is {points} better, which can be chance ({p}, not below {SIGNIFICANT})"
+    if difference.value < 0:
+        return f"it is {points} worse ({p})"
+    return "it is exactly as good"
+
+
+def _percent(figure: Interval, sign: str = "") -> str:
+    return f"{100 * figure.value:{sign}.1f} ({100 * figure.low:{sign}.1f} to {100 * figure.high:{sign}.1f})"
