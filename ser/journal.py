@@ -19,6 +19,9 @@ from typing import Any, ClassVar
 
 from ser.space import Value
 
+# The stages of a sweep.
+SEARCH, FINAL = "search", "final"
+
 _ROOM = 2**20
 
 
@@ -56,13 +59,14 @@ class Started:
 
 @dataclass(frozen=True)
 class Asked:
-    """The search asked for a trial: all its settings, and which of them were searched."""
+    """A trial was asked for, by the search or for the final evaluation: all its settings, and which were searched."""
 
     kind: ClassVar[str] = "asked"
     cell: str
     number: int
     values: dict[str, Value]
     searched: dict[str, Value]
+    stage: str = SEARCH
     time_s: float = field(default_factory=time.time)
 
 

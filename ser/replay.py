@@ -5,7 +5,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ser.journal import Asked, Closed, Ended, Event, JournalError, Reported, Started, TrialKey, read_events
+from ser.journal import (
+    FINAL,
+    SEARCH,
+    Asked,
+    Closed,
+    Ended,
+    Event,
+    JournalError,
+    Reported,
+    Started,
+    TrialKey,
+    read_events,
+)
 
 FINAL_OUTCOMES = ("completed", "pruned", "failed")
 
@@ -25,6 +37,11 @@ class TrialRecord:
     last: Reported | None = None
     ended: Ended | None = None
     was_killed: bool = False
+
+    @property
+    def stage(self) -> str:
+        """`search`, or `final` for the evaluation of what the search chose."""
+        return self.asked.stage
 
     @property
     def outcome(self) -> str:
@@ -79,11 +96,15 @@ class SweepRecord:
         return self.trials[TrialKey(self.name, event.cell, event.number)]
 
     def of_cell(self, cell: str) -> list[TrialRecord]:
-        """The trials of one cell, in the order of their numbers."""
-        return [trial for key, trial in sorted(self.trials.items()) if key.cell == cell]
+        """The search's trials of one cell, in the order of their numbers."""
+        return [trial for key, trial in sorted(self.trials.items()) if key.cell == cell and trial.stage == SEARCH]
+
+    def finals(self) -> list[TrialRecord]:
+        """The trials of the final evaluation, by cell and number; selection does not see them."""
+        return [trial for _, trial in sorted(self.trials.items()) if trial.stage == FINAL]
 
     def best_of_cell(self, cell: str) -> TrialRecord | None:
-        """The completed trial with the best validation UAR; test figures play no part."""
+        """The search's completed trial with the best validation UAR; test figures play no part."""
         completed = [trial for trial in self.of_cell(cell) if trial.outcome == "completed"]
         return best_trial(completed)
 

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from torch import nn
 
 from ser.bundle import Bundle, network
 from ser.config import Experiment
+from ser.corpora.base import Clip
 from ser.evaluation import Evaluation, evaluate
 from ser.features.dataset import ClipSet, FeatureMatrix, fit_normalisation
 from ser.metrics import accuracy, macro_f1, unweighted_average_recall
-from ser.splits.base import Partition
+from ser.splits.base import partition
 from ser.training import Epoch, fit
 from ser.training_state import TrainingState, save_state
 
@@ -27,13 +29,17 @@ PREDICTIONS_FILE = "predictions.csv"
 
 @dataclass(frozen=True)
 class TrialData:
-    """The clips of a sweep in one feature space: names, labels and partition in the order of the matrix."""
+    """The clips of a sweep in one feature space; clips and digests of their files are in the order of the matrix."""
 
     matrix: FeatureMatrix
-    names: tuple[str, ...]
-    labels: NDArray[np.int64]
+    clips: tuple[Clip, ...]
+    digests: tuple[str, ...]
     emotions: tuple[str, ...]
-    partition: Partition
+
+    @cached_property
+    def labels(self) -> NDArray[np.int64]:
+        """Class of each clip, (n,)."""
+        return np.array([self.emotions.index(clip.emotion) for clip in self.clips])
 
 
 class Trial:
@@ -41,9 +47,12 @@ class Trial:
 
     Args:
         experiment: what to train, and how.
-        data: on which clips; the normalisation is fitted on the training clips alone.
+        data: on which clips; the experiment's split says which of them train, validate and test.
         device: where.
         resume: state after some epoch, or None for the beginning.
+
+    Raises:
+        SplitError: the split does not fit the clips, or leaks.
     """
 
     def __init__(
@@ -57,14 +66,16 @@ class Trial:
         self._experiment = experiment
         self._data = data
         self._device = device
+        digests = {clip.name: digest for clip, digest in zip(data.clips, data.digests, strict=True)}
+        self.partition = partition(data.clips, experiment.split, digests=digests)
         space = experiment.features
-        train = np.asarray(data.partition.train)
+        train = np.asarray(self.partition.train)
         self._normalisation = fit_normalisation(data.matrix, train, space.selected_rows)
         self.n_train_clips = len(train)
         self._fit = fit(
             network(experiment),
             train=self._clips(train),
-            validation=self._clips(np.asarray(data.partition.validation)),
+            validation=self._clips(np.asarray(self.partition.validation)),
             n_classes=len(data.emotions),
             settings=experiment.training,
             augment=experiment.augment,
@@ -95,8 +106,8 @@ class Trial:
         # As it will be served: a network that knows nothing of how its training was computed.
         model = network(self._experiment).to(self._device)
         model.load_state_dict(weights)
-        validation = self._evaluate(model, self._data.partition.validation)
-        test = self._evaluate(model, self._data.partition.test)
+        validation = self._evaluate(model, self.partition.validation)
+        test = self._evaluate(model, self.partition.test)
         results = {
             "uar": unweighted_average_recall(test.confusion),
             "accuracy": accuracy(test.confusion),
@@ -126,19 +137,20 @@ class Trial:
 
     def _write_predictions(self, path: Path, *, validation: Evaluation, test: Evaluation) -> None:
         parts = (
-            ("validation", self._data.partition.validation, validation),
-            ("test", self._data.partition.test, test),
+            ("validation", self.partition.validation, validation),
+            ("test", self.partition.test, test),
         )
         with path.open("w", newline="") as file:
             rows = csv.writer(file)
-            rows.writerow(["clip", "part", "truth", "prediction", *self._data.emotions])
+            rows.writerow(["clip", "part", "speaker", "truth", "prediction", *self._data.emotions])
             for part, positions, evaluation in parts:
                 for position, label, probabilities in zip(
                     positions, evaluation.predictions, evaluation.probabilities, strict=True
                 ):
-                    truth = self._data.emotions[self._data.labels[position]]
+                    clip = self._data.clips[position]
                     values = [f"{value:.6g}" for value in probabilities]
-                    rows.writerow([self._data.names[position], part, truth, self._data.emotions[label], *values])
+                    prediction = self._data.emotions[label]
+                    rows.writerow([clip.name, part, clip.speaker, clip.emotion, prediction, *values])
 
 
 def validation_metrics(epoch: Epoch) -> dict[str, float]:

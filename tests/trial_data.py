@@ -3,20 +3,17 @@
 import hashlib
 from pathlib import Path
 
-import numpy as np
-
 from ser.audio import decode, facts
 from ser.config import Experiment
 from ser.corpora.base import CORPORA
 from ser.corpora.faults import known_faults
 from ser.features.dataset import join
 from ser.features.pipeline import Pipeline
-from ser.splits.base import partition
 from ser.trial import TrialData
 
 
 def trial_data(experiment: Experiment, corpus_dir: Path) -> TrialData:
-    """The clips in `corpus_dir` in the feature space of `experiment`, split as it says."""
+    """The clips in `corpus_dir` in the feature space of `experiment`."""
     corpus = CORPORA[experiment.corpus.name]
     clips = corpus().scan(corpus_dir).clips
     audio = {clip.name: clip.path.read_bytes() for clip in clips}
@@ -25,11 +22,9 @@ def trial_data(experiment: Experiment, corpus_dir: Path) -> TrialData:
         faulty = known_faults(clips, {name: facts(audio[name], wave) for name, wave in waves.items()})
         clips = tuple(clip for clip in clips if clip.name not in faulty)
     pipeline, space = Pipeline(), f"{experiment.cell.dimensions}d"
-    digests = {clip.name: hashlib.sha256(audio[clip.name]).hexdigest() for clip in clips}
     return TrialData(
         matrix=join([pipeline.compute(waves[clip.name])[space] for clip in clips]),
-        names=tuple(clip.name for clip in clips),
-        labels=np.array([corpus.emotions.index(clip.emotion) for clip in clips]),
+        clips=clips,
+        digests=tuple(hashlib.sha256(audio[clip.name]).hexdigest() for clip in clips),
         emotions=corpus.emotions,
-        partition=partition(clips, experiment.split, digests=digests),
     )

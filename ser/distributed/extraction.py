@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import ray
-from numpy.typing import NDArray
 from ray.exceptions import RayTaskError
 
 from ser.audio import AudioError, AudioFacts, decode, facts
@@ -24,7 +22,6 @@ from ser.features.base import Rows
 from ser.features.dataset import join
 from ser.features.pipeline import Pipeline
 from ser.features.store import Entry, FeatureStore, StoreError
-from ser.splits.base import Partition
 from ser.trial import TrialData
 
 _CLIPS_PER_TASK = 32
@@ -131,25 +128,21 @@ def _ensure(data: bytes, store: FeatureStore, pipeline: Pipeline) -> tuple[Audio
 @ray.remote(num_cpus=0, num_returns=2, max_retries=-1)
 def load_data(
     dimensions: int,
-    digests: Sequence[str],
+    clips: tuple[Clip, ...],
+    digests: tuple[str, ...],
+    emotions: tuple[str, ...],
     store: FeatureStore,
     pipeline: Pipeline,
-    names: tuple[str, ...],
-    labels: NDArray[np.int64],
-    emotions: tuple[str, ...],
-    partition: Partition,
 ) -> tuple[TrialData, int]:
     """The clips of a sweep in one feature space, read from the store into Ray's object store.
 
     Args:
         dimensions: 1 or 2, the space.
-        digests: of the clips' bytes, in the order of `names`.
-        store: holds all of them.
-        pipeline: that made them.
-        names: of the clips.
-        labels: class of each clip.
+        clips: of the sweep.
+        digests: of the clips' bytes, in the same order.
         emotions: names of the classes.
-        partition: positions of training, validation and test clips.
+        store: holds the features of all of them.
+        pipeline: that made them.
 
     Returns:
         The data, and the number of its clips: to be asked for by who must know that all went well.
@@ -159,7 +152,7 @@ def load_data(
     """
     entries = (store.read(store.key(digest, pipeline.digest)) for digest in digests)
     matrix = join([_rows(entry, f"{dimensions}d", store) for entry in entries])
-    return TrialData(matrix, names, labels, emotions, partition), len(names)
+    return TrialData(matrix, clips, digests, emotions), len(clips)
 
 
 def _rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:

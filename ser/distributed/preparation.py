@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import ray
 from rich.console import Console
 
@@ -140,20 +139,16 @@ def share(prepared: Prepared, experiments: Mapping[str, Experiment]) -> dict[int
     Raises:
         StoreError: an entry has gone since the extraction.
     """
-    emotions = prepared.emotions
-    labels = np.array([emotions.index(clip.emotion) for clip in prepared.clips])
     loading = {
         dimensions: cast(
             "tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]",
             load_data.remote(
                 dimensions,
+                prepared.clips,
                 prepared.digests,
+                prepared.emotions,
                 prepared.store,
                 prepared.pipeline,
-                tuple(clip.name for clip in prepared.clips),
-                labels,
-                emotions,
-                prepared.partition,
             ),
         )
         for dimensions in sorted({experiment.cell.dimensions for experiment in experiments.values()})

@@ -6,12 +6,10 @@ Four trials at a time train one epoch on all real clips. Their processes' own me
 compared with that of processes that train as many steps on a tenth of the clips: the difference is the array's cost.
 """
 
-import itertools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import ray
 import torch
@@ -23,7 +21,6 @@ from ser.distributed.cluster import connected
 from ser.distributed.plan import Plan, with_settings
 from ser.distributed.preparation import prepare, share
 from ser.features.dataset import join
-from ser.splits.parts import Partition
 from ser.trial import Trial, TrialData
 
 CELLS = ("lenet5-1d", "lenet5-2d")
@@ -55,16 +52,12 @@ class Process:
 
 
 def tenth(data: TrialData) -> TrialData:
-    parts = data.partition
-    chosen = [position for part in (parts.train, parts.validation, parts.test) for position in part[::10]]
-    sizes = np.cumsum([0, *(len(part[::10]) for part in (parts.train, parts.validation, parts.test))])
-    train, validation, test = (tuple(range(a, b)) for a, b in itertools.pairwise(sizes))
+    chosen = range(0, len(data.clips), 10)
     return TrialData(
         matrix=join([data.matrix.clip(position) for position in chosen]),
-        names=tuple(data.names[position] for position in chosen),
-        labels=data.labels[chosen],
+        clips=data.clips[::10],
+        digests=data.digests[::10],
         emotions=data.emotions,
-        partition=Partition(parts.name, parts.kind, parts.fold, train, validation, test, parts.digest),
     )
 
 

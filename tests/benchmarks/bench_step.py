@@ -20,6 +20,7 @@ import torch
 from ser.config import Experiment
 from ser.distributed.plan import Plan, read_plan, with_settings
 from ser.probe import MEMORY_FORMAT, PLAIN, PRECISION, fastest, probed
+from ser.splits.base import partition
 from ser.trial import Trial, TrialData
 from trial_data import trial_data
 
@@ -84,7 +85,8 @@ def best_uars(data: TrialData, precision: str) -> list[float]:
 def test_bfloat16_learns_what_float32_learns(pictures: TrialData):
     torch.set_num_threads(1)
     uars = {precision: best_uars(pictures, precision) for precision in ("float32", "bfloat16")}
-    n_train, n_validation = len(pictures.partition.train), len(pictures.partition.validation)
+    parts = partition(pictures.clips, QUICK.experiments()["vgg16-2d"].split)
+    n_train, n_validation = len(parts.train), len(parts.validation)
     print(f"\nvgg16-2d, assignment split, {n_train} training and {n_validation} validation clips, best of 12 epochs,")
     print(f"validation UAR of seeds {SEEDS}:")
     for precision, seen in uars.items():
