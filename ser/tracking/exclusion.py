@@ -18,7 +18,7 @@ from mlflow.tracking import MlflowClient
 DEAD_AFTER_S = 30.0
 _LOOK_EVERY_S = 0.1
 _HOLDER = "ser.holder"
-_TAKEN, _GONE = "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"
+_TAKEN, GONE = "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"
 
 
 @contextmanager
@@ -57,7 +57,7 @@ def _created(client: MlflowClient, mark: str, holder: str) -> bool:
         client.create_registered_model(mark, tags={_HOLDER: holder}, description=description)
     except MlflowException as error:
         # Gone: it was there, and went before MLflow could say so.
-        if error.error_code not in (_TAKEN, _GONE):
+        if error.error_code not in (_TAKEN, GONE):
             raise
         return False
     return True
@@ -68,7 +68,7 @@ def _holder(client: MlflowClient, mark: str) -> str:
     try:
         return str(client.get_registered_model(mark).tags.get(_HOLDER, ""))
     except MlflowException as error:
-        if error.error_code != _GONE:
+        if error.error_code != GONE:
             raise
         return ""
 
@@ -80,5 +80,5 @@ def _remove(client: MlflowClient, mark: str, holder: str) -> None:
     try:
         client.delete_registered_model(mark)
     except MlflowException as error:
-        if error.error_code != _GONE:
+        if error.error_code != GONE:
             raise

@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
-from ser.tracking.exclusion import alone
+from ser.tracking.exclusion import GONE, alone
 from ser.tracking.verdicts import Verdict, judged
 from ser.tracking.versions import RegistryError, Versions
 
@@ -103,7 +103,9 @@ def _verdict(versions: Versions, candidate: Run, champion: ModelVersion | None, 
 def _run_of(versions: Versions, version: ModelVersion) -> Run:
     try:
         return versions.client.get_run(str(version.run_id))
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code != GONE:
+            raise
         raise RegistryError(
             f"the run of version {version.version} of {versions.name} is gone: restore it in MLflow, or remove the "
             f"alias {CHAMPION} there"

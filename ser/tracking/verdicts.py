@@ -1,8 +1,8 @@
 """Whether a candidate is better than the champion: a paired test by speaker on the same validation clips."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+import numpy as np
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from rich import box
@@ -11,12 +11,17 @@ from rich.table import Table
 from ser.statistics.comparisons import Comparison, compare
 from ser.statistics.counts import FIGURES, StatisticsError
 from ser.statistics.intervals import Interval, interval
-from ser.tracking.evaluations import EvaluationError, Evaluation, Predictions, evaluations
+from ser.statistics.predictions import Predictions, PredictionsError
+from ser.tracking.evaluations import evaluations
 
 SIGNIFICANT = 0.05
 RULE = f"higher UAR on the same validation clips, p < {SIGNIFICANT} in a paired test by speaker"
 
 _UAR = FIGURES["uar"]
+
+
+class UnlikeError(ValueError):
+    """Two runs that were not evaluated on the same clips."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def judged(client: MlflowClient, candidate: Run, champion: Run) -> Verdict:
     try:
         what, one, other = _in_common(client, candidate, champion)
         return _judged(what, (candidate, one), (champion, other))
-    except (EvaluationError, StatisticsError) as error:
+    except (UnlikeError, PredictionsError, StatisticsError) as error:
         return Verdict(False, f"they cannot be compared: {error}")
 
 
@@ -96,30 +101,36 @@ def verdict_table(verdict: Verdict) -> Table:
 
 
 def _in_common(client: MlflowClient, candidate: Run, champion: Run) -> tuple[str, Predictions, Predictions]:
-    """The validation predictions of both by the most thorough evaluation that both have."""
+    """The validation predictions of both by the most thorough evaluation that both have, and what it is."""
     known = {evaluation.key: evaluation for evaluation in evaluations(client, champion)}
-    own = evaluations(client, candidate)
-    found = next((evaluation for evaluation in own if evaluation.key in known), None)
+    found = next((own for own in evaluations(client, candidate) if own.key in known), None)
     if found is None:
-        raise EvaluationError(_unlike(candidate, champion))
-    one, other = (evaluation.load().part("validation") for evaluation in (found, known[found.key]))
-    seeds = one.seeds & other.seeds
-    if not seeds:
-        raise EvaluationError(f"their final evaluations have no seed in common ({found.what})")
-    one, other = one.of_seeds(seeds), other.of_seeds(seeds)
-    if one.heard() != other.heard():
-        raise EvaluationError(f"their validation clips are not the same ({found.what})")
+        raise UnlikeError(_difference(candidate, champion))
+    one, other = (evaluation.predictions(client, "validation") for evaluation in (found, known[found.key]))
+    seeds = np.intersect1d(one.repeats, other.repeats)
+    if not len(seeds):
+        raise UnlikeError(f"their final evaluations have no seed in common ({found.what})")
+    one, other = (predictions.where(np.isin(predictions.repeats, seeds)) for predictions in (one, other))
+    if _asked(one) != _asked(other):
+        raise UnlikeError(f"their validation clips are not the same ({found.what})")
     return found.what, one, other
 
 
-def _unlike(candidate: Run, champion: Run) -> str:
-    """What of the clips differs, and what can be done."""
+def _asked(predictions: Predictions) -> set[tuple[int, str, str]]:
+    """Seed, clip and truth of each row: the same where two networks were asked the same."""
+    emotions = (predictions.emotions[label] for label in predictions.truth)
+    return set(zip(predictions.repeats.tolist(), predictions.clips.tolist(), emotions, strict=True))
+
+
+def _difference(candidate: Run, champion: Run) -> str:
+    """What differs where nothing can be compared."""
     one, other = candidate.data.tags, champion.data.tags
     if one.get("ser.corpus_digest") != other.get("ser.corpus_digest"):
-        what = "they were trained on different clips"
-    else:
-        what = f"their splits differ ({one.get('ser.split', 'unknown')} and {other.get('ser.split', 'unknown')})"
-    return f"{what}, and a figure on other clips says nothing"
+        return "the candidate was trained on other clips of the corpus than the champion"
+    return (
+        f"the candidate was trained on another split ({one.get('ser.split', 'unknown')}) than the champion "
+        f"({other.get('ser.split', 'unknown')}), with other validation clips"
+    )
 
 
 def _judged(what: str, candidate: tuple[Run, Predictions], champion: tuple[Run, Predictions]) -> Verdict:
@@ -133,7 +144,7 @@ def _judged(what: str, candidate: tuple[Run, Predictions], champion: tuple[Run, 
         what=what,
         sides=(Side(champion_run, interval(theirs, _UAR)), Side(run, interval(ours, _UAR))),
         comparison=comparison,
-        n_clips=predicted.n_clips,
+        n_clips=len(set(predicted.clips)),
         n_speakers=len(ours.speakers),
     )
 

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from mlflow.entities import LoggedModel, Metric, Run
-from mlflow.entities.model_registry import ModelVersion
+from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from ser.tracking.evaluations import PARENT_ID
-from ser.tracking.exclusion import alone
+from ser.tracking.exclusion import GONE, alone
 from ser.tracking.model_card import model_card
 from ser.tracking.models import find_model
 
@@ -34,16 +34,17 @@ class Versions:
 
     def at(self, alias: str) -> ModelVersion | None:
         """The version under an alias; None where there is none."""
-        try:
-            return self.client.get_model_version_by_alias(self.name, alias)
-        except MlflowException:
-            return None
+        model = self._model()
+        number = model.aliases.get(alias) if model else None
+        return self.number(str(number)) if number else None
 
     def number(self, number: str) -> ModelVersion | None:
         """A version by its number; None where it was deleted."""
         try:
             return self.client.get_model_version(self.name, number)
-        except MlflowException:
+        except MlflowException as error:
+            if error.error_code != GONE:
+                raise
             return None
 
     def point(self, alias: str, version: ModelVersion) -> None:
@@ -91,11 +92,17 @@ class Versions:
         return min(found, key=lambda version: int(version.version), default=None)
 
     def _ensure_model(self, run: Run) -> None:
-        try:
-            self.client.get_registered_model(self.name)
-        except MlflowException:
+        if self._model() is None:
             description = f"Speech emotion recognition, trained on {run.data.params['corpus.name']}."
             self.client.create_registered_model(self.name, description=description)
+
+    def _model(self) -> RegisteredModel | None:
+        try:
+            return self.client.get_registered_model(self.name)
+        except MlflowException as error:
+            if error.error_code != GONE:
+                raise
+            return None
 
 
 def _commit(client: MlflowClient, run: Run) -> str:
