@@ -8,8 +8,8 @@ from rich.console import Console
 
 from ser.replay import SweepRecord
 from ser.report.leaderboard import Row, leaderboard, leaderboard_table
+from ser.tracking.promotion import CHAMPION
 from ser.tracking.publication import Publication, TrackerError
-from ser.tracking.registration import CHAMPION, model_name
 
 FINISHED, CELL_WITHOUT_RESULT, UNSENT, STOPPED = 0, 1, 3, 130
 DEFAULT_HOME = Path(".ser")
@@ -66,21 +66,15 @@ def _show_outcomes(record: SweepRecord, console: Console) -> None:
 
 
 def _register(record: SweepRecord, publication: Publication, rows: list[Row], scope: str, console: Console) -> None:
-    versions = publication.register(record, scope=scope)
-    name, best = model_name(record), rows[0]
-    _say(console, f"Champion by validation: {best.cell} (trial {best.key})")
-    if CHAMPION in versions:
-        _say(
-            console,
-            f"Registered: {name} version {versions[CHAMPION].version} is {CHAMPION}; aliases "
-            f"{', '.join(sorted(set(versions) - {CHAMPION})) or 'of cells unchanged'}",
-        )
-    else:
-        _say(
-            console,
-            f"Registered: aliases {', '.join(sorted(versions))}; {CHAMPION} stays where it is, with a higher "
-            "validation UAR on the same clips",
-        )
+    registration = publication.register(record, scope=scope)
+    name, best, promotion = registration.name, rows[0], registration.promotion
+    listed = ", ".join(f"{alias} {number}" for alias, number in sorted(registration.aliases.items()))
+    _say(console, f"Best by validation: {best.cell} (trial {best.key})")
+    _say(console, f"Registered: {name}, versions by alias: {listed}")
+    assert promotion.champion is not None
+    moved = f"moves to version {promotion.champion.version}"
+    stays = f"stays at version {promotion.champion.version}"
+    _say(console, f"{CHAMPION} {moved if promotion.verdict.better else stays}: {promotion.verdict.reason}")
     variable = "" if publication.is_default else f"MLFLOW_TRACKING_URI={shlex.quote(publication.uri)} "
     remote = publication.uri.startswith("http")
     server = publication.uri.rstrip("/") if remote else "http://127.0.0.1:5000"

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
-from ser.tracking.exclusion import GONE, alone
+from ser.tracking.exclusion import alone
 from ser.tracking.verdicts import Verdict, judged
 from ser.tracking.versions import RegistryError, Versions
 
@@ -90,26 +89,14 @@ def _verdict(versions: Versions, candidate: Run, champion: ModelVersion | None, 
         return Verdict(True, "there is no champion yet")
     known = versions.known(candidate)
     if known is not None and _number(known) == _number(champion):
-        return Verdict(False, "it is the champion already")
-    verdict = judged(versions.client, candidate, _run_of(versions, champion))
+        return Verdict(False, "the candidate is the champion already")
+    verdict = judged(versions.client, candidate, versions.run(str(champion.run_id)))
     if force:
         return replace(verdict, better=True, reason=f"by force; {verdict.reason}")
     if verdict.better and known is not None and _ROLLED_BACK in known.tags:
         when = known.tags[_ROLLED_BACK]
-        return replace(verdict, better=False, reason=f"{verdict.reason}, but it was rolled back on {when}")
+        return replace(verdict, better=False, reason=f"{verdict.reason}, but was rolled back on {when}")
     return verdict
-
-
-def _run_of(versions: Versions, version: ModelVersion) -> Run:
-    try:
-        return versions.client.get_run(str(version.run_id))
-    except MlflowException as error:
-        if error.error_code != GONE:
-            raise
-        raise RegistryError(
-            f"the run of version {version.version} of {versions.name} is gone: restore it in MLflow, or remove the "
-            f"alias {CHAMPION} there"
-        ) from None
 
 
 def _move(versions: Versions, version: ModelVersion, before: ModelVersion | None) -> None:

@@ -44,9 +44,7 @@ def register_sweep(runs: Runs, sweep: SweepRecord, *, scope: str) -> Registratio
     aliases = {}
     for alias, key in targets.items():
         aliases[alias] = _version(runs, versions, key)
-    return Registration(
-        versions.name, aliases, promote(versions, runs.client.get_run(runs.id_of(rows[0].key)))
-    )
+    return Registration(versions.name, aliases, promote(versions, runs.client.get_run(runs.id_of(rows[0].key))))
 
 
 def _version(runs: Runs, versions: Versions, key: TrialKey) -> str:

@@ -72,7 +72,7 @@ def judged(client: MlflowClient, candidate: Run, champion: Run) -> Verdict:
         what, one, other = _in_common(client, candidate, champion)
         return _judged(what, (candidate, one), (champion, other))
     except (UnlikeError, PredictionsError, StatisticsError) as error:
-        return Verdict(False, f"they cannot be compared: {error}")
+        return Verdict(False, f"the two cannot be compared: {error} (python tune/promote.py --force moves it anyway)")
 
 
 def verdict_table(verdict: Verdict) -> Table:
@@ -150,15 +150,13 @@ def _judged(what: str, candidate: tuple[Run, Predictions], champion: tuple[Run, 
 
 
 def _reason(comparison: Comparison, better: bool) -> str:
-    difference, p = comparison.difference, f"p = {comparison.p_value:.3g}"
-    points = f"{abs(100 * difference.value):.1f} points of validation UAR"
+    difference, p = comparison.difference.value, f"p = {comparison.p_value:.3g}"
+    points = f"the candidate is {abs(100 * difference):.1f} points of validation UAR"
     if better:
-        return f"it is {points} better, {p}"
-    if difference.value > 0:
-        return f"it is {points} better, which can be chance ({p}, not below {SIGNIFICANT})"
-    if difference.value < 0:
-        return f"it is {points} worse ({p})"
-    return "it is exactly as good"
+        return f"{points} better ({p})"
+    if difference > 0:
+        return f"{points} better, which may be chance ({p}, not below {SIGNIFICANT})"
+    return f"{points} worse ({p})" if difference < 0 else "the candidate is exactly as good"
 
 
 def _percent(figure: Interval, sign: str = "") -> str:

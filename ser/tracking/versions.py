@@ -51,6 +51,32 @@ class Versions:
         """Have an alias mean a version."""
         self.client.set_registered_model_alias(self.name, alias, str(version.version))
 
+    def run(self, run_id: str) -> Run:
+        """A run by its id.
+
+        Raises:
+            RegistryError: there is no such run.
+        """
+        try:
+            return self.client.get_run(run_id)
+        except MlflowException as error:
+            raise RegistryError(
+                f"the tracker has no run '{run_id}' ({error.message}): copy its id from MLflow's UI"
+            ) from None
+
+    def run_at(self, alias: str) -> Run:
+        """The run of the version under an alias.
+
+        Raises:
+            RegistryError: no such alias, or its run is gone.
+        """
+        version = self.at(alias)
+        if version is None:
+            raise RegistryError(
+                f"{self.name} has no version under the alias {alias}: run a sweep, or name the run (--run ID)"
+            )
+        return self.run(str(version.run_id))
+
     def of_run(self, run: Run) -> ModelVersion:
         """The version of a run, made where it is not there yet, with tags, metrics and model card.
 
@@ -65,9 +91,9 @@ class Versions:
             raise RegistryError(
                 f"run {run.info.run_id} has no model: only completed trials of a search have one; name one of those"
             )
-        card = model_card(self.client, run, name=self.name)
-        tags = {name: run.data.tags[name] for name in _TAGS if name in run.data.tags}
-        tags[_COMMIT] = _commit(self.client, run)
+        commit = _commit(self.client, run)
+        card = model_card(self.client, run, model, name=self.name, commit=commit)
+        tags = {name: run.data.tags[name] for name in _TAGS if name in run.data.tags} | {_COMMIT: commit}
         figures = _figures(self.client, run, model)
         with alone(self.client, self.name):
             self._ensure_model(run)
