@@ -1,6 +1,5 @@
 """One training from data to bundle: what a trial of a sweep does, without Ray."""
 
-import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from ser.corpora.base import Clip
 from ser.evaluation import Evaluation, evaluate
 from ser.features.dataset import ClipSet, FeatureMatrix, fit_normalisation
 from ser.metrics import accuracy, macro_f1, unweighted_average_recall
+from ser.predictions import Predicted, write_predictions
 from ser.splits.base import partition
 from ser.training import Epoch, fit
 from ser.training_state import TrainingState, save_state
@@ -118,7 +118,12 @@ class Trial:
         }
         Bundle(self._experiment, self._data.emotions, self._normalisation, weights).save(folder)
         (folder / TEST_FILE).write_text(json.dumps(results))
-        self._write_predictions(folder / PREDICTIONS_FILE, validation=validation, test=test)
+        parts = {"validation": validation, "test": test}
+        predicted = {
+            part: Predicted(np.asarray(self.partition.parts[part]), made.predictions, made.probabilities)
+            for part, made in parts.items()
+        }
+        write_predictions(folder / PREDICTIONS_FILE, predicted, clips=self._data.clips, emotions=self._data.emotions)
         return results
 
     def _clips(self, positions: NDArray[np.int64]) -> ClipSet:
@@ -134,23 +139,6 @@ class Trial:
     def _evaluate(self, model: nn.Module, positions: tuple[int, ...]) -> Evaluation:
         clips = self._clips(np.asarray(positions))
         return evaluate(model, clips, n_classes=len(self._data.emotions), device=self._device)
-
-    def _write_predictions(self, path: Path, *, validation: Evaluation, test: Evaluation) -> None:
-        parts = (
-            ("validation", self.partition.validation, validation),
-            ("test", self.partition.test, test),
-        )
-        with path.open("w", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(["clip", "part", "speaker", "truth", "prediction", *self._data.emotions])
-            for part, positions, evaluation in parts:
-                for position, label, probabilities in zip(
-                    positions, evaluation.predictions, evaluation.probabilities, strict=True
-                ):
-                    clip = self._data.clips[position]
-                    values = [f"{value:.6g}" for value in probabilities]
-                    prediction = self._data.emotions[label]
-                    rows.writerow([clip.name, part, clip.speaker, clip.emotion, prediction, *values])
 
 
 def validation_metrics(epoch: Epoch) -> dict[str, float]:

@@ -18,8 +18,8 @@ from rich.console import Console
 
 from ser.config import Experiment
 from ser.distributed.cluster import resources
-from ser.distributed.extraction import get
 from ser.distributed.plan import Plan
+from ser.distributed.tasks import get
 from ser.probe import PLAIN, Way, fastest, probed
 
 _FILE = "step_times.json"

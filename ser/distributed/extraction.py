@@ -7,17 +7,16 @@ sees only facts (digest, length, peak), never features; the number of tasks in f
 import hashlib
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import ray
-from ray.exceptions import RayTaskError
 
 from ser.audio import AudioError, AudioFacts, decode, facts
 from ser.corpora.base import Clip, CorpusError
-from ser.distributed.cluster import resources
+from ser.distributed.tasks import results
 from ser.features.base import Rows
 from ser.features.dataset import join
 from ser.features.pipeline import Pipeline
@@ -25,8 +24,6 @@ from ser.features.store import Entry, FeatureStore, StoreError
 from ser.trial import TrialData
 
 _CLIPS_PER_TASK = 32
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,35 +57,15 @@ def extract(
     found: dict[str, AudioFacts] = {}
     unusable: dict[str, str] = {}
     n_computed, started = 0, time.monotonic()
-    for part in _parts(clips, store, pipeline):
+    batches = (clips[first : first + _CLIPS_PER_TASK] for first in range(0, len(clips), _CLIPS_PER_TASK))
+    files = ([(clip.name, clip.path) for clip in batch] for batch in batches)
+    for part in results(partial(_extract_batch.remote, batch, store, pipeline) for batch in files):
         found |= part.facts
         unusable |= part.unusable
         n_computed += part.n_computed
         done = len(found) + len(unusable)
         progress(done, done / (time.monotonic() - started))
     return Extraction(dict(sorted(found.items())), dict(sorted(unusable.items())), n_computed)
-
-
-def _parts(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline) -> Iterator[Extraction]:
-    in_flight: list[ray.ObjectRef[Extraction]] = []
-    bound = 4 * max(1, int(resources().get("CPU", 1)))
-    batches = [clips[first : first + _CLIPS_PER_TASK] for first in range(0, len(clips), _CLIPS_PER_TASK)]
-    for batch in batches:
-        if len(in_flight) >= bound:
-            ready, in_flight = ray.wait(in_flight, num_returns=1)
-            yield get(ready[0])
-        in_flight.append(_extract_batch.remote([(clip.name, clip.path) for clip in batch], store, pipeline))
-    while in_flight:
-        ready, in_flight = ray.wait(in_flight, num_returns=1)
-        yield get(ready[0])
-
-
-def get(ref: ray.ObjectRef[T]) -> T:
-    """What a task gave; what it raised is raised as it is."""
-    try:
-        return ray.get(ref)
-    except RayTaskError as error:
-        raise error.cause from None
 
 
 @ray.remote(num_cpus=1, max_retries=3)
@@ -151,11 +128,16 @@ def load_data(
         StoreError: an entry has gone since the extraction.
     """
     entries = (store.read(store.key(digest, pipeline.digest)) for digest in digests)
-    matrix = join([_rows(entry, f"{dimensions}d", store) for entry in entries])
+    matrix = join([stored_rows(entry, f"{dimensions}d", store) for entry in entries])
     return TrialData(matrix, clips, digests, emotions), len(clips)
 
 
-def _rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:
+def stored_rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:
+    """What a store that was just filled has of a clip in a space, "1d" or "2d".
+
+    Raises:
+        StoreError: the entry has gone since the extraction.
+    """
     if entry is None:
         raise StoreError(f"{store.root} lost an entry since the extraction: run the same command again")
     return entry.features[space]

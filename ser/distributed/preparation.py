@@ -13,8 +13,9 @@ from rich.console import Console
 from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
 from ser.corpora.faults import known_faults
-from ser.distributed.extraction import Extraction, extract, get, load_data
+from ser.distributed.extraction import Extraction, extract, load_data
 from ser.distributed.progress import extraction_progress
+from ser.distributed.tasks import get
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import FrameSpace, MelSpace
 from ser.features.store import FeatureStore

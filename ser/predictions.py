@@ -1,0 +1,44 @@
+"""What a classifier made of clips, one line a clip: enough to compute every figure again without it. C classes."""
+
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.corpora.base import Clip
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Positions of n clips, (n,), the class each was taken for, (n,), and the probability of each class, (n, C)."""
+
+    positions: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.floating]
+
+
+def write_predictions(
+    path: Path, parts: Mapping[str, Predicted], *, clips: Sequence[Clip], emotions: Sequence[str]
+) -> None:
+    """Write `clip,part,speaker,truth,prediction` and a column for each emotion's probability; whole or not at all.
+
+    Args:
+        path: of the CSV file; its folder is made if need be.
+        parts: what was predicted, by part (validation, test).
+        clips: that the positions count from.
+        emotions: C names, in the order of the classes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with partial.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["clip", "part", "speaker", "truth", "prediction", *emotions])
+        for part, predicted in parts.items():
+            for at, label, shares in zip(predicted.positions, predicted.labels, predicted.probabilities, strict=True):
+                clip, values = clips[at], [f"{value:.6g}" for value in shares]
+                rows.writerow([clip.name, part, clip.speaker, clip.emotion, emotions[label], *values])
+    partial.replace(path)
