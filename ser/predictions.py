@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from ser.corpora.base import Clip
 
+COLUMNS = ("clip", "part", "speaker", "truth", "prediction")
+
 
 @dataclass(frozen=True)
 class Predicted:
@@ -36,7 +38,7 @@ def write_predictions(
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     with partial.open("w", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["clip", "part", "speaker", "truth", "prediction", *emotions])
+        rows.writerow([*COLUMNS, *emotions])
         for part, predicted in parts.items():
             for at, label, shares in zip(predicted.positions, predicted.labels, predicted.probabilities, strict=True):
                 clip, values = clips[at], [f"{value:.6g}" for value in shares]

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ser.predictions import COLUMNS
 from ser.statistics.counts import SpeakerCounts, speaker_counts
-
-_COLUMNS = ("clip", "part", "speaker", "truth", "prediction")
 
 
 class PredictionsError(ValueError):
@@ -74,16 +73,16 @@ def read_predictions(path: Path, *, part: str, repeat: int = 0) -> Predictions:
         PredictionsError: no such file, no such columns, or a class that is no column.
     """
     try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(_COLUMNS, str))
+        table = pd.read_csv(path, dtype=dict.fromkeys(COLUMNS, str))
     except (OSError, ValueError) as error:
         raise PredictionsError(f"{path} cannot be read ({error}): restore a copy of it, or train again") from None
-    if tuple(table.columns[: len(_COLUMNS)]) != _COLUMNS:
+    if tuple(table.columns[: len(COLUMNS)]) != COLUMNS:
         raise PredictionsError(
-            f"{path} must begin with the columns {', '.join(_COLUMNS)}, got {', '.join(table.columns[:5])}: "
+            f"{path} must begin with the columns {', '.join(COLUMNS)}, got {', '.join(table.columns[:5])}: "
             "it was written by another version of ser; train again"
         )
     table = table[table["part"] == part]
-    emotions = tuple(str(name) for name in table.columns[len(_COLUMNS) :])
+    emotions = tuple(str(name) for name in table.columns[len(COLUMNS) :])
     place = {name: index for index, name in enumerate(emotions)}
     strangers = ({*table["truth"]} | {*table["prediction"]}) - place.keys()
     if strangers:

@@ -1,0 +1,44 @@
+"""What is taken for what: recall of each emotion, and confusion matrices."""
+
+import math
+
+from ser.report.content import Column, Gallery, Matrix, Section, Table
+from ser.report.study import Line, Study
+from ser.statistics.intervals import Interval, recall_intervals
+
+
+def section(study: Study) -> Section:
+    """Recall per emotion with intervals, and a matrix for each network."""
+    board = study.boards[0]
+    columns = (Column("cell", "network"), *(Column(name, f"{name} %", percent=True) for name in study.emotions))
+    recalls = {line.name: _recalls(study, line) for line in board.lines}
+    rows = tuple((name, *intervals) for name, intervals in recalls.items())
+    caption = f"Recall of each emotion, {board.title}, with 95 % intervals over speakers."
+    matrices = tuple(_matrix(study, line) for line in board.lines)
+    return Section(
+        "emotions", "Emotions", _lead(study, recalls), (Table("recall", caption, columns, rows), Gallery(matrices))
+    )
+
+
+def _lead(study: Study, recalls: dict[str, list[Interval]]) -> str:
+    means = {
+        emotion: sum(intervals[at].value for intervals in recalls.values()) / len(recalls)
+        for at, emotion in enumerate(study.emotions)
+    }
+    easiest, hardest = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    return (
+        f"Over all networks {easiest} is recognised most often ({100 * means[easiest]:.0f} %), {hardest} least often "
+        f"({100 * means[hardest]:.0f} %)."
+    )
+
+
+def _recalls(study: Study, line: Line) -> list[Interval]:
+    if len(line.counts.speakers) < 2:
+        return [Interval(math.nan, math.nan, math.nan) for _ in study.emotions]
+    return recall_intervals(line.counts, n_resamples=study.n_resamples)
+
+
+def _matrix(study: Study, line: Line) -> Matrix:
+    counts = line.counts.confusions.sum(axis=(0, 1))
+    caption = f"{line.name}: predictions in test clips, rows are the intended emotion; shade is the share of the row."
+    return Matrix(f"confusion-{line.name}", caption, study.emotions, tuple(tuple(map(int, row)) for row in counts))

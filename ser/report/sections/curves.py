@@ -1,0 +1,55 @@
+"""Learning curves: the trials of each cell, epoch by epoch."""
+
+from ser.journal import Reported
+from ser.replay import TrialRecord
+from ser.report.content import Chart, Gallery, Section
+from ser.report.study import Study
+from ser.report.svg import Axis, Picture, padded
+
+_MOST_TRIALS = 40
+_PALE = "#c3c8d2"
+
+
+def section(study: Study) -> Section:
+    """For each network the validation UAR of its trials, the chosen one on top."""
+    shown = {
+        cell: [trial for trial in study.record.of_cell(cell) if trial.key in study.reports] for cell in study.cells
+    }
+    values = [
+        report.metrics["val_uar"] for trials in shown.values() for trial in trials for report in _of(study, trial)
+    ]
+    longest = max(trial.n_epochs for trials in shown.values() for trial in trials)
+    axes = Axis("epoch", 0, max(longest, 2)), padded("validation UAR, %", [0.0, *values], percent=True)
+    charts = tuple(_chart(study, cell, trials, axes) for cell, trials in shown.items() if trials)
+    lead = (
+        "Validation UAR of every trial of the search by epoch; the coloured line is the trial that was chosen, grey ones "
+        "are the others, which end early where halving stopped them."
+    )
+    if any(len(trials) > _MOST_TRIALS for trials in shown.values()):
+        lead += f" Of more than {_MOST_TRIALS} trials of a network as many are shown, evenly spread."
+    return Section("curves", "Learning curves", lead, (Gallery(charts),))
+
+
+def _of(study: Study, trial: TrialRecord) -> list[Reported]:
+    return study.reports[trial.key]
+
+
+def _chart(study: Study, cell: str, trials: list[TrialRecord], axes: tuple[Axis, Axis]) -> Chart:
+    chosen = study.record.best_of_cell(cell)
+    picture = Picture(*axes)
+    for trial in trials[:: len(trials) // _MOST_TRIALS + 1]:
+        if trial is not chosen:
+            picture.line(_points(study, trial), colour=_PALE, width=1.2)
+    description = f"{cell}: validation UAR by epoch of {len(trials)} trials"
+    if chosen is not None and chosen.best is not None:
+        mark = study.marks[cell]
+        picture.line(_points(study, chosen), colour=mark.colour, width=2.4)
+        best = chosen.best
+        said = f"trial {chosen.key.number:03d}, epoch {best.epoch}: {100 * best.metrics['val_uar']:.1f} %"
+        picture.mark((best.epoch, best.metrics["val_uar"]), mark, title=said)
+        description += f"; the best is {said}"
+    return Chart(f"{cell}, {len(trials)} trials", description, picture.svg(description))
+
+
+def _points(study: Study, trial: TrialRecord) -> list[tuple[float, float]]:
+    return [(report.epoch, report.metrics["val_uar"]) for report in _of(study, trial)]

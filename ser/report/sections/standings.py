@@ -1,0 +1,98 @@
+"""The leaderboards: what each network scored, with intervals over speakers."""
+
+import math
+
+from ser.report.content import Block, Column, Forest, ForestRow, Note, Section, Table
+from ser.report.study import Board, Line, Study, validation_uar
+from ser.statistics.counts import FIGURES
+from ser.statistics.intervals import Interval
+
+_COLUMNS = (
+    Column("cell", "network"),
+    Column("test_uar", "test UAR %", percent=True),
+    Column("test_accuracy", "accuracy %", percent=True),
+    Column("test_macro_f1", "macro-F1 %", percent=True),
+    Column("val_uar", "validation UAR %", percent=True),
+    Column("seed_spread", "± seeds", percent=True),
+    Column("n_parameters", "parameters"),
+    Column("train_seconds", "training s", digits=0),
+    Column("n_runs", "runs"),
+)
+
+
+def section(study: Study) -> Section:
+    """One leaderboard for each way of evaluation, the one that counts most first."""
+    blocks: list[Block] = []
+    for number, board in enumerate(study.boards):
+        blocks.append(_forest(study, board))
+        blocks.append(_table(study, board, number))
+        blocks += [Note(f"Not shown: {sentence}") for sentence in board.missing]
+    return Section("leaderboard", "Leaderboard", _lead(study), tuple(blocks))
+
+
+def _lead(study: Study) -> str:
+    board = study.boards[0]
+    first = board.lines[0]
+    best = study.interval(first.counts, "uar")
+    order = "test UAR" if board.stage == "final" else "validation UAR"
+    text = (
+        f"{first.name} leads by {order} ({board.title}): test UAR {100 * best.value:.1f} %"
+        f"{_interval(best)}, chance {100 / len(study.emotions):.1f} %."
+    )
+    rivals = [line for line in board.lines[1:] if _overlaps(study.interval(line.counts, "uar"), best)]
+    if rivals:
+        names = ", ".join(line.name for line in rivals)
+        text += f" The intervals of {names} overlap with it: the pairwise tests say what can be told apart."
+    return text
+
+
+def _interval(of: Interval) -> str:
+    return "" if math.isnan(of.low) else f" (95 % over speakers: {100 * of.low:.1f} to {100 * of.high:.1f})"
+
+
+def _overlaps(one: Interval, other: Interval) -> bool:
+    return one.high >= other.low and other.high >= one.low
+
+
+def _forest(study: Study, board: Board) -> Forest:
+    rows = tuple(
+        ForestRow(line.name, study.marks[line.name], study.interval(line.counts, "uar")) for line in board.lines
+    )
+    chance = 1 / len(study.emotions)
+    ends = [end for row in rows for end in (row.interval.value, row.interval.high) if math.isfinite(end)]
+    high = min(1.0, math.ceil(10 * max(ends) + 0.2) / 10)
+    ticks = tuple(n / 10 for n in range(round(10 * high) + 1) if n % 2 == 0 or high <= 0.6)
+    caption = (
+        f"Test UAR in percent, {board.title}: {_n_speakers(board)} speakers, mark and 95 % interval over speakers. "
+        "Hollow marks are 1-D networks, filled ones 2-D."
+    )
+    return Forest(caption, rows, 0.0, high, ticks, (chance, "chance"))
+
+
+def _n_speakers(board: Board) -> int:
+    return len(board.lines[0].counts.speakers)
+
+
+def _table(study: Study, board: Board, number: int) -> Table:
+    clips = f"{board.lines[0].counts.n_clips:,} test clips of {_n_speakers(board)} speakers"
+    runs = f"{board.n_runs} runs a network (folds x seeds)" if board.n_runs > 1 else "one run a network, one seed"
+    caption = (
+        f"{board.title[0].upper()}{board.title[1:]}: {clips}, {runs}. Brackets: 95 % interval, speakers drawn with "
+        f"replacement {study.n_resamples:,} times. ± seeds: standard deviation of the test UAR between seeds."
+    )
+    name = "leaderboard" if number == 0 else f"leaderboard-{board.stage}-{board.split}"
+    return Table(name, caption, _COLUMNS, tuple(_row(study, line) for line in board.lines))
+
+
+def _row(study: Study, line: Line) -> tuple[str | int | float | Interval, ...]:
+    ended = line.trials[0].ended
+    assert ended is not None
+    return (
+        line.name,
+        *(study.interval(line.counts, figure) for figure in FIGURES),
+        validation_uar(line),
+        line.counts.spread(FIGURES["uar"]),
+        int(ended.test["n_parameters"]),
+        line.mean(lambda trial: float(trial.ended.test["train_seconds"]) if trial.ended else math.nan),
+        len(line.trials),
+    )
