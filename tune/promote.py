@@ -15,10 +15,10 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
-from ser.tracking.promotion import CANDIDATE, CHAMPION, PREVIOUS, promote, roll_back
+from ser.tracking.promotion import PREVIOUS, promote, roll_back
 from ser.tracking.publication import TrackerError
 from ser.tracking.trackers import opened
-from ser.tracking.verdicts import RULE, verdict_table
+from ser.tracking.verdicts import CANDIDATE, CHAMPION, RULE, verdict_table
 from ser.tracking.versions import RegistryError, Versions, registered_name
 
 MOVED, STAYED, REFUSED = 0, 1, 2
@@ -40,11 +40,12 @@ def arguments() -> argparse.Namespace:
 def go_back(versions: Versions, console: Console) -> int:
     """Carry out `--rollback`."""
     now, was = roll_back(versions)
-    console.print(
-        f"{CHAMPION} of {versions.name} is version {now.version} again; version {was.version} was rolled back"
-    )
     before = versions.at(PREVIOUS)
-    console.print(f"{PREVIOUS}: {f'version {before.version}' if before else 'none'}")
+    console.print(
+        f"{versions.name}: {CHAMPION} goes back from version {was.version} to version {now.version}; {PREVIOUS} is "
+        f"{f'version {before.version}' if before else 'none'}",
+        soft_wrap=True,
+    )
     return MOVED
 
 
@@ -52,21 +53,11 @@ def go_on(versions: Versions, request: argparse.Namespace, console: Console) -> 
     """Judge the candidate, and promote it where it is due."""
     candidate = versions.run(request.run) if request.run else versions.run_at(CANDIDATE)
     promotion = promote(versions, candidate, force=request.force, dry_run=request.dry_run)
-    verdict, champion, before = promotion.verdict, promotion.champion, promotion.before
-    if verdict.sides:
-        console.print(verdict_table(verdict))
-    console.print(f"Rule: {RULE}")
-    console.print(f"Because {verdict.reason}:", soft_wrap=True)
-    at = f"at version {champion.version}" if champion else "nowhere"
-    if not verdict.better:
-        console.print(f"{CHAMPION} of {versions.name} stays {at}")
-        return STAYED
-    if request.dry_run:
-        console.print(f"{CHAMPION} of {versions.name} is {at} and would move to run {candidate.info.run_id}")
-        return MOVED
-    was = f"; {PREVIOUS} is version {before.version}" if before else ""
-    console.print(f"{CHAMPION} of {versions.name} is {at} now{was}")
-    return MOVED
+    if promotion.verdict.sides:
+        console.print(verdict_table(promotion.verdict))
+    console.print(f"Rule: {RULE}.", soft_wrap=True)
+    console.print(f"{versions.name}: {promotion.sentence}", soft_wrap=True)
+    return MOVED if promotion.verdict.better else STAYED
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ from rich.console import Console
 
 from ser.replay import SweepRecord
 from ser.report.leaderboard import Row, leaderboard, leaderboard_table
-from ser.tracking.promotion import CHAMPION
 from ser.tracking.publication import Publication, TrackerError
+from ser.tracking.verdicts import CHAMPION
 
 FINISHED, CELL_WITHOUT_RESULT, UNSENT, STOPPED = 0, 1, 3, 130
 DEFAULT_HOME = Path(".ser")
@@ -67,14 +67,11 @@ def _show_outcomes(record: SweepRecord, console: Console) -> None:
 
 def _register(record: SweepRecord, publication: Publication, rows: list[Row], scope: str, console: Console) -> None:
     registration = publication.register(record, scope=scope)
-    name, best, promotion = registration.name, rows[0], registration.promotion
+    name, best = registration.name, rows[0]
     listed = ", ".join(f"{alias} {number}" for alias, number in sorted(registration.aliases.items()))
     _say(console, f"Best by validation: {best.cell} (trial {best.key})")
     _say(console, f"Registered: {name}, versions by alias: {listed}")
-    assert promotion.champion is not None
-    moved = f"moves to version {promotion.champion.version}"
-    stays = f"stays at version {promotion.champion.version}"
-    _say(console, f"{CHAMPION} {moved if promotion.verdict.better else stays}: {promotion.verdict.reason}")
+    _say(console, registration.promotion.sentence)
     variable = "" if publication.is_default else f"MLFLOW_TRACKING_URI={shlex.quote(publication.uri)} "
     remote = publication.uri.startswith("http")
     server = publication.uri.rstrip("/") if remote else "http://127.0.0.1:5000"

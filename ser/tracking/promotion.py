@@ -11,10 +11,10 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
 from ser.tracking.exclusion import alone
-from ser.tracking.verdicts import Verdict, judged
+from ser.tracking.verdicts import CHAMPION, Verdict, judged
 from ser.tracking.versions import RegistryError, Versions
 
-CHAMPION, CANDIDATE, PREVIOUS = "champion", "candidate", "previous"
+PREVIOUS = "previous"
 
 _BEFORE, _ROLLED_BACK = "ser.champion_before", "ser.rolled_back"
 
@@ -32,6 +32,18 @@ class Promotion:
     verdict: Verdict
     champion: ModelVersion | None
     before: ModelVersion | None
+
+    @property
+    def sentence(self) -> str:
+        """What became of it, and why."""
+        now, was = _number(self.champion), _number(self.before)
+        if now != was:
+            moves = f"moves to version {now}"
+        elif self.verdict.better:
+            moves = f"would move from version {was} to the candidate" if was else "would be the candidate"
+        else:
+            moves = f"stays at version {was}"
+        return f"{CHAMPION} {moves}: {self.verdict.reason}"
 
 
 def promote(versions: Versions, candidate: Run, *, force: bool = False, dry_run: bool = False) -> Promotion:
@@ -92,7 +104,7 @@ def _verdict(versions: Versions, candidate: Run, champion: ModelVersion | None, 
         return Verdict(False, "the candidate is the champion already")
     verdict = judged(versions.client, candidate, versions.run(str(champion.run_id)))
     if force:
-        return replace(verdict, better=True, reason=f"by force; {verdict.reason}")
+        return replace(verdict, better=True, reason=f"by force, for {verdict.reason}")
     if verdict.better and known is not None and _ROLLED_BACK in known.tags:
         when = known.tags[_ROLLED_BACK]
         return replace(verdict, better=False, reason=f"{verdict.reason}, but was rolled back on {when}")

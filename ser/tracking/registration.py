@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+from mlflow.entities.model_registry import ModelVersion
+
 from ser.journal import TrialKey
 from ser.replay import SweepRecord
 from ser.report.leaderboard import leaderboard
-from ser.tracking.promotion import CANDIDATE, CHAMPION, Promotion, promote
+from ser.tracking.promotion import Promotion, promote
 from ser.tracking.runs import Runs
+from ser.tracking.verdicts import CANDIDATE, CHAMPION
 from ser.tracking.versions import Versions, registered_name
 
 SCOPES = ("all", "cells", "champion")
@@ -41,11 +44,15 @@ def register_sweep(runs: Runs, sweep: SweepRecord, *, scope: str) -> Registratio
                 _version(runs, versions, trial.key)
     targets = {} if scope == CHAMPION else {row.cell: row.key for row in rows}
     targets[CANDIDATE] = rows[0].key
-    aliases = {}
-    for alias, key in targets.items():
-        aliases[alias] = _version(runs, versions, key)
-    return Registration(versions.name, aliases, promote(versions, runs.client.get_run(runs.id_of(rows[0].key))))
+    aliases = {alias: _version(runs, versions, key) for alias, key in targets.items()}
+    for alias, version in aliases.items():
+        versions.point(alias, version)
+    return Registration(
+        name=versions.name,
+        aliases={alias: str(version.version) for alias, version in aliases.items()},
+        promotion=promote(versions, runs.client.get_run(runs.id_of(rows[0].key))),
+    )
 
 
-def _version(runs: Runs, versions: Versions, key: TrialKey) -> str:
-    return str(versions.of_run(runs.client.get_run(runs.id_of(key))).version)
+def _version(runs: Runs, versions: Versions, key: TrialKey) -> ModelVersion:
+    return versions.of_run(runs.client.get_run(runs.id_of(key)))

@@ -17,7 +17,10 @@ from ser.tracking.evaluations import evaluations
 SIGNIFICANT = 0.05
 RULE = f"higher UAR on the same validation clips, p < {SIGNIFICANT} in a paired test by speaker"
 
+CHAMPION, CANDIDATE = "champion", "candidate"
+
 _UAR = FIGURES["uar"]
+_SHOWN = (("test UAR %", "test_uar", 100), ("test accuracy %", "test_accuracy", 100), ("parameters", "n_parameters", 1))
 
 
 class UnlikeError(ValueError):
@@ -76,27 +79,29 @@ def judged(client: MlflowClient, candidate: Run, champion: Run) -> Verdict:
 
 
 def verdict_table(verdict: Verdict) -> Table:
-    """Both sides for a terminal."""
+    """Both sides of a verdict that compared them, for a terminal."""
     assert verdict.sides is not None
     assert verdict.comparison is not None
-    difference = verdict.comparison.difference
+    champion, candidate = verdict.sides
     table = Table(
         box=box.SIMPLE_HEAD,
         caption=f"{verdict.n_clips:,} validation clips of {verdict.n_speakers} speakers, {verdict.what}. In brackets: "
         "95 % interval by speaker. Test figures are shown and decide nothing.",
     )
-    for title in ("", "run", "trial"):
-        table.add_column(title)
-    for title in ("validation UAR %", "test UAR %", "accuracy %", "parameters"):
-        table.add_column(title, justify="right")
-    for role, side in zip(("champion", "candidate"), verdict.sides, strict=True):
-        metrics = side.run.data.metrics
-        table.add_row(
-            role, side.run.info.run_id[:8], side.name, _percent(side.uar),
-            *(f"{100 * metrics[n]:.1f}" if n in metrics else "" for n in ("test_uar", "test_accuracy")),
-            f"{metrics['n_parameters']:,.0f}" if "n_parameters" in metrics else "",
-        )  # fmt: skip
-    table.add_row("difference", "", f"p = {verdict.comparison.p_value:.3g}", _percent(difference, "+"), "", "", "")
+    for title in ("", CHAMPION, CANDIDATE, "difference"):
+        table.add_column(title, overflow="fold")
+    table.add_row("trial", champion.name, candidate.name, "")
+    table.add_row("run", champion.run.info.run_id[:8], candidate.run.info.run_id[:8], "")
+    table.add_row(
+        "validation UAR %",
+        _percent(champion.uar),
+        _percent(candidate.uar),
+        _percent(verdict.comparison.difference, "+"),
+    )
+    table.add_row("p, paired by speaker", "", "", f"{verdict.comparison.p_value:.3g}")
+    for title, name, factor in _SHOWN:
+        values = [side.run.data.metrics.get(name) for side in verdict.sides]
+        table.add_row(title, *("" if value is None else f"{factor * value:,.{factor // 100}f}" for value in values), "")
     return table
 
 
@@ -160,4 +165,4 @@ def _reason(comparison: Comparison, better: bool) -> str:
 
 
 def _percent(figure: Interval, sign: str = "") -> str:
-    return f"{100 * figure.value:{sign}.1f} ({100 * figure.low:{sign}.1f} to {100 * figure.high:{sign}.1f})"
+    return f"{100 * figure.value:{sign}.1f} ({100 * figure.low:{sign}.1f}, {100 * figure.high:{sign}.1f})"
