@@ -20,7 +20,7 @@ RULE = f"higher UAR on the same validation clips, p < {SIGNIFICANT} in a paired 
 CHAMPION, CANDIDATE = "champion", "candidate"
 
 _UAR = FIGURES["uar"]
-_SHOWN = (("test UAR %", "test_uar", 100), ("test accuracy %", "test_accuracy", 100), ("parameters", "n_parameters", 1))
+_SHOWN = (("test UAR %", "test_uar", 100), ("accuracy %", "test_accuracy", 100), ("parameters", "n_parameters", 1))
 
 
 class UnlikeError(ValueError):
@@ -34,10 +34,9 @@ class Side:
     run: Run
     uar: Interval
 
-    @property
-    def name(self) -> str:
-        """Its trial's key, or its run's name."""
-        return self.run.data.tags.get("ser.trial") or str(self.run.info.run_name)
+    def tag(self, name: str) -> str:
+        """Of its run; '' where it has none."""
+        return str(self.run.data.tags.get(name, ""))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The registry: one version a run, with its card; a champion that moves only to what is better, and back again."""
 
+import re
 import shutil
 import sys
 import time
@@ -34,7 +35,7 @@ from ser.tracking.trackers import opened
 from ser.tracking.versions import Versions
 versions = Versions(opened(sys.argv[1]), "ser-synthetic")
 runs = [versions.run(run_id) for run_id in sys.argv[2:]]
-for _ in range(4):
+for _ in range(3):
     for run in runs:
         promote(versions, run, force=True)
 """
@@ -143,25 +144,28 @@ def test_a_run_asked_for_again_keeps_its_version(versions: Versions, champion: R
 def test_a_better_candidate_becomes_champion_and_can_be_rolled_back(
     versions: Versions, logged: Callable[..., Run], predictions: pd.DataFrame
 ) -> None:
-    before = aliases(versions)["champion"]
+    first = aliases(versions)["champion"]
+    weak = str(promote(versions, logged(wrong(predictions)), force=True).champion.version)
     better = logged(right(predictions))
     promotion = promote(versions, better)
     assert promotion.verdict.better, promotion.verdict.reason
     assert promotion.verdict.comparison.p_value < 0.05
     number = str(promotion.champion.version)
-    assert (aliases(versions)["champion"], aliases(versions)["previous"]) == (number, before)
+    assert (aliases(versions)["champion"], aliases(versions)["previous"]) == (number, weak)
     assert "is the champion already" in promote(versions, better).verdict.reason
     now, was = roll_back(versions)
-    assert (str(now.version), str(was.version)) == (before, number)
-    assert aliases(versions)["champion"] == before
-    assert "previous" not in aliases(versions)
-    with pytest.raises(RegistryError, match="no champion before"):
-        roll_back(versions)
+    assert (str(now.version), str(was.version)) == (weak, number)
+    assert (aliases(versions)["champion"], aliases(versions)["previous"]) == (weak, first)
     again = promote(versions, better)
     assert not again.verdict.better
     assert "rolled back" in again.verdict.reason
+    roll_back(versions)
+    assert aliases(versions)["champion"] == first
+    assert "previous" not in aliases(versions)
+    with pytest.raises(RegistryError, match="no champion before"):
+        roll_back(versions)
     promote(versions, better, force=True)
-    assert aliases(versions)["champion"] == number
+    assert (aliases(versions)["champion"], aliases(versions)["previous"]) == (number, first)
 
 
 def test_test_figures_decide_nothing(versions: Versions, logged: Callable[..., Run], predictions: pd.DataFrame) -> None:
@@ -273,7 +277,7 @@ def test_what_a_killed_promotion_left_undone_is_mended(
 ) -> None:
     """It had moved `champion` and not yet `previous`."""
     before = aliases(versions)["champion"]
-    promote(versions, logged(right(predictions)))
+    promote(versions, logged(right(predictions)), force=True)
     versions.client.delete_registered_model_alias(NAME, "previous")
     now, _ = roll_back(versions)
     assert str(now.version) == before
@@ -289,16 +293,21 @@ def promoting(folder: Path, *words: str) -> tuple[int, str]:
 def test_the_command_shows_a_table_and_says_why(
     versions: Versions, logged: Callable[..., Run], predictions: pd.DataFrame, tmp_path: Path
 ) -> None:
+    weak = str(promote(versions, logged(wrong(predictions)), force=True).champion.version)
+    better = logged(right(predictions)).info.run_id
     before = aliases(versions)
-    better = logged(right(predictions))
-    code, seen = promoting(tmp_path, "--run", better.info.run_id, "--dry-run")
+    code, seen = promoting(tmp_path, "--run", better, "--dry-run")
     assert code == 0, seen
-    assert "100.0 (100.0, 100.0)" in seen
-    assert f"champion would move from version {before['champion']} to the candidate: the candidate is" in seen
-    code, seen = promoting(tmp_path)
-    assert code == 1, seen
-    assert f"champion stays at version {before['champion']}: the candidate is the champion already" in seen
-    code, seen = promoting(tmp_path, "--rollback")
-    assert code == 2, seen
-    assert "error: ser-synthetic has no champion before version" in seen
+    assert re.search(r"val UAR % +0\.0 \(0\.0, 0\.0\) +100\.0 \(100\.0, 100\.0\) +\+100\.0", seen), seen
+    assert f"champion would move from version {weak} to the candidate: the candidate is 100.0 points" in seen
     assert aliases(versions) == before
+    code, seen = promoting(tmp_path, "--run", better)
+    assert code == 0, seen
+    assert f"champion moves to version {int(weak) + 1}: the candidate is 100.0 points" in seen
+    code, seen = promoting(tmp_path, "--rollback")
+    assert code == 0, seen
+    assert f"champion goes back from version {int(weak) + 1} to version {weak}" in seen
+    assert aliases(versions) == before
+    code, seen = promoting(tmp_path, "--run", "nobody")
+    assert code == 2
+    assert "error: the tracker has no run 'nobody'" in seen
