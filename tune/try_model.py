@@ -53,7 +53,8 @@ def show(request: argparse.Namespace) -> None:
         try:
             server = page_server(model, port=request.port)
         except OSError as error:
-            raise ServedModelError(f"port {request.port} cannot be used ({error.strerror}): give another --port") from None
+            reason = error.strerror
+            raise ServedModelError(f"port {request.port} cannot be used ({reason}): give another --port") from None
         address = f"http://127.0.0.1:{server.server_address[1]}"
         print(f"Open {address}    (Ctrl-C ends)", flush=True)
         if not request.no_browser:
