@@ -20,6 +20,7 @@ from ser.features.dataset import ClipSet, FeatureMatrix, fit_normalisation
 from ser.metrics import accuracy, macro_f1, unweighted_average_recall
 from ser.predictions import Predicted, write_predictions
 from ser.splits.base import partition
+from ser.splits.leaks import check_fitted
 from ser.training import Epoch, fit
 from ser.training_state import TrainingState, save_state
 
@@ -29,12 +30,16 @@ PREDICTIONS_FILE = "predictions.csv"
 
 @dataclass(frozen=True)
 class TrialData:
-    """The clips of a sweep in one feature space; clips and digests of their files are in the order of the matrix."""
+    """The clips of a sweep in one feature space; clips and digests of their files are in the order of the matrix.
+
+    `twins` names every two of them that are one take.
+    """
 
     matrix: FeatureMatrix
     clips: tuple[Clip, ...]
     digests: tuple[str, ...]
     emotions: tuple[str, ...]
+    twins: tuple[tuple[str, str], ...] = ()
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -67,15 +72,16 @@ class Trial:
         self._data = data
         self._device = device
         digests = {clip.name: digest for clip, digest in zip(data.clips, data.digests, strict=True)}
-        self.partition = partition(data.clips, experiment.split, digests=digests)
+        self.partition = partition(data.clips, experiment.split, digests=digests, twins=data.twins)
         space = experiment.features
         train = np.asarray(self.partition.train)
         self._normalisation = fit_normalisation(data.matrix, train, space.selected_rows)
         self.n_train_clips = len(train)
+        self._validation = self._clips(np.asarray(self.partition.validation))
         self._fit = fit(
             network(experiment),
             train=self._clips(train),
-            validation=self._clips(np.asarray(self.partition.validation)),
+            validation=self._validation,
             n_classes=len(data.emotions),
             settings=experiment.training,
             augment=experiment.augment,
@@ -95,13 +101,17 @@ class Trial:
         """Write what `resume` needs."""
         save_state(self._fit.state(), folder)
 
-    def finish(self, folder: Path) -> dict[str, Any]:
-        """Test the best weights, once, and write bundle, test results and predictions to `folder`.
+    def finish(self, folder: Path, *, keep_model: bool = True) -> dict[str, Any]:
+        """Test the best weights, once, and write test results, predictions and, to keep the model, the bundle.
 
         Returns:
             The test results, as `test.json` in `folder` holds them: UAR, accuracy, macro-F1, confusion matrix, number
-            of parameters, seconds of training.
+            of parameters, seconds of training, digest of the split.
+
+        Raises:
+            SplitError: the network owes something to test clips.
         """
+        check_fitted(self.partition, self._data.clips, self._fitted())
         weights = self._fit.best_weights()
         # As it will be served: a network that knows nothing of how its training was computed.
         model = network(self._experiment).to(self._device)
@@ -115,8 +125,10 @@ class Trial:
             "confusion": test.confusion.tolist(),
             "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
             "train_seconds": self._fit.seconds,
+            "split_digest": self.partition.digest,
         }
-        Bundle(self._experiment, self._data.emotions, self._normalisation, weights).save(folder)
+        if keep_model:
+            Bundle(self._experiment, self._data.emotions, self._normalisation, weights).save(folder)
         (folder / TEST_FILE).write_text(json.dumps(results))
         parts = {"validation": validation, "test": test}
         predicted = {
@@ -125,6 +137,11 @@ class Trial:
         }
         write_predictions(folder / PREDICTIONS_FILE, predicted, clips=self._data.clips, emotions=self._data.emotions)
         return results
+
+    def _fitted(self) -> dict[str, NDArray[np.int64]]:
+        """Positions of the clips that each part of the result was fitted on or chosen by."""
+        assert self._normalisation.clips is not None
+        return {"normalisation": self._normalisation.clips, "selection": self._validation.clips}
 
     def _clips(self, positions: NDArray[np.int64]) -> ClipSet:
         space = self._experiment.features

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ser.replay import SweepRecord
+from ser.report.finals import final_rows, final_table
 from ser.report.leaderboard import Row, leaderboard, leaderboard_table
 from ser.tracking.publication import Publication, TrackerError
 from ser.tracking.verdicts import CHAMPION
@@ -22,6 +23,9 @@ def conclude(record: SweepRecord, publication: Publication, *, home: Path, scope
     _show_outcomes(record, console)
     if rows:
         console.print(leaderboard_table(rows))
+    finals = final_rows(record)
+    if finals:
+        console.print(final_table(finals))
     console.print("Sending what is left to MLflow ...")
     try:
         problem = publication.finish()

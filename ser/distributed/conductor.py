@@ -1,29 +1,47 @@
 """Decides what a sweep does next: which trial, whether it goes on, how it ended. Knows no Ray.
 
+First comes the search; when all of its trials have ended, the best of each cell is trained anew in the final
+evaluation, of which neither studies nor rungs hear anything.
+
 Everything that it decides is in the journal before anyone acts on it, and a conductor made from a journal stands where
 the last one stood: same studies, same rungs, interrupted trials first in the queue.
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ser.config import Experiment
 from ser.distributed.asha import Rungs
+from ser.distributed.finals import Final
 from ser.distributed.plan import Plan
 from ser.distributed.search import Study
-from ser.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, TrialKey, read_events
+from ser.journal import (
+    FINAL,
+    SEARCH,
+    Asked,
+    Closed,
+    Ended,
+    Event,
+    Journal,
+    JournalError,
+    Reported,
+    TrialKey,
+    read_events,
+)
 from ser.replay import SweepRecord, TrialRecord
+from ser.space import Value
 
 GLOBAL = "global"
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A trial to run: its key, and the experiment that it trains."""
+    """A trial to run: its key, the experiment that it trains, and the stage of the sweep."""
 
     key: TrialKey
     experiment: Experiment
+    stage: str = SEARCH
 
 
 class Conductor:
@@ -32,13 +50,15 @@ class Conductor:
     Args:
         journal: open for appending, its `Started` event already written.
         plan: what the sweep does.
+        finals: what the final evaluation does with the best of each cell.
     """
 
-    def __init__(self, journal: Journal, plan: Plan) -> None:
+    def __init__(self, journal: Journal, plan: Plan, finals: Sequence[Final] = ()) -> None:
         self.record = SweepRecord()
         self.failure: JournalError | None = None
         self._journal = journal
         self._plan = plan
+        self._finals = finals
         self._experiments = plan.experiments()
         self._spaces = plan.spaces()
         self._studies = {group: self._study(cells) for group, cells in self._groups().items()}
@@ -55,23 +75,61 @@ class Conductor:
 
     @property
     def n_trials(self) -> int:
-        """Trials of the whole sweep, as planned."""
-        return self._plan.trials_per_cell * len(self._experiments)
+        """Trials of the whole sweep, as planned: until the search is over, of a final evaluation of every cell."""
+        n_finals = len(self.record.finals())
+        if self._is_searched():
+            return self._plan.n_searched + n_finals + len(self.cells_to_test())
+        return self._plan.n_searched + len(self._finals) * len(self._experiments)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there will be more to ask for when what is under way has ended: the search's last trials."""
+        return bool(self._finals) and not self._is_searched()
+
+    def cells_to_test(self) -> list[str]:
+        """The cell of each training that the final evaluation has not asked for yet; none before the search is over."""
+        return [cell for cell, _ in self._finals_to_ask()] if self._is_searched() else []
 
     def next_trial(self) -> Ask | None:
-        """The next trial to run, interrupted ones first, then the cells in turn; None when all have been asked for."""
+        """The next trial to run, interrupted ones first, then the cells in turn.
+
+        None when all have been asked for, or when the final evaluation waits for the search to end.
+        """
         if self._interrupted:
             key = self._interrupted.popleft()
             return self._again(self.record.trials[key])
+        if self._n_searched() < self._plan.n_searched:
+            return self._next_searched()
+        return self._next_final() if self._is_searched() else None
+
+    def _next_searched(self) -> Ask:
         group = min(self._studies, key=self._n_asked)
-        number = self._n_asked(group)
-        if len(self.record.trials) >= self.n_trials:
-            return None
-        key, searched = self._studies[group].ask(self.record.name, number)
+        key, searched = self._studies[group].ask(self.record.name, self._n_asked(group))
         experiment = self._experiments[key.cell].with_values(searched)
-        self._append(Asked(key.cell, key.number, experiment.flat(), searched))
-        self._open.add(key)
-        return Ask(key, experiment)
+        return self._ask(Ask(key, experiment), searched)
+
+    def _next_final(self) -> Ask | None:
+        cell, final = next(self._finals_to_ask(), (None, None))
+        if cell is None or final is None:
+            return None
+        best = self.record.best_of_cell(cell)
+        assert best is not None
+        number = 1 + max(key.number for key in self.record.trials if key.cell == cell)
+        experiment = self._experiments[cell].with_values({**best.asked.values, **final.values()})
+        return self._ask(Ask(TrialKey(self.record.name, cell, number), experiment, FINAL), {})
+
+    def _finals_to_ask(self) -> Iterator[tuple[str, Final]]:
+        """What the final evaluation has not asked for yet, the cells in turn; none of a cell without a result."""
+        asked = [trial.asked for trial in self.record.finals()]
+        cells = [cell for cell in self._experiments if self.record.best_of_cell(cell)]
+        for final in self._finals:
+            done = {event.cell for event in asked if final.is_of(event.values)}
+            yield from ((cell, final) for cell in cells if cell not in done)
+
+    def _ask(self, ask: Ask, searched: dict[str, Value]) -> Ask:
+        self._append(Asked(ask.key.cell, ask.key.number, ask.experiment.flat(), searched, ask.stage))
+        self._open.add(ask.key)
+        return ask
 
     def report(self, event: Reported) -> bool:
         """File the report of an epoch; False if the trial is to stop here.
@@ -98,8 +156,9 @@ class Conductor:
 
     def is_finished(self) -> bool:
         """Whether every planned trial has ended for good."""
-        trials = self.record.trials.values()
-        return len(trials) >= self.n_trials and all(trial.is_final for trial in trials)
+        if not (self._is_searched() and all(trial.is_final for trial in self.record.finals())):
+            return False
+        return next(self._finals_to_ask(), None) is None
 
     def close(self, *, unfinished: str = "killed") -> None:
         """End what is open, and file that the sweep is finished, or else why it is `unfinished`."""
@@ -138,7 +197,7 @@ class Conductor:
 
     def _replay(self, event: Event) -> None:
         self.record.apply(event)
-        if isinstance(event, Asked):
+        if isinstance(event, Asked) and event.stage == SEARCH:
             self._studies[self._group(event.cell)].ask(self.record.name, event.number, replayed=event)
         elif isinstance(event, Reported):
             self._rung(event)
@@ -146,6 +205,8 @@ class Conductor:
             self._tell(event)
 
     def _rung(self, event: Reported) -> bool:
+        if self.record.trial(event).stage == FINAL:
+            return True
         rungs = self._rungs[self._group(event.cell)]
         goes_on = rungs.record(epoch=event.epoch, score=event.metrics["val_uar"]) or event.last
         if not goes_on:
@@ -154,14 +215,14 @@ class Conductor:
 
     def _tell(self, event: Ended) -> None:
         trial = self.record.trial(event)
-        if trial.is_final:
+        if trial.is_final and trial.stage == SEARCH:
             self._studies[self._group(event.cell)].tell(trial)
 
     def _again(self, trial: TrialRecord) -> Ask:
         self._open.add(trial.key)
         trial.ended = None
         experiment = self._experiments[trial.key.cell].with_values(trial.asked.values)
-        return Ask(trial.key, experiment)
+        return Ask(trial.key, experiment, trial.stage)
 
     def _groups(self) -> dict[str, list[str]]:
         cells = list(self._experiments)
@@ -171,7 +232,16 @@ class Conductor:
         return GLOBAL if self._plan.search == GLOBAL else cell
 
     def _n_asked(self, group: str) -> int:
-        return sum(self._group(key.cell) == group for key in self.record.trials)
+        trials = self.record.trials.values()
+        return sum(trial.stage == SEARCH and self._group(trial.key.cell) == group for trial in trials)
+
+    def _n_searched(self) -> int:
+        return sum(trial.stage == SEARCH for trial in self.record.trials.values())
+
+    def _is_searched(self) -> bool:
+        """Whether every planned trial of the search has ended for good."""
+        searched = [trial for trial in self.record.trials.values() if trial.stage == SEARCH]
+        return len(searched) >= self._plan.n_searched and all(trial.is_final for trial in searched)
 
     def _study(self, cells: list[str]) -> Study:
         return Study(

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import timedelta
 
 from rich.console import Console, Group
@@ -10,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ser.distributed.conductor import GLOBAL
-from ser.journal import Ended
+from ser.journal import FINAL, SEARCH, Ended
 from ser.replay import FINAL_OUTCOMES, SweepRecord, TrialRecord
 from ser.report.leaderboard import leaderboard, leaderboard_table
 
@@ -25,16 +26,25 @@ class Display:
     Args:
         console: where to write.
         record: the sweep, kept up to date by the conductor.
-        n_trials: trials of the whole sweep.
+        n_searched: trials of the search.
+        n_trials: tells the trials of the whole sweep, final evaluation included, as planned now.
         n_slots: trials that run at a time.
         budget_s: seconds after which the sweep stops, or None.
     """
 
     def __init__(
-        self, console: Console, record: SweepRecord, *, n_trials: int, n_slots: int, budget_s: float | None
+        self,
+        console: Console,
+        record: SweepRecord,
+        *,
+        n_searched: int,
+        n_trials: Callable[[], int],
+        n_slots: int,
+        budget_s: float | None,
     ) -> None:
         self._console = console
         self._record = record
+        self._n_searched = n_searched
         self._n_trials = n_trials
         self._n_slots = n_slots
         self._budget_s = budget_s
@@ -84,7 +94,7 @@ class Display:
         gone = time.monotonic() - self._started
         left = self._time_left(gone)
         left_text = f"about {clock(left)} left" if left is not None else "time left not known yet"
-        return f"{done} of {self._n_trials} trials done ({counts or 'none yet'}), {clock(gone)} gone, {left_text}"
+        return f"{done} of {self._n_trials()} trials done ({counts or 'none yet'}), {clock(gone)} gone, {left_text}"
 
     def _leaderboard(self) -> list[Table]:
         rows = leaderboard(self._record)
@@ -99,12 +109,10 @@ class Display:
         took = _durations(self._record)
         if not took:
             return None
-        mean = sum(map(sum, took.values())) / sum(map(len, took.values()))
-        means = {cell: sum(times) / len(times) for cell, times in took.items()}
         is_open = [trial for trial in self._record.trials.values() if not trial.is_final]
-        left = sum(self._left_of(trial, means.get(trial.key.cell, mean)) for trial in is_open)
-        left += sum(n_trials * means.get(cell, mean) for cell, n_trials in self._not_asked().items())
-        n_left = self._n_trials - len(self._record.trials) + len(is_open)
+        left = sum(self._left_of(trial, _expected(took, trial.key.cell, trial.stage)) for trial in is_open)
+        left += sum(n_trials * _expected(took, *kind) for kind, n_trials in self._not_asked().items())
+        n_left = self._n_trials() - len(self._record.trials) + len(is_open)
         left /= max(1, min(self._n_slots, n_left))
         return left if self._budget_s is None else min(left, max(0.0, self._budget_s - gone))
 
@@ -115,21 +123,33 @@ class Display:
             return max(0.0, mean - elapsed)
         return float((self._record.plan["max_epochs"] - trial.n_epochs) * trial.last.seconds)
 
-    def _not_asked(self) -> dict[str, float]:
-        """Trials of each cell that are still to come."""
+    def _not_asked(self) -> dict[tuple[str, str], float]:
+        """Trials of each cell and stage that are still to come."""
         cells = self._record.plan["cells"]
-        n_asked = Counter(key.cell for key in self._record.trials)
+        n_asked = Counter(trial.key.cell for trial in self._record.trials.values() if trial.stage == SEARCH)
+        n_finals = self._n_trials() - self._n_searched - len(self._record.finals())
+        left = {(cell, FINAL): n_finals / len(cells) for cell in cells}
         if self._record.plan["search"] == GLOBAL:
-            return dict.fromkeys(cells, (self._n_trials - n_asked.total()) / len(cells))
-        return {cell: self._n_trials / len(cells) - n_asked[cell] for cell in cells}
+            return left | {(cell, SEARCH): (self._n_searched - n_asked.total()) / len(cells) for cell in cells}
+        return left | {(cell, SEARCH): self._n_searched / len(cells) - n_asked[cell] for cell in cells}
 
 
-def _durations(record: SweepRecord) -> dict[str, list[float]]:
-    took: dict[str, list[float]] = {}
+def _expected(took: dict[tuple[str, str], list[float]], cell: str, stage: str) -> float:
+    """Seconds of a trial to come. No final one is pruned: without any, the longest of its cell's search tells."""
+    if (cell, stage) in took:
+        return sum(took[cell, stage]) / len(took[cell, stage])
+    if stage == FINAL and (cell, SEARCH) in took:
+        return max(took[cell, SEARCH])
+    return sum(map(sum, took.values())) / sum(map(len, took.values()))
+
+
+def _durations(record: SweepRecord) -> dict[tuple[str, str], list[float]]:
+    """Seconds of the ended trials of each cell and stage."""
+    took: dict[tuple[str, str], list[float]] = {}
     for key, trial in record.trials.items():
         # The time of a trial that was taken up again holds the pause.
         if trial.is_final and trial.ended and not trial.was_killed:
-            took.setdefault(key.cell, []).append(trial.ended.time_s - trial.asked.time_s)
+            took.setdefault((key.cell, trial.stage), []).append(trial.ended.time_s - trial.asked.time_s)
     return took
 
 

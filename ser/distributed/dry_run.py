@@ -1,14 +1,17 @@
 """What `--dry-run` shows: cells, what is searched, number of trials, and an estimate of the time."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ser.corpora.base import Clip
 from ser.distributed.display import clock
-from ser.distributed.estimate import estimate
+from ser.distributed.estimate import CellEstimate, estimate
+from ser.distributed.finals import Final, fitting, planned
 from ser.distributed.plan import Plan
 from ser.distributed.preparation import find_clips
 from ser.splits.base import partition
@@ -23,7 +26,8 @@ def show_plan(plan: Plan, corpus_dir: Path, console: Console) -> None:
     """
     experiments = plan.experiments()
     first = next(iter(experiments.values()))
-    parts = partition(find_clips(first.corpus, corpus_dir, console), first.split)
+    clips = find_clips(first.corpus, corpus_dir, console)
+    parts = partition(clips, first.split)
     console.print(
         f"Split {parts.name}: {len(parts.train):,} training, {len(parts.validation):,} validation, "
         f"{len(parts.test):,} test clips"
@@ -32,12 +36,31 @@ def show_plan(plan: Plan, corpus_dir: Path, console: Console) -> None:
         console.print(f"[bold]{title}[/]")
         for name, allowed in ranges.items():
             console.print(f"  {name:<32} {allowed}", markup=False)
-    table, total_s = _table(plan, len(parts.train))
+    guesses = estimate(plan, experiments)
+    table, total_s = _table(plan, guesses, len(parts.train))
     console.print(table)
     slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
     console.print(
         f"{plan.trials_per_cell * len(plan.cells)} trials of at most {plan.max_epochs} epochs, {plan.search} search; "
         f"about {clock(total_s / slots)} with {slots} trials at a time here (trainings that stop early: less)"
+    )
+    if plan.final_seeds:
+        _show_finals(plan, clips, guesses, slots, console)
+
+
+def _show_finals(
+    plan: Plan, clips: Sequence[Clip], guesses: Mapping[str, CellEstimate], slots: int, console: Console
+) -> None:
+    chosen = list(fitting(planned(plan), clips))
+    for line in dict.fromkeys(line for line in chosen if isinstance(line, str)):
+        console.print(f"Final evaluation: {line}")
+    finals = [final for final in chosen if isinstance(final, Final)]
+    n_train = sum(len(partition(clips, final.split).train) for final in finals)
+    n_trials = len(finals) * len(guesses)
+    total_s = plan.max_epochs * n_train * sum(guess.ms_per_clip for guess in guesses.values()) / 1000
+    console.print(
+        f"Final evaluation: {n_trials} trainings ({len(guesses)} cells on {len(finals)} splits, folds and seeds) of at "
+        f"most {plan.max_epochs} epochs; at most {clock(total_s / slots)} more"
     )
 
 
@@ -52,13 +75,13 @@ def _searched(plan: Plan) -> list[tuple[str, dict[str, str]]]:
     return [("searched in every cell", dict(sorted(shared.items()))), *(pair for pair in own if pair[1])]
 
 
-def _table(plan: Plan, n_train: int) -> tuple[Table, float]:
+def _table(plan: Plan, guesses: Mapping[str, CellEstimate], n_train: int) -> tuple[Table, float]:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("cell")
     for title in ("trials", "parameters", "ms/clip", "epochs, all trials", "time"):
         table.add_column(title, justify="right")
     total_s = 0.0
-    for cell, guess in estimate(plan, plan.experiments()).items():
+    for cell, guess in guesses.items():
         total_s += guess.seconds(n_train)
         table.add_row(
             cell,

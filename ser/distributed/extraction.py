@@ -107,6 +107,7 @@ def load_data(
     dimensions: int,
     clips: tuple[Clip, ...],
     digests: tuple[str, ...],
+    twins: tuple[tuple[str, str], ...],
     emotions: tuple[str, ...],
     store: FeatureStore,
     pipeline: Pipeline,
@@ -117,6 +118,7 @@ def load_data(
         dimensions: 1 or 2, the space.
         clips: of the sweep.
         digests: of the clips' bytes, in the same order.
+        twins: names of every two of them that are one take.
         emotions: names of the classes.
         store: holds the features of all of them.
         pipeline: that made them.
@@ -129,7 +131,7 @@ def load_data(
     """
     entries = (store.read(store.key(digest, pipeline.digest)) for digest in digests)
     matrix = join([stored_rows(entry, f"{dimensions}d", store) for entry in entries])
-    return TrialData(matrix, clips, digests, emotions), len(clips)
+    return TrialData(matrix, clips, digests, emotions, twins), len(clips)
 
 
 def stored_rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:

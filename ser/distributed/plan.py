@@ -22,7 +22,10 @@ _RULES: dict[str, Range] = {
     "cpus_per_trial": Floats(0.01, 1024),
     "gpus_per_trial": Floats(0, 64),
     "checkpoint_every_s": Floats(0, 3600),
+    "final_seeds": Ints(0, 100),
 }
+_ALL_FOLDS = "all"
+_LISTS = ("final_folds", "final_splits")
 # Settings that are keys of a plan too: the key alone sets them.
 _KEYS = {"corpus.name": "corpus", "split.name": "split", "training.max_epochs": "max_epochs", "training.seed": "seed"}
 
@@ -45,6 +48,10 @@ class Plan:
         cpus_per_trial: processor cores, and threads, of each trial.
         gpus_per_trial: share of a GPU of each trial, where the cluster has any; 0 trains on the processor.
         checkpoint_every_s: seconds of training that a death of a trial's process may cost at most.
+        final_seeds: seeds of the final evaluation, which trains the best configuration of each cell anew on every
+            split, fold and seed; 0 for none.
+        final_folds: 'all', or the folds of the final evaluation.
+        final_splits: its splits; none named: the sweep's.
     """
 
     corpus: str = "cremad"
@@ -59,6 +66,9 @@ class Plan:
     cpus_per_trial: float = 1
     gpus_per_trial: float = 0.25
     checkpoint_every_s: float = 20.0
+    final_seeds: int = 0
+    final_folds: str | tuple[int, ...] = _ALL_FOLDS
+    final_splits: tuple[str, ...] = ()
     settings: dict[str, Value] = field(default_factory=dict)
     cell_settings: dict[str, dict[str, Value]] = field(default_factory=dict)
     ranges: dict[str, list[Value]] = field(default_factory=dict)
@@ -73,16 +83,24 @@ class Plan:
             rule = allowed.problem(getattr(self, name))
             if rule is not None:
                 raise PlanError(f"{name} must {rule}, got {getattr(self, name)!r}")
+        folds = self.final_folds
+        if folds != _ALL_FOLDS and not (isinstance(folds, tuple) and folds and all(map(_is_fold, folds))):
+            raise PlanError(f"final_folds must be '{_ALL_FOLDS}' or some of 0 to 4, got {folds!r}")
+
+    @property
+    def n_searched(self) -> int:
+        """Trials of the search, in all cells."""
+        return self.trials_per_cell * len(self.cells)
 
     @property
     def n_startup_trials(self) -> int:
         """Random trials of each study before TPE leads: a third of them, from 2 to 10."""
-        n_trials = self.trials_per_cell * (len(self.cells) if self.search == "global" else 1)
+        n_trials = self.n_searched if self.search == "global" else self.trials_per_cell
         return min(10, max(2, n_trials // 3))
 
     def as_dict(self) -> dict[str, Any]:
         """The plan as JSON can hold it; `plan_from` reads it back."""
-        return asdict(self) | {"cells": list(self.cells)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     def spaces(self) -> dict[str, dict[str, Range]]:
         """What is searched in each cell: all of its ranges, narrowed by the plan, but for what it fixes.
@@ -165,7 +183,25 @@ def plan_from(values: Mapping[str, Any]) -> Plan:
         for key, value in values.get(name, {}).items():
             if not isinstance(value, kind):
                 raise PlanError(f"{name}.{key} must be {what}, got {value!r}")
-    return Plan(**{**values, "cells": cell_names(values.get("cells", "all"))})
+    lists = {name: tuple(values[name]) for name in _LISTS if isinstance(values.get(name), list)}
+    return Plan(**{**values, **lists, "cells": cell_names(values.get("cells", "all"))})
+
+
+def fold_numbers(text: str) -> str | tuple[int, ...]:
+    """The folds meant by 'all', or by numbers joined by commas.
+
+    Raises:
+        PlanError: neither.
+    """
+    if text == _ALL_FOLDS:
+        return text
+    if not all(number.isdecimal() for number in text.split(",")):
+        raise PlanError(f"--folds must be '{_ALL_FOLDS}' or numbers joined by commas, as in 0,2; got '{text}'")
+    return tuple(dict.fromkeys(map(int, text.split(","))))
+
+
+def _is_fold(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 4
 
 
 def cell_names(cells: str | Sequence[str]) -> tuple[str, ...]:

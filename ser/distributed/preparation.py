@@ -14,13 +14,16 @@ from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
 from ser.corpora.faults import known_faults
 from ser.distributed.extraction import Extraction, extract, load_data
+from ser.distributed.finals import Final, fitting
 from ser.distributed.progress import extraction_progress
+from ser.distributed.takes import Twins, find_twins, superfluous
 from ser.distributed.tasks import get
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import FrameSpace, MelSpace
 from ser.features.store import FeatureStore
 from ser.replay import SweepRecord
-from ser.splits.base import Partition, Split, partition
+from ser.splits.base import Partition, Split, missing, partition
+from ser.splits.manifests import manifests
 from ser.trial import TrialData
 
 _SHOWN = 5
@@ -28,12 +31,16 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Prepared:
-    """A corpus whose features are in the store, split: clips, digests and partition are in one order."""
+    """A corpus whose features are in the store, split: clips, digests and partition are in one order.
+
+    `twins` names every two clips that are one take, of those that were not left out.
+    """
 
     choice: CorpusChoice
     folder: Path
     clips: tuple[Clip, ...]
     digests: tuple[str, ...]
+    twins: Twins
     partition: Partition
     store: FeatureStore
     pipeline: Pipeline
@@ -86,7 +93,9 @@ def extract_all(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline, 
     return extraction
 
 
-def find_fitting(experiments: Mapping[str, Experiment], corpus_dir: Path, console: Console) -> tuple[Clip, ...]:
+def find_fitting(
+    experiments: Mapping[str, Experiment], finals: Sequence[Final], corpus_dir: Path, console: Console
+) -> tuple[Clip, ...]:
     """The clips of a sweep, by their names alone: what can be refused unheard is refused before Ray starts.
 
     Raises:
@@ -96,7 +105,22 @@ def find_fitting(experiments: Mapping[str, Experiment], corpus_dir: Path, consol
     choice, split = _common(experiments)
     clips = find_clips(choice, corpus_dir, console)
     partition(clips, split)
+    for _ in fitting(finals, clips):
+        pass
     return clips
+
+
+def choose_finals(prepared: Prepared, finals: Sequence[Final], console: Console) -> list[Final]:
+    """Those of `finals` that are left to test on; what is left out is told, with its reason.
+
+    Raises:
+        SplitError: a split does not fit the clips, or leaks.
+    """
+    digests = {clip.name: digest for clip, digest in zip(prepared.clips, prepared.digests, strict=True)}
+    chosen = list(fitting(finals, prepared.clips, digests, prepared.twins))
+    for line in dict.fromkeys(line for line in chosen if isinstance(line, str)):
+        console.print(f"Final evaluation: {line}", highlight=False)
+    return [final for final in chosen if isinstance(final, Final)]
 
 
 def prepare(
@@ -126,12 +150,23 @@ def prepare(
             listed = [f"{name}: {reason}" for name, reason in faulty.items()]
             _tell(console, "faulty clips are left out (corpus.known_faults=keep keeps them)", listed)
     digests = {clip.name: extraction.facts[clip.name].digest for clip in clips}
-    parts = partition(clips, split, digests=digests)
+    twins = find_twins(clips, tuple(digests.values()), store, pipeline)
+    if choice.known_faults == "drop":
+        doubled = superfluous(clips, twins)
+        clips, twins = tuple(clip for clip in clips if clip.name not in doubled), ()
+        digests = {clip.name: digests[clip.name] for clip in clips}
+        if doubled:
+            listed = [f"{name}: {reason}" for name, reason in doubled.items()]
+            _tell(console, "clips are left out because another is the same take", listed)
+    parts = partition(clips, split, digests=digests, twins=twins)
     console.print(
-        f"Split {parts.name}, {parts.kind}, fold {parts.fold}: {len(parts.train):,} training, "
+        f"Split {manifests()[parts.name]}, {parts.kind}, fold {parts.fold}: {len(parts.train):,} training, "
         f"{len(parts.validation):,} validation, {len(parts.test):,} test clips"
     )
-    return Prepared(choice, corpus_dir, clips, tuple(digests.values()), parts, store, pipeline)
+    lacking = missing(clips, split)
+    if lacking:
+        console.print(f"This is part of its corpus: {lacking}")
+    return Prepared(choice, corpus_dir, clips, tuple(digests.values()), twins, parts, store, pipeline)
 
 
 def share(prepared: Prepared, experiments: Mapping[str, Experiment]) -> dict[int, ray.ObjectRef[TrialData]]:
@@ -147,6 +182,7 @@ def share(prepared: Prepared, experiments: Mapping[str, Experiment]) -> dict[int
                 dimensions,
                 prepared.clips,
                 prepared.digests,
+                prepared.twins,
                 prepared.emotions,
                 prepared.store,
                 prepared.pipeline,
@@ -167,6 +203,7 @@ def corpus_facts(prepared: Prepared) -> dict[str, Any]:
         "corpus_dir": str(prepared.folder.resolve()),
         "corpus_digest": prepared.corpus_digest,
         "split_digest": parts.digest,
+        "split_manifest": str(manifests()[parts.name]),
         "n_clips": len(prepared.clips),
         "n_speakers": len({clip.speaker for clip in prepared.clips}),
         "n_train": len(parts.train),

@@ -23,8 +23,9 @@ from ser.distributed.closing import DEFAULT_HOME, FINISHED, STOPPED, conclude
 from ser.distributed.cluster import ClusterError, connected, refuse_remote_drivers, refuse_too_large
 from ser.distributed.driver import DRIVER, this_driver
 from ser.distributed.dry_run import show_plan
-from ser.distributed.plan import Plan, PlanError, cell_names, plan_from, read_plan, with_settings
-from ser.distributed.preparation import corpus_facts, find_fitting, prepare, refuse_other_clips, share
+from ser.distributed.finals import planned
+from ser.distributed.plan import Plan, PlanError, cell_names, fold_numbers, plan_from, read_plan, with_settings
+from ser.distributed.preparation import choose_finals, corpus_facts, find_fitting, prepare, refuse_other_clips, share
 from ser.distributed.sweep import SweepFolder, run
 from ser.distributed.tuning import trial_resources
 from ser.features.store import StoreError
@@ -57,6 +58,9 @@ class Request:
     time_budget: str | None = None
     search: str | None = None
     seed: int | None = None
+    final_seeds: int | None = None
+    folds: str | None = None
+    final_splits: str | None = None
     name: str | None = None
     resume: str | None = None
     register: str = "cells"
@@ -93,7 +97,7 @@ def _console() -> Console:
 
 def _session(request: Request, console: Console) -> int:
     before = _resumed(request) if request.resume else SweepRecord()
-    plan = plan_from(before.plan) if request.resume else _new_plan(request)
+    plan = _with_finals(plan_from(before.plan) if request.resume else _new_plan(request), request)
     budget_s = None if request.time_budget is None else seconds(request.time_budget)
     corpus_dir = request.corpus_dir or Path(before.facts.get("corpus_dir", Path("data") / plan.corpus))
     if plan.corpus == "synthetic":
@@ -103,9 +107,10 @@ def _session(request: Request, console: Console) -> int:
         return FINISHED
     name = request.resume or _new_name(request)
     folder = _folder(request, name)
-    finished = before.closed is not None and before.closed.outcome == "finished"
+    finished = before.closed is not None and before.closed.outcome == "finished" and plan == plan_from(before.plan)
     refuse_remote_drivers(request.ray_address)
-    clips = () if finished else find_fitting(plan.experiments(), corpus_dir, console)
+    finals = planned(plan)
+    clips = () if finished else find_fitting(plan.experiments(), finals, corpus_dir, console)
     sweep_id = before.facts.get("sweep_id", uuid.uuid4().hex)
     uri = request.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or before.facts.get("tracking_uri")
     with closing(Journal(folder.journal)) as journal, _terminable():
@@ -133,7 +138,8 @@ def _session(request: Request, console: Console) -> int:
                         plan = calibrated(plan, trial_resources(plan), home=request.home, console=console)
                     journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
                     data = share(prepared, plan.experiments())
-                    run(folder, plan, journal, data, console, time_budget_s=budget_s)
+                    fitting = choose_finals(prepared, finals, console)
+                    run(folder, plan, journal, data, console, finals=fitting, time_budget_s=budget_s)
             return conclude(
                 replay(folder.journal), publication, home=request.home, scope=request.register, console=console
             )
@@ -169,6 +175,22 @@ def _new_plan(request: Request) -> Plan:
     CORPORA[plan.corpus]
     if plan.split not in split_names():
         raise unknown_name("split", plan.split, split_names())
+    return plan
+
+
+def _with_finals(plan: Plan, request: Request) -> Plan:
+    """The plan with the final evaluation that was asked for: it may be added to a sweep that has begun or ended."""
+    given: dict[str, Any] = {
+        "final_seeds": request.final_seeds,
+        "final_folds": None if request.folds is None else fold_numbers(request.folds),
+        "final_splits": None if request.final_splits is None else tuple(request.final_splits.split(",")),
+    }
+    plan = replace(plan, **{name: value for name, value in given.items() if value is not None})
+    if not plan.final_seeds and (request.folds or request.final_splits):
+        raise PlanError(
+            "--folds and --final-splits are of the final evaluation: say how many seeds, as in --final-seeds 3"
+        )
+    planned(plan)
     return plan
 
 

@@ -1,6 +1,7 @@
 """A sweep: journal, trials inside one Ray Tune run, and the MLflow writer beside it."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from ray import tune
 from rich.console import Console
 
 from ser.distributed.conductor import Conductor
-from ser.distributed.display import Display
+from ser.distributed.display import Display, clock
+from ser.distributed.finals import Final
 from ser.distributed.plan import Plan
 from ser.distributed.trainable import train
 from ser.distributed.tuning import (
@@ -50,6 +52,7 @@ def run(
     data: dict[int, ray.ObjectRef[TrialData]],
     console: Console,
     *,
+    finals: Sequence[Final] = (),
     time_budget_s: float | None,
 ) -> None:
     """Run the trials that the journal does not have yet. Ray must be running.
@@ -60,20 +63,24 @@ def run(
         journal: of this sweep, open; it says at the end whether the sweep is finished or was stopped.
         data: of the trials, by dimensions of the feature space.
         console: where to show progress.
+        finals: what the final evaluation does.
         time_budget_s: seconds after which open trials are stopped, resumable; None for no limit.
 
     Raises:
         JournalError: the journal cannot be written, or is damaged.
     """
-    conductor = Conductor(journal, plan)
+    conductor = Conductor(journal, plan, finals)
     search = SweepSearch(conductor, plan, folder.storage)
     display = Display(
         console,
         conductor.record,
-        n_trials=conductor.n_trials,
+        n_searched=plan.n_searched,
+        n_trials=lambda: conductor.n_trials,
         n_slots=search.slots(),
         budget_s=time_budget_s,
     )
+    if finals:
+        _tell_finals(conductor, plan, search.slots(), console)
     started = time.monotonic()
     try:
         with display:
@@ -86,6 +93,19 @@ def run(
     finally:
         spent = time_budget_s is not None and time.monotonic() - started >= time_budget_s
         conductor.close(unfinished="budget" if spent else "killed")
+
+
+def _tell_finals(conductor: Conductor, plan: Plan, n_slots: int, console: Console) -> None:
+    """How much the final evaluation has to do yet, and how long that will take, where the search tells it."""
+    cells = conductor.cells_to_test()
+    if conductor.waits:
+        n_trials = conductor.n_trials - plan.n_searched
+        console.print(f"Final evaluation after the search: {n_trials} trainings (--dry-run estimates their time)")
+    elif cells:
+        best = {cell: conductor.record.best_of_cell(cell) for cell in set(cells)}
+        took = {cell: trial.ended.test["train_seconds"] for cell, trial in best.items() if trial and trial.ended}
+        left = clock(sum(took[cell] for cell in cells) / min(n_slots, len(cells)))
+        console.print(f"Final evaluation: {len(cells)} trainings, about {left} with {n_slots} at a time")
 
 
 def _tuner(

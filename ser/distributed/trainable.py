@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ def train(config: dict[str, Any], *, data: dict[int, ray.ObjectRef[TrialData]]) 
     """One trial. What goes wrong in its training is reported as its result; faults of the machine are left to Tune.
 
     Args:
-        config: `values` of the experiment, `threads`, `device`, `checkpoint_every_s`, and what an earlier driver left:
-            `states`, folders of training states, newest first, and `epoch`, the last that the journal has.
+        config: `values` of the experiment, `threads`, `device`, `checkpoint_every_s`, `keep_model`, and what an earlier
+            driver left: `states`, folders of training states, newest first, and `epoch`, the last that the journal has.
         data: reference to the `TrialData` of each feature space, by its dimensions.
     """
     try:
@@ -55,7 +56,7 @@ def _train(experiment: Experiment, data: TrialData, config: dict[str, Any]) -> N
             # What the search thinks of the epochs before is heard before the test clips are.
             reporter.wait()
             if epoch.last:
-                reporter.hand_over(report, trial.finish)
+                reporter.hand_over(report, partial(trial.finish, keep_model=config["keep_model"]))
             elif time.monotonic() - saved < config["checkpoint_every_s"]:
                 reporter.hand_over(report)
             else:

@@ -15,7 +15,7 @@ from ser.distributed.cluster import resources
 from ser.distributed.conductor import Ask, Conductor
 from ser.distributed.display import Display
 from ser.distributed.plan import Plan
-from ser.journal import Ended, Reported, TrialKey
+from ser.journal import SEARCH, Ended, Reported, TrialKey
 from ser.replay import FINAL_OUTCOMES
 from ser.training_state import FILE_NAME
 from ser.trial import TEST_FILE
@@ -38,7 +38,9 @@ class SweepSearch(Searcher):
         if len(self._conductor.open_trials()) >= self.slots():
             return None
         ask = self._conductor.next_trial()
-        return Searcher.FINISHED if ask is None else self._config(ask)
+        if ask is None:
+            return None if self._conductor.waits else Searcher.FINISHED
+        return self._config(ask)
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """Nothing: `SweepCallback` hears it with the trial's checkpoint."""
@@ -65,6 +67,7 @@ class SweepSearch(Searcher):
             "threads": max(1, int(self._plan.cpus_per_trial)),
             "device": "cuda" if trial_resources(self._plan)["gpu"] else "cpu",
             "checkpoint_every_s": self._plan.checkpoint_every_s,
+            "keep_model": ask.stage == SEARCH,
             "states": [str(path.parent) for path in states_of(self._storage, ask.key)],
             "epoch": self._conductor.record.trials[ask.key].n_epochs,
         }

@@ -40,10 +40,14 @@ def join(clips: Sequence[Rows]) -> FeatureMatrix:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What makes features comparable: each row less its mean, divided by its scale, both (D,) float32."""
+    """What makes features comparable: each row less its mean, divided by its scale, both (D,) float32.
+
+    `clips` says on which positions of a matrix it was fitted; None once that matrix is out of sight.
+    """
 
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
+    clips: Positions | None = None
 
 
 def fit_normalisation(matrix: FeatureMatrix, clips: Positions, rows: Positions) -> Normalisation:
@@ -68,7 +72,7 @@ def fit_normalisation(matrix: FeatureMatrix, clips: Positions, rows: Positions) 
     deviation = np.sqrt(np.maximum(squares / n_frames - mean**2, 0))
     mean += origin
     varies = deviation > np.abs(mean) * np.finfo(np.float32).eps
-    return Normalisation(mean.astype(np.float32), np.where(varies, deviation, 1).astype(np.float32))
+    return Normalisation(mean.astype(np.float32), np.where(varies, deviation, 1).astype(np.float32), clips)
 
 
 @dataclass(frozen=True)

@@ -1,32 +1,91 @@
-"""The gate that every partition passes: no part is empty, and nothing lies on both sides."""
+"""The gate that every partition passes: no part is empty, nothing lies on both sides, nothing was seen before."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import combinations
 
 from ser.corpora.base import Clip
-from ser.splits.manifests import manifests
-from ser.splits.parts import Partition, SplitError
+from ser.splits.manifests import Lists, manifests
+from ser.splits.parts import CLAIMS, Partition, SplitError
 
 
-def check(partition: Partition, clips: Sequence[Clip], digests: Mapping[str, str] | None) -> None:
+def check(
+    partition: Partition,
+    clips: Sequence[Clip],
+    digests: Mapping[str, str] | None,
+    twins: Sequence[tuple[str, str]] = (),
+) -> None:
     """Refuse a partition that would make a figure worthless.
 
     Args:
         partition: three parts of `clips`.
         clips: the clips that were split, in the same order.
         digests: digest of each clip's file by its name; None where the files have not been read yet.
+        twins: names of every two clips that are one take, one of them perhaps at another gain, cut, or with noise.
 
     Raises:
-        SplitError: an empty part, the same clip or the same bytes in two parts, or, where the split is
-            speaker-independent, the same speaker in two parts.
+        SplitError: an empty part, the same clip, bytes or take in two parts, or a speaker or sentence in two parts
+            where the split claims to keep them apart.
     """
     _check_not_empty(partition, clips)
     _check_apart(partition, "clip", [clip.name for clip in clips], "this is a fault of the split: report it")
-    if partition.kind == "speaker-independent":
-        remedy = "this is a fault of its actor lists: use another split"
-        _check_apart(partition, "speaker", [clip.speaker for clip in clips], remedy)
+    for claim in CLAIMS[partition.kind]:
+        remedy = "this is a fault of its lists: use another split"
+        _check_apart(partition, claim, [getattr(clip, claim) for clip in clips], remedy)
     if digests is not None:
         _check_same_sound(partition, clips, digests)
+    _check_twins(partition, clips, twins)
+
+
+def check_unseen(
+    partition: Partition,
+    clips: Sequence[Clip],
+    seen: AbstractSet[str],
+    digests: Mapping[str, str] | None,
+    twins: Sequence[tuple[str, str]] = (),
+) -> None:
+    """Refuse test clips that helped to select what is tested.
+
+    Args:
+        partition: three parts of `clips`.
+        clips: the clips that were split, in the same order.
+        seen: names of the validation clips that the selection was made by.
+        digests: digest of each clip's file by its name, or None.
+        twins: names of every two clips that are one take.
+
+    Raises:
+        SplitError: a test clip, its bytes or another version of its take was among them.
+    """
+    sounds = set() if digests is None else {digests[name] for name in seen}
+    known = {*seen, *(name for pair in twins if not seen.isdisjoint(pair) for name in pair)}
+    for clip in (clips[at] for at in partition.test):
+        if clip.name in known or (digests is not None and digests[clip.name] in sounds):
+            raise SplitError(
+                f"{partition.name} leaks: selection saw test clip {clip.name}; name in split.selection the split "
+                "that was selected on"
+            )
+
+
+def check_fitted(partition: Partition, clips: Sequence[Clip], fitted: Mapping[str, Iterable[int]]) -> None:
+    """Refuse figures of a network of which any part was fitted on test clips.
+
+    Args:
+        partition: three parts of `clips`.
+        clips: the clips that were split, in the same order.
+        fitted: positions of the clips that each thing was fitted on: `normalisation`, `selection`, ...
+
+    Raises:
+        SplitError: one of them saw a test clip.
+    """
+    tested = set(partition.test)
+    for what, positions in fitted.items():
+        both = sorted(tested.intersection(map(int, positions)))
+        if both:
+            shown = ", ".join(clips[at].name for at in both[:3])
+            raise SplitError(
+                f"{partition.name} leaks: {what} saw {len(both):,} test clips ({shown}); fit it on training or "
+                "validation clips"
+            )
 
 
 def _check_not_empty(partition: Partition, clips: Sequence[Clip]) -> None:
@@ -40,12 +99,19 @@ def _check_not_empty(partition: Partition, clips: Sequence[Clip]) -> None:
 def _needs(partition: Partition, part: str) -> str:
     """What the split would need, and what can be done instead."""
     manifest = manifests().get(partition.name)
-    if manifest is None:
+    if manifest is None or not manifest.claims:
         return "it needs at least 3 clips of one emotion; give a corpus with more clips"
-    actors = sorted(manifest.actors(partition.fold)[part])
-    shown = ", ".join(actors[:3]) + (", …" if len(actors) > 3 else "")
-    others = " or ".join(name for name in ("speaker-5fold", "assignment") if name != partition.name)
-    return f"its {len(actors)} {part} actors ({shown}) are missing; use {others}, or get the full corpus"
+    lists = {
+        what: sorted(rule.members(partition.fold)[part])
+        for what, rule in (("actors", manifest.speakers), ("sentences", manifest.sentences))
+        if isinstance(rule, Lists)
+    }
+    listed = " or ".join(
+        f"{len(names)} {part} {what} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''})"
+        for what, names in lists.items()
+    )
+    others = " or ".join(name for name in ("speaker-5fold-present", "assignment") if name != partition.name)
+    return f"its {listed} are missing; use {others}, or get the full corpus"
 
 
 def _check_apart(partition: Partition, what: str, keys: Sequence[Hashable], remedy: str) -> None:
@@ -66,3 +132,14 @@ def _check_same_sound(partition: Partition, clips: Sequence[Clip], digests: Mapp
                     f"{partition.name} leaks: {other} in {other_part} and {name} in {part} are the same "
                     "file; set corpus.known_faults=drop where their labels differ, or remove one of them"
                 )
+
+
+def _check_twins(partition: Partition, clips: Sequence[Clip], twins: Sequence[tuple[str, str]]) -> None:
+    part_of = {clips[at].name: part for part, positions in partition.parts.items() for at in positions}
+    for one, other in twins:
+        here, there = part_of.get(one), part_of.get(other)
+        if here and there and here != there:
+            raise SplitError(
+                f"{partition.name} leaks: {one} in {here} and {other} in {there} are one take; set "
+                "corpus.known_faults=drop, or remove one of them"
+            )

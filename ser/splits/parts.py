@@ -7,8 +7,17 @@ from typing import Literal
 
 from ser.corpora.base import Clip
 
-Kind = Literal["speaker-dependent", "speaker-independent"]
+Kind = Literal["speaker-dependent", "speaker-independent", "sentence-independent", "speaker-and-sentence-independent"]
+Claim = Literal["speaker", "sentence"]
 PART_NAMES = ("train", "validation", "test")
+
+CLAIMS: dict[Kind, tuple[Claim, ...]] = {
+    "speaker-dependent": (),
+    "speaker-independent": ("speaker",),
+    "sentence-independent": ("sentence",),
+    "speaker-and-sentence-independent": ("speaker", "sentence"),
+}
+"""What no two parts of a split of each kind share."""
 
 
 class SplitError(ValueError):
@@ -31,6 +40,11 @@ class Partition:
     def parts(self) -> dict[str, tuple[int, ...]]:
         """The three parts by name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+
+def kind_of(claims: Sequence[Claim]) -> Kind:
+    """The kind of a split whose parts share none of `claims`."""
+    return next(kind for kind, claimed in CLAIMS.items() if claimed == tuple(claims))
 
 
 def digest_of(parts: dict[str, tuple[int, ...]], clips: Sequence[Clip]) -> str:

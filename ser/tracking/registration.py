@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mlflow.entities.model_registry import ModelVersion
 
-from ser.journal import TrialKey
+from ser.journal import SEARCH, TrialKey
 from ser.replay import SweepRecord
 from ser.report.leaderboard import leaderboard
 from ser.tracking.promotion import Promotion, promote
@@ -34,13 +34,13 @@ def register_sweep(runs: Runs, sweep: SweepRecord, *, scope: str) -> Registratio
         runs: the sweep's runs; each completed one has its model.
         sweep: what the journal says.
         scope: 'champion' for the best of all only, 'cells' for the best of each cell too, 'all' for a version of
-            every completed trial besides.
+            every completed trial of the search besides.
     """
     rows = leaderboard(sweep)
     versions = Versions(runs.client, registered_name(str(sweep.facts["corpus"])))
     if scope == "all":
         for trial in sweep.trials.values():
-            if trial.outcome == "completed":
+            if trial.outcome == "completed" and trial.stage == SEARCH:
                 _version(runs, versions, trial.key)
     targets = {} if scope == CHAMPION else {row.cell: row.key for row in rows}
     targets[CANDIDATE] = rows[0].key

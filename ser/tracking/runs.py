@@ -44,7 +44,9 @@ class Runs:
         self._log_params(run_id, params)
         return run_id
 
-    def open_trial(self, key: TrialKey, *, start_s: float, tags: Mapping[str, str], params: Mapping[str, Any]) -> str:
+    def open_trial(
+        self, key: TrialKey, *, name: str, start_s: float, tags: Mapping[str, str], params: Mapping[str, Any]
+    ) -> str:
         """The run of a trial, made below the parent if it is not there."""
         tags = {
             "ser.sweep": key.sweep,
@@ -53,7 +55,7 @@ class Runs:
             "mlflow.parentRunId": self._ids[PARENT],
             **tags,
         }
-        run_id = self._open(str(key), name=key.short, start_s=start_s, tags=tags)
+        run_id = self._open(str(key), name=name, start_s=start_s, tags=tags)
         self._log_params(run_id, params)
         return run_id
 

@@ -8,7 +8,7 @@ from typing import Any
 from mlflow.entities import Metric
 
 from ser.config import from_flat
-from ser.journal import Asked, Closed, Ended, Event, Reported, Started, TrialKey
+from ser.journal import FINAL, SEARCH, Asked, Closed, Ended, Event, Reported, Started, TrialKey
 from ser.replay import SweepRecord, TrialRecord
 from ser.report.leaderboard import leaderboard, leaderboard_text
 from ser.report.plots import confusion_figure, leaderboard_figure
@@ -16,6 +16,7 @@ from ser.tracking.models import log_model, remove_unfinished_models
 from ser.tracking.runs import PARENT, Runs
 from ser.trial import PREDICTIONS_FILE
 
+_FINALS = ("final_seeds", "final_folds", "final_splits")
 _STATUS = {"completed": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "killed": "KILLED"}
 
 
@@ -74,24 +75,31 @@ class Sender:
         params = {
             name: value
             for name, value in event.plan.items()
-            if name not in ("settings", "cell_settings", "cells", "ranges")
+            if name not in ("settings", "cell_settings", "cells", "ranges", *_FINALS)
         }
         run_id = runs.open_parent(start_s=event.time_s, tags=tags, params=params)
         runs.set_running(run_id)
-        if "ser.driver" in facts:
-            # Another than at first, where the sweep is resumed.
-            runs.set_tags(run_id, {"ser.driver": str(facts["ser.driver"])})
+        # Tags, because a resumed sweep may have others than it had at first.
+        changing = {f"ser.{name}": _joined(event.plan[name]) for name in _FINALS if name in event.plan}
+        changing |= {"ser.driver": str(facts["ser.driver"])} if "ser.driver" in facts else {}
+        if changing:
+            runs.set_tags(run_id, changing)
         self._log_dataset(runs, run_id)
 
     def _asked(self, runs: Runs, event: Asked) -> None:
         key = TrialKey(self._record.name, event.cell, event.number)
         facts = self._record.facts
         tags = {
+            "ser.stage": event.stage,
             "ser.split": str(event.values["split.name"]),
+            "ser.fold": str(event.values["split.fold"]),
+            "ser.seed": str(event.values["training.seed"]),
             "ser.corpus_digest": str(facts["corpus_digest"]),
-            "ser.split_digest": str(facts["split_digest"]),
         }
-        run_id = runs.open_trial(key, start_s=event.time_s, tags=tags, params=event.values)
+        if event.stage == SEARCH:
+            tags["ser.split_digest"] = str(facts["split_digest"])
+        name = key.short if event.stage == SEARCH else _final_name(event)
+        run_id = runs.open_trial(key, name=name, start_s=event.time_s, tags=tags, params=event.values)
         self._log_dataset(runs, run_id)
 
     def _reports(self, runs: Runs, events: Sequence[Reported]) -> None:
@@ -138,15 +146,21 @@ class Sender:
             runs.set_tags(run_id, {"ser.reason": f"its model is gone: {bundle} was removed before it was sent"})
             return
         runs.client.log_artifact(run_id, str(bundle / PREDICTIONS_FILE))
+        if "split_digest" in event.test:
+            runs.set_tags(run_id, {"ser.split_digest": event.test["split_digest"]})
+        if trial.stage == FINAL:
+            return  # evidence, no candidate
         log_model(runs, run_id, name=trial.key.cell, bundle=bundle, experiment=from_flat(trial.asked.values))
 
     def _closed(self, runs: Runs, event: Closed) -> None:
         run_id = runs.id_of(PARENT)
         rows = leaderboard(self._record)
         if rows and event.outcome == "finished":
-            # Once: what a resumed sweep found would be a second point.
+            # Once: what a resumed sweep found would be a second point; one that only goes on to test finds the same.
             best = max(rows, key=lambda row: row.val_uar)
-            runs.log_metrics(run_id, [Metric("best_val_uar", best.val_uar, round(event.time_s * 1000), 0)])
+            ended = self._record.trials[best.key].ended
+            assert ended is not None
+            runs.log_metrics(run_id, [Metric("best_val_uar", best.val_uar, round(ended.time_s * 1000), 0)])
         if rows:
             runs.client.log_text(run_id, leaderboard_text(rows), "leaderboard.txt")
             runs.client.log_figure(
@@ -156,7 +170,7 @@ class Sender:
             )
         best_of_cells = {row.key for row in rows}
         for key, trial in self._record.trials.items():
-            if trial.outcome == "completed":
+            if trial.outcome == "completed" and trial.stage == SEARCH:
                 runs.set_tags(runs.id_of(key), {"ser.best_of_cell": str(key in best_of_cells).lower()})
         ends = ends_of(self._record)
         status, end_s = ends.pop(PARENT)
@@ -190,3 +204,13 @@ class Sender:
     def _title(self) -> str:
         facts = self._record.facts
         return f"{self._record.name}: {facts['corpus']}, {facts['n_clips']:,} clips, split {self._record.plan['split']}"
+
+
+def _joined(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _final_name(event: Asked) -> str:
+    """'vgg16-2d final speaker-5fold-present 2 seed 1'."""
+    values = event.values
+    return f"{event.cell} final {values['split.name']} {values['split.fold']} seed {values['training.seed']}"

@@ -89,15 +89,12 @@ def verdict_table(verdict: Verdict) -> Table:
     )
     for title in ("", CHAMPION, CANDIDATE, "difference"):
         table.add_column(title, overflow="fold")
-    table.add_row("trial", champion.name, candidate.name, "")
     table.add_row("run", champion.run.info.run_id[:8], candidate.run.info.run_id[:8], "")
-    table.add_row(
-        "validation UAR %",
-        _percent(champion.uar),
-        _percent(candidate.uar),
-        _percent(verdict.comparison.difference, "+"),
-    )
-    table.add_row("p, paired by speaker", "", "", f"{verdict.comparison.p_value:.3g}")
+    for name in ("sweep", "cell"):
+        table.add_row(name, champion.tag(f"ser.{name}"), candidate.tag(f"ser.{name}"), "")
+    difference = _percent(verdict.comparison.difference, "+")
+    table.add_row("val UAR %", _percent(champion.uar), _percent(candidate.uar), difference)
+    table.add_row("p", "", "", f"{verdict.comparison.p_value:.3g}")
     for title, name, factor in _SHOWN:
         values = [side.run.data.metrics.get(name) for side in verdict.sides]
         table.add_row(title, *("" if value is None else f"{factor * value:,.{factor // 100}f}" for value in values), "")

@@ -23,13 +23,16 @@ from ser.distributed.conductor import GLOBAL, Conductor
 from ser.journal import read_events
 from ser.replay import replay
 
+FINALS = {"final_seeds": 1, "final_splits": ("speaker-5fold-present",), "final_folds": (0, 2)}
 
-@pytest.mark.parametrize("search", ["per-cell", GLOBAL])
-def test_killed_after_any_event_and_resumed_is_as_uninterrupted(in_memory, search):
-    of = plan(search=search)
+
+@pytest.mark.parametrize("changes", [{}, {"search": GLOBAL}, {**FINALS, "max_epochs": 3}], ids=["", GLOBAL, "finals"])
+def test_killed_after_any_event_and_resumed_is_as_uninterrupted(in_memory, changes):
+    of = plan(**changes)
     first = in_memory / "first.jsonl"
     expected = told(whole(first, of))
     assert n_lines(first) > 50
+    assert replay(first).closed.outcome == "finished"
     for n in range(1, n_lines(first) + 1):
         resumed = whole(cut(first, in_memory / "cut.jsonl", n, torn=n), of)
         assert told(resumed) == expected, f"killed after event {n}"
@@ -58,10 +61,10 @@ def test_stopped_in_order_at_any_step_and_resumed_is_as_uninterrupted(uninterrup
     assert step > 50
 
 
-@pytest.mark.parametrize("search", ["per-cell", GLOBAL])
+@pytest.mark.parametrize("changes", [{}, {"search": GLOBAL}, {**FINALS, "max_epochs": 2}], ids=["", GLOBAL, "finals"])
 @pytest.mark.parametrize("slots", [2, 4])
-def test_with_several_at_a_time_nothing_is_lost_and_nothing_is_done_twice(in_memory, slots, search):
-    of = plan(search=search)
+def test_with_several_at_a_time_nothing_is_lost_and_nothing_is_done_twice(in_memory, slots, changes):
+    of = plan(**changes)
     for step in range(1, 45, 3):
         path = in_memory / f"{step}.jsonl"
         assert killed_at(path, step, of, orderly=step % 2 == 0, slots=slots, seed=step)
@@ -69,7 +72,8 @@ def test_with_several_at_a_time_nothing_is_lost_and_nothing_is_done_twice(in_mem
         n_events = len(list(read_events(path)))
         reported = reports_of(path)
         after = replay(whole(path, of, slots=slots, seed=-step))
-        assert len(after.trials) == len(CELLS) * N_TRIALS
+        tested = [cell for cell in CELLS if after.best_of_cell(cell)] if "final_seeds" in changes else []
+        assert len(after.trials) == len(CELLS) * N_TRIALS + 2 * len(tested)
         assert all(trial.is_final for trial in after.trials.values())
         for key, trial in before.trials.items():
             assert after.trials[key].asked == trial.asked

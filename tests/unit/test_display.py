@@ -37,11 +37,20 @@ def record_of(*events: Event, search: str = "per-cell") -> SweepRecord:
 
 
 def shown(
-    record: SweepRecord, *, n_trials: int = 4, n_slots: int = 1, budget_s: float | None = None, terminal: bool = False
+    record: SweepRecord,
+    *,
+    n_trials: int = 4,
+    n_finals: int = 0,
+    n_slots: int = 1,
+    budget_s: float | None = None,
+    terminal: bool = False,
 ) -> tuple[Display, io.StringIO]:
     out = io.StringIO()
     console = Console(file=out, width=120, force_terminal=terminal, color_system=None)
-    return Display(console, record, n_trials=n_trials, n_slots=n_slots, budget_s=budget_s), out
+    n_searched = n_trials - n_finals
+    return Display(
+        console, record, n_searched=n_searched, n_trials=lambda: n_trials, n_slots=n_slots, budget_s=budget_s
+    ), out
 
 
 def left_s(record: SweepRecord, **how) -> int | None:

@@ -1,0 +1,100 @@
+"""The final evaluation as planned: on which splits, folds and seeds the best of each cell is trained anew.
+
+Each seed is a new beginning of the training; of `assignment`, which has no folds, it is a new draw too. Clips that the
+search's validation part held are no test clips here, and a fold that would lose most of its test clips by that is left
+out: what selection saw proves nothing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ser.corpora.base import Clip
+from ser.distributed.plan import Plan, PlanError
+from ser.registry import unknown_name
+from ser.space import Value
+from ser.splits.base import ASSIGNMENT, NOTHING, Split, partition, seen_by_selection, selection_of, split_names
+from ser.splits.manifests import manifests
+
+
+@dataclass(frozen=True)
+class Final:
+    """One way to train each cell's best configuration anew."""
+
+    split: Split
+    seed: int
+
+    def values(self) -> dict[str, Value]:
+        """Its settings, by their dotted names."""
+        split = self.split
+        return {
+            "split.name": split.name,
+            "split.fold": split.fold,
+            "split.seed": split.seed,
+            "split.selection": split.selection,
+            "training.seed": self.seed,
+        }
+
+    def is_of(self, values: Mapping[str, Value]) -> bool:
+        """Whether a trial with these settings is this one."""
+        return all(values.get(name) == value for name, value in self.values().items())
+
+
+def planned(plan: Plan) -> list[Final]:
+    """All that the plan asks for, the first seed of every split and fold before the second.
+
+    Raises:
+        PlanError: a fold that none of the splits has.
+        UnknownNameError: no split has one of the names.
+    """
+    selected = next(iter(plan.experiments().values())).split
+    names = plan.final_splits or (plan.split,)
+    for name in names:
+        if name not in split_names():
+            raise unknown_name("split", name, split_names())
+    most = max(manifests()[name].n_folds for name in names)
+    for fold in () if isinstance(plan.final_folds, str) else plan.final_folds:
+        if fold >= most:
+            raise PlanError(f"final_folds (--folds) must be below {most}, the folds of {', '.join(names)}; got {fold}")
+    return [
+        Final(Split(name=name, fold=fold, seed=_draw(name, seed), selection=selection_of(selected)), seed)
+        for seed in range(plan.final_seeds)
+        for name in names
+        for fold in _folds(plan, name)
+    ]
+
+
+def fitting(
+    finals: Sequence[Final],
+    clips: Sequence[Clip],
+    digests: Mapping[str, str] | None = None,
+    twins: Sequence[tuple[str, str]] = (),
+) -> Iterator[Final | str]:
+    """Each of `finals` whose test part selection has left alone, else a sentence that says why it is left out.
+
+    Raises:
+        SplitError: a split does not fit the clips, or leaks.
+    """
+    for final in finals:
+        whole = partition(clips, replace(final.split, selection=NOTHING), digests=digests, twins=twins)
+        seen = seen_by_selection(clips, final.split)
+        n_seen = sum(clips[at].name in seen for at in whole.test)
+        if 2 * n_seen > len(whole.test):
+            which = f"seed {final.seed}" if final.split.name == ASSIGNMENT else f"fold {final.split.fold}"
+            yield (
+                f"{final.split.name} {which} is left out: selection on {final.split.selection} has seen {n_seen:,} of "
+                f"its {len(whole.test):,} test clips"
+            )
+        else:
+            partition(clips, final.split, digests=digests, twins=twins)
+            yield final
+
+
+def _draw(name: str, seed: int) -> int:
+    return seed if name == ASSIGNMENT else 0
+
+
+def _folds(plan: Plan, name: str) -> list[int]:
+    n_folds = manifests()[name].n_folds
+    if n_folds == 1 or isinstance(plan.final_folds, str):
+        return list(range(n_folds))
+    return [fold for fold in plan.final_folds if fold < n_folds]
