@@ -53,8 +53,18 @@ class Prepared:
     @property
     def corpus_digest(self) -> str:
         """Of all clips' names and bytes."""
-        content = "".join(f"{c.name} {d}\n" for c, d in zip(self.clips, self.digests, strict=True))
-        return hashlib.sha256(content.encode()).hexdigest()
+        return clips_digest(self.clips, self.digests)
+
+
+def clips_digest(clips: Sequence[Clip], digests: Sequence[str]) -> str:
+    """Digest of clips' names and bytes.
+
+    Args:
+        clips: in their order.
+        digests: of their files, in the same order.
+    """
+    content = "".join(f"{c.name} {d}\n" for c, d in zip(clips, digests, strict=True))
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def find_clips(choice: CorpusChoice, folder: Path, console: Console) -> tuple[Clip, ...]:
@@ -139,7 +149,7 @@ def prepare(
         StoreError: the feature store cannot be used.
     """
     choice, split = _common(experiments)
-    pipeline = _pipeline(experiments)
+    pipeline = pipeline_of(experiments)
     store = FeatureStore(store_dir.resolve())
     extraction = extract_all(clips, store, pipeline, console)
     clips = tuple(clip for clip in clips if clip.name in extraction.facts)
@@ -233,7 +243,8 @@ def _common(experiments: Mapping[str, Experiment]) -> tuple[CorpusChoice, Split]
     return first.corpus, first.split
 
 
-def _pipeline(experiments: Mapping[str, Experiment]) -> Pipeline:
+def pipeline_of(experiments: Mapping[str, Experiment]) -> Pipeline:
+    """What is computed of each clip for experiments that share what is stored."""
     spaces = {type(experiment.features): experiment.features for experiment in experiments.values()}
     frame, mel = spaces.get(FrameSpace, FrameSpace()), spaces.get(MelSpace, MelSpace())
     assert isinstance(frame, FrameSpace)

@@ -19,7 +19,8 @@ from ser.corpora.base import CORPORA
 from ser.corpora.cremad_tables import AGE_BANDS, DEMOGRAPHICS, Actor, find_table, read_actors
 from ser.features.spaces import FrameSpace, family_range
 from ser.models.base import ARCHITECTURES
-from ser.splits.base import ASSIGNMENT
+from ser.splits.manifests import manifests
+from ser.splits.parts import CLAIMS
 from ser.statistics.counts import FIGURES
 from ser.statistics.intervals import Interval, interval, recall_intervals
 from ser.statistics.predictions import Predictions
@@ -28,6 +29,8 @@ from ser.tracking.evaluations import evaluations
 LONGEST = 5000
 
 _TEMPLATE = Path(__file__).with_name("model_card.md")
+_KNOWN = "speakers of test clips were heard in training too, on new speakers expect less."
+_UNKNOWN = "no speaker of a test clip was heard in training."
 _HEAD = "| clips | UAR % | accuracy % | macro-F1 % | n | speakers |\n|---|---|---|---|---|---|"
 
 
@@ -78,7 +81,7 @@ def _described(experiment: Experiment) -> dict[str, str]:
         features = f"{space.n_channels} rows a frame ({', '.join(family_range().chosen(space.families))})"
     else:
         features = f"the log-mel spectrogram, {space.n_mels} bands"
-    independent = experiment.split.name != ASSIGNMENT
+    kind = manifests()[experiment.split.name].kind
     return {
         "cell": experiment.cell.name,
         "corpus": experiment.corpus.name,
@@ -88,11 +91,7 @@ def _described(experiment: Experiment) -> dict[str, str]:
         "features": features,
         "corpus_text": _first_sentence(CORPORA[experiment.corpus.name]),
         "split": f"{experiment.split.name}, fold {experiment.split.fold}",
-        "split_text": (
-            "No speaker of a test clip was heard in training."
-            if independent
-            else "Speakers of test clips were heard in training too: on new speakers expect less."
-        ),
+        "split_text": f"It is {kind}: {_KNOWN if 'speaker' not in CLAIMS[kind] else _UNKNOWN}",
         "duration_s": f"{space.duration_s:g}",
     }
 
