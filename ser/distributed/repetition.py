@@ -121,7 +121,7 @@ def train(
     epochs: list[Epoch] = []
     for epoch in trial.epochs():
         epochs.append(epoch)
-        console.print(_told(epochs, n_epochs, before), highlight=False)
+        console.print(_told(epochs, n_epochs, before), highlight=False, soft_wrap=True)
         if epoch.epoch == n_epochs:
             break
     results = trial.finish(folder) if test else {}
