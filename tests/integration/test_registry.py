@@ -129,9 +129,9 @@ def test_the_model_card_holds_the_figures_of_the_predictions(versions: Versions,
     test = read_predictions(tmp_path / "predictions.csv", part="test")
     uar = interval(test.counts(), FIGURES["uar"])
     assert uar.value == pytest.approx(champion.data.metrics["test_uar"])
-    assert f"| test | {100 * uar.value:.1f} ({100 * uar.low:.1f}-{100 * uar.high:.1f}) |" in card
+    assert f"| test &emsp;| {100 * uar.value:.1f} ({100 * uar.low:.1f}-{100 * uar.high:.1f}) &emsp;|" in card
     for emotion in test.emotions:
-        assert f"\n| {emotion} | " in card
+        assert f"\n| {emotion} &emsp;| " in card
     for heading in ("Scores", "Data and split", "Intended use", "Limits", "How to call"):
         assert f"\n## {heading}\n" in card
 
