@@ -166,8 +166,8 @@ def _calibration(metrics: Mapping[str, float]) -> str:
         return ""
     before, after = (100 * metrics[name] for name in ("test_ece_uncalibrated", "test_ece"))
     return (
-        f"Probabilities are calibrated on validation clips: on test clips they are off by {after:.1f} points on average "
-        f"(expected calibration error), without by {before:.1f}.\n\n"
+        f"Probabilities are calibrated on validation clips: on test clips they are off by {after:.1f} points on "
+        f"average (expected calibration error), uncalibrated by {before:.1f}.\n\n"
     )
 
 

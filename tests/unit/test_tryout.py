@@ -1,6 +1,7 @@
 """What the page draws and asks, without a browser."""
 
 import base64
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,8 +16,9 @@ from ser.tryout.picture import picture
 from ser.tryout.served import Answer, ServedModel, ServedModelError, served
 
 TONE = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
+ROW = {"emotion": "fear", "anger": 0.25, "fear": 0.75, "duration_s": 1.0, "warning": "short"}
 REPLIES = {
-    b"fine": (200, b'{"predictions": [{"emotion": "fear", "anger": 0.25, "fear": 0.75, "duration_s": 1.0, "warning": "short"}]}'),
+    b"fine": (200, json.dumps({"predictions": [ROW]}).encode()),
     b"refused": (422, b'{"error_code": "INVALID_PARAMETER_VALUE", "message": "row 0: too long"}'),
     b"broken": (500, b"<html>"),
     b"nonsense": (200, b"[]"),
