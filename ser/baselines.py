@@ -17,7 +17,7 @@ from sklearn.svm import SVC
 from ser.features.base import Rows
 from ser.metrics import confusion_matrix, unweighted_average_recall
 from ser.predictions import Predicted
-from ser.splits.base import Split
+from ser.splits.base import NOTHING, Split
 from ser.splits.parts import Partition
 
 MAJORITY, MFCC_SVM, HUMAN_VOTE = "majority", "mfcc-svm", "human-vote"
@@ -45,9 +45,13 @@ class SvmResult:
 
 
 def baseline_path(sweep_dir: Path, name: str, split: Split) -> Path:
-    """Where the folder of a sweep keeps what one of `BASELINES` predicts on a split."""
+    """Where the folder of a sweep keeps what one of `BASELINES` predicts on a split.
+
+    With `unseen` in the name where the split leaves out the test clips that a selection has seen.
+    """
     drawn = f"-seed{split.seed}" if split.seed else ""
-    return sweep_dir / "baselines" / name / f"{split.name}-{split.fold}{drawn}.csv"
+    unseen = "" if split.selection == NOTHING else "-unseen"
+    return sweep_dir / "baselines" / name / f"{split.name}-{split.fold}{drawn}{unseen}.csv"
 
 
 def summarise(clip: Rows) -> Summaries:

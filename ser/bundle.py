@@ -15,7 +15,7 @@ from torch import nn
 
 from ser.audio import Wave
 from ser.config import Experiment, from_flat
-from ser.features.base import Spectra
+from ser.features.base import Rows, Spectra
 from ser.features.dataset import Normalisation, frame_clip
 from ser.models.base import Dimensions, build_model
 
@@ -63,7 +63,7 @@ class Classifier:
 
     def __init__(self, bundle: Bundle) -> None:
         self.emotions = bundle.emotions
-        self._space = bundle.experiment.features
+        self.space = bundle.experiment.features
         self._normalisation = bundle.normalisation
         self._model = network(bundle.experiment)
         self._model.load_state_dict(bundle.weights)
@@ -71,8 +71,11 @@ class Classifier:
 
     def probabilities(self, wave: Wave) -> NDArray[np.float32]:
         """Probability of each emotion, (C,), of one clip (mono, 16 kHz)."""
-        stored = self._space.compute(Spectra(wave, self._space.framing))
-        clip = frame_clip(stored, space=self._space, normalisation=self._normalisation)
+        return self.probabilities_of(self.space.compute(Spectra(wave, self.space.framing)))
+
+    def probabilities_of(self, stored: Rows) -> NDArray[np.float32]:
+        """The same of a clip's features, (T, R), as `space` computes them."""
+        clip = frame_clip(stored, space=self.space, normalisation=self._normalisation)
         with torch.inference_mode():
             logits = self._model(torch.from_numpy(clip[None]))
         return cast(NDArray[np.float32], logits.softmax(1)[0].numpy())

@@ -44,6 +44,14 @@ class TrialRecord:
         return self.asked.stage
 
     @property
+    def title(self) -> str:
+        """'vgg16-2d 003', or 'vgg16-2d final speaker-5fold-present 2 seed 1'."""
+        if self.stage == SEARCH:
+            return self.key.short
+        values = self.asked.values
+        return f"{self.key.cell} final {values['split.name']} {values['split.fold']} seed {values['training.seed']}"
+
+    @property
     def outcome(self) -> str:
         """`completed`, `pruned`, `failed`, `killed`, or `open` while it has not ended."""
         return self.ended.outcome if self.ended else "open"

@@ -21,6 +21,7 @@ from ser.metrics import accuracy, macro_f1, unweighted_average_recall
 from ser.predictions import Predicted, write_predictions
 from ser.splits.base import partition
 from ser.splits.leaks import check_fitted
+from ser.splits.manifests import manifests
 from ser.training import Epoch, fit
 from ser.training_state import TrainingState, save_state
 
@@ -106,7 +107,7 @@ class Trial:
 
         Returns:
             The test results, as `test.json` in `folder` holds them: UAR, accuracy, macro-F1, confusion matrix, number
-            of parameters, seconds of training, digest of the split.
+            of parameters, seconds of training, version and digest of the split.
 
         Raises:
             SplitError: the network owes something to test clips.
@@ -125,6 +126,7 @@ class Trial:
             "confusion": test.confusion.tolist(),
             "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
             "train_seconds": self._fit.seconds,
+            "split_manifest": str(manifests()[self.partition.name]),
             "split_digest": self.partition.digest,
         }
         if keep_model:

@@ -7,6 +7,7 @@ from ser.audio import decode, facts
 from ser.config import Experiment
 from ser.corpora.base import CORPORA
 from ser.corpora.faults import known_faults
+from ser.corpora.locations import read_bytes
 from ser.features.dataset import join
 from ser.features.pipeline import Pipeline
 from ser.trial import TrialData
@@ -16,7 +17,7 @@ def trial_data(experiment: Experiment, corpus_dir: Path) -> TrialData:
     """The clips in `corpus_dir` in the feature space of `experiment`."""
     corpus = CORPORA[experiment.corpus.name]
     clips = corpus().scan(corpus_dir).clips
-    audio = {clip.name: clip.path.read_bytes() for clip in clips}
+    audio = {clip.name: read_bytes(clip.location) for clip in clips}
     waves = {name: decode(data) for name, data in audio.items()}
     if experiment.corpus.known_faults == "drop":
         faulty = known_faults(clips, {name: facts(audio[name], wave) for name, wave in waves.items()})

@@ -28,8 +28,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--plan", default="quick", help="the sweep to come: a plan of tune/plans or a TOML file; default quick")
-    add("--corpus", help="cremad or synthetic; default: the plan's")
-    add("--corpus-dir", type=Path, help="folder of the corpus; default data/<corpus>")
+    add("--corpus", help="cremad, ravdess, savee, tess or synthetic; default: the plan's")
+    add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus; default data/<corpus>")
     add("--tracking-uri", metavar="URI", help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder")
     add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else this machine")
     add("--home", type=Path, default=Path(".ser"), help="features, journals and checkpoints; default .ser")

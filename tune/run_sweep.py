@@ -2,6 +2,7 @@
 
     python tune/run_sweep.py --plan demo
     python tune/run_sweep.py --plan quick --corpus-dir data/cremad
+    python tune/run_sweep.py --plan quick --download
 
 Any setting of an experiment can be fixed by its dotted name, as in `training.lr=0.001`.
 """
@@ -11,6 +12,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.plan import SEARCHES
 from ser.distributed.session import Request, run_session
 from ser.tracking.registration import SCOPES
@@ -25,8 +27,16 @@ def arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--plan", help="a plan of tune/plans (demo, quick, full) or a TOML file; default quick")
-    add("--corpus", help="cremad or synthetic; default: the plan's")
-    add("--corpus-dir", type=Path, help="folder of the corpus; default data/<corpus>; synthetic is made there")
+    add("--corpus", help="cremad, ravdess, savee, tess or synthetic; default: the plan's")
+    add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus (s3://, http://); default data/<corpus>")
+    add(
+        "--download",
+        dest="download_from",
+        action="store_const",
+        const=OFFICIAL,
+        help="fetch CREMA-D into the folder first, or what is missing",
+    )
+    add("--download-from", metavar="POINTERS,MEDIA", help="as --download, from the repository at other addresses")
     add("--split", help="assignment (default), audeering-1.1.0, speaker-5fold, ...")
     add("--cells", help="all, or names joined by commas: lenet5-1d,vgg16-2d")
     add("--trials-per-cell", type=int, metavar="N")

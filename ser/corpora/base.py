@@ -1,12 +1,15 @@
 """The contract of a corpus: what a clip is, and what a scan of a folder gives."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Protocol
 
+from ser.corpora.locations import Location
 from ser.registry import Registry
 from ser.space import Choice, Text, settings
+
+# The classes of CREMA-D, which the other corpora are mapped to.
+SIX_EMOTIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
 
 
 class CorpusError(ValueError):
@@ -15,10 +18,10 @@ class CorpusError(ValueError):
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording and what its file name says of it."""
+    """One recording, where it lies (a local path or a URL), and what its file name says of it."""
 
     name: str
-    path: Path
+    location: str
     speaker: str
     sentence: str
     emotion: str
@@ -27,21 +30,28 @@ class Clip:
 
 @dataclass(frozen=True)
 class Scan:
-    """What was found in a corpus folder: clips in order of name, and names that do not fit the grammar."""
+    """What was found in a corpus folder.
+
+    Attributes:
+        clips: in order of name.
+        misnamed: names of sound files that do not fit the grammar.
+        left_out: reason -> names of what fits and is no clip all the same.
+    """
 
     clips: tuple[Clip, ...]
     misnamed: tuple[str, ...]
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Corpus(Protocol):
-    """A data set: its classes, its published size, and how to find its clips in a folder."""
+    """A data set: its classes, its published size in these classes, and how to find its clips in a folder."""
 
     emotions: ClassVar[tuple[str, ...]]
     n_published_clips: ClassVar[int]
     n_published_speakers: ClassVar[int]
 
-    def scan(self, folder: Path) -> Scan:
-        """Find the clips below `folder`.
+    def scan(self, folder: Location) -> Scan:
+        """Find the clips below `folder`, a local path or a URL.
 
         Raises:
             CorpusError: missing or empty folder, or nothing in it that fits.

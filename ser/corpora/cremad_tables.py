@@ -2,12 +2,13 @@
 
 import csv
 import hashlib
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from ser.corpora.base import CorpusError
 from ser.corpora.cremad import CremaD
+from ser.corpora.locations import Location, exists, joined, name_of, read_bytes, resolved
 
 DEMOGRAPHICS, VOTES = "VideoDemographics.csv", "summaryTable.csv"
 AGE_BANDS = {"20-29": range(20, 30), "30-44": range(30, 45), "45-59": range(45, 60), "60+": range(60, 120)}
@@ -45,38 +46,40 @@ class Vote:
         return min(self.emotions, key=lambda emotion: hashlib.sha256(f"{clip} {emotion}".encode()).digest())
 
 
-def find_table(name: str, corpus_dir: Path) -> Path | None:
+def find_table(name: str, corpus_dir: Location) -> str | None:
     """Where a table lies: in the corpus folder, or beside it, or where a clone of its repository has it; else None."""
-    folders = (folder / place for folder in _around(corpus_dir) for place in (".", "processedResults"))
-    return next((folder / name for folder in folders if (folder / name).is_file()), None)
+    folder = resolved(corpus_dir)
+    beside = folder.rpartition("/")[0]
+    places = (joined(place, name) for each in (folder, beside) for place in (each, joined(each, "processedResults")))
+    return next((place for place in places if _is_there(place)), None)
 
 
 def where_to_get(name: str) -> str:
     """One sentence for who misses a table."""
     return (
-        f"{name} is not in or beside the corpus folder: copy it there from CREMA-D's repository "
-        "(https://github.com/CheyneyComputerScience/CREMA-D)"
+        f"{name} is not in or beside the corpus folder: --download fetches it, or copy it there from CREMA-D's "
+        "repository (https://github.com/CheyneyComputerScience/CREMA-D)"
     )
 
 
-def read_actors(path: Path) -> dict[str, Actor]:
+def read_actors(table: Location) -> dict[str, Actor]:
     """The actors by their number, from `VideoDemographics.csv`.
 
     Raises:
         CorpusError: not that table, or a line in it that cannot be right.
     """
     actors = {}
-    for number, row in _rows(path, ("ActorID", "Age", "Sex")):
+    for number, row in _rows(table, ("ActorID", "Age", "Sex")):
         age = int(row["Age"]) if row["Age"].isdecimal() else -1
         if row["Sex"] not in _SEXES or not any(age in ages for ages in AGE_BANDS.values()):
-            raise _wrong(path, number, f"sex Male or Female and age 20 or more, got {row['Sex']!r}, {row['Age']!r}")
+            raise _wrong(table, number, f"sex Male or Female and age 20 or more, got {row['Sex']!r}, {row['Age']!r}")
         if row["ActorID"] in actors:
-            raise _wrong(path, number, f"each actor once, got {row['ActorID']} again")
+            raise _wrong(table, number, f"each actor once, got {row['ActorID']} again")
         actors[row["ActorID"]] = Actor(_SEXES[row["Sex"]], age)
     return actors
 
 
-def read_votes(path: Path) -> dict[str, Vote]:
+def read_votes(table: Location) -> dict[str, Vote]:
     """What was heard in each clip by its name, from `summaryTable.csv`: its column `VoiceVote`.
 
     Listeners who saw the face as well take no part. The published 40.9 % is the mean over single listeners; the vote
@@ -90,36 +93,37 @@ def read_votes(path: Path) -> dict[str, Vote]:
         Computing 5(4), 2014, section 4.
     """
     votes = {}
-    for number, row in _rows(path, ("FileName", "VoiceVote")):
+    for number, row in _rows(table, ("FileName", "VoiceVote")):
         letters = row["VoiceVote"].split(":")
         if len(set(letters)) != len(letters) or not set(letters) <= _EMOTION_OF_LETTER.keys():
             letters_known = ", ".join(_EMOTION_OF_LETTER)
-            raise _wrong(path, number, f"a VoiceVote of {letters_known} joined by ':', got {row['VoiceVote']!r}")
+            raise _wrong(table, number, f"a VoiceVote of {letters_known} joined by ':', got {row['VoiceVote']!r}")
         if row["FileName"] in votes:
-            raise _wrong(path, number, f"each clip once, got {row['FileName']} again")
+            raise _wrong(table, number, f"each clip once, got {row['FileName']} again")
         votes[row["FileName"]] = Vote(tuple(_EMOTION_OF_LETTER[letter] for letter in letters))
     return votes
 
 
-def _around(corpus_dir: Path) -> tuple[Path, Path]:
-    folder = corpus_dir.resolve()
-    return folder, folder.parent
+def _is_there(place: Location) -> bool:
+    try:
+        return exists(place)
+    except OSError:
+        return False  # as storage that only hands out files by their name may say of what it lacks
 
 
-def _rows(path: Path, needed: tuple[str, ...]) -> Iterator[tuple[int, Mapping[str, str]]]:
+def _rows(table: Location, needed: tuple[str, ...]) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Line numbers and lines of a table that has the `needed` columns."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            table = csv.DictReader(file)
-            if not set(needed) <= set(table.fieldnames or ()):
-                raise CorpusError(f"{path} must have the columns {', '.join(needed)}: {where_to_get(path.name)}")
-            for row in table:
-                if any(row[name] is None for name in needed):
-                    raise _wrong(path, table.line_num, f"all of {', '.join(needed)}")
-                yield table.line_num, row
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError(f"{path} cannot be read as a table ({error}): copy it again") from None
+        rows = csv.DictReader(io.StringIO(read_bytes(table).decode("utf-8"), newline=""))
+        if not set(needed) <= set(rows.fieldnames or ()):
+            raise CorpusError(f"{table} must have the columns {', '.join(needed)}: {where_to_get(name_of(table))}")
+        for row in rows:
+            if any(row[name] is None for name in needed):
+                raise _wrong(table, rows.line_num, f"all of {', '.join(needed)}")
+            yield rows.line_num, row
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"{table} cannot be read as a table ({error}): copy it again") from None
 
 
-def _wrong(path: Path, line: int, rule: str) -> CorpusError:
-    return CorpusError(f"line {line} of {path} must have {rule}: copy the table again")
+def _wrong(table: Location, line: int, rule: str) -> CorpusError:
+    return CorpusError(f"line {line} of {table} must have {rule}: copy the table again")

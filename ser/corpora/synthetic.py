@@ -11,8 +11,9 @@ import numpy as np
 import soundfile
 
 from ser.audio import SAMPLE_RATE_HZ
-from ser.corpora.base import CORPORA, Clip, CorpusError, Scan
-from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES, SPEAKERS, SYNTHETIC_MARK, parse, scan_layouts
+from ser.corpora.base import CORPORA, SIX_EMOTIONS, Clip, CorpusError, Scan
+from ser.corpora.cremad import EMOTION_OF_CODE, LAYOUTS, SENTENCES, SPEAKERS, SYNTHETIC_MARK, parse
+from ser.corpora.locations import Location
 from ser.corpora.voices import speak
 
 N_SPEAKERS = 10
@@ -24,17 +25,17 @@ VOICES_VERSION = 1
 class Synthetic:
     """What `make_synthetic` makes; figures on it say that the system works, nothing about emotion."""
 
-    emotions: ClassVar[tuple[str, ...]] = tuple(EMOTION_OF_CODE.values())
+    emotions: ClassVar[tuple[str, ...]] = SIX_EMOTIONS
     n_published_clips: ClassVar[int] = N_SPEAKERS * N_SENTENCES * len(EMOTION_OF_CODE)
     n_published_speakers: ClassVar[int] = N_SPEAKERS
 
-    def scan(self, folder: Path) -> Scan:
+    def scan(self, folder: Location) -> Scan:
         """Find the clips below `folder`; the sound is not read.
 
         Raises:
             CorpusError: missing or empty folder, nothing in it that fits, or a clip that is there twice.
         """
-        return scan_layouts(folder)
+        return LAYOUTS.scan(folder)
 
 
 def make_synthetic(
@@ -70,7 +71,7 @@ def make_synthetic(
     _claim(folder, description)
     (folder / "AudioWAV").mkdir(exist_ok=True)
     for clip in _clips(folder, n_speakers, n_sentences):
-        if not clip.path.exists():
+        if not Path(clip.location).exists():
             _write(clip, seed)
 
 
@@ -100,9 +101,10 @@ def _clips(folder: Path, n_speakers: int, n_sentences: int) -> Iterator[Clip]:
 
 
 def _write(clip: Clip, seed: int) -> None:
-    partial = _partial(clip.path)
+    path = Path(clip.location)
+    partial = _partial(path)
     soundfile.write(partial, speak(clip, seed=seed), SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
-    partial.replace(clip.path)
+    partial.replace(path)
 
 
 def _partial(path: Path) -> Path:

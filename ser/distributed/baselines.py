@@ -1,7 +1,7 @@
 """The lines that every network is compared with, on the very clips of each split: chance, SVM, listeners."""
 
 import csv
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from ser.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, SvmResult, baseline_path, majority, mfcc_svm, summarise
+from ser.config import Experiment
 from ser.corpora.base import Clip, CorpusError
 from ser.corpora.cremad_tables import (
     DEMOGRAPHICS,
@@ -22,19 +23,26 @@ from ser.corpora.cremad_tables import (
     read_votes,
     where_to_get,
 )
+from ser.corpora.locations import name_of
 from ser.distributed.extraction import stored_rows
+from ser.distributed.finals import Final
 from ser.distributed.preparation import Prepared
 from ser.distributed.tasks import get, results
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import family_names
 from ser.features.store import FeatureStore
 from ser.predictions import Predicted, write_predictions
+from ser.report.slices import SPEAKERS_FILE
 from ser.splits.base import Partition, Split, partition
-
-SPEAKERS_FILE = "speakers.csv"
 
 _SUMMARISED_TOGETHER = 256
 _CORPUS_WITH_TABLES = "cremad"
+
+
+def compared_splits(experiments: Mapping[str, Experiment], finals: Iterable[Final]) -> list[Split]:
+    """The splits that figures of a sweep are of: that of its search, then those of its final evaluation, each once."""
+    searched = next(iter(experiments.values())).split
+    return list(dict.fromkeys([searched, *(final.split for final in finals)]))
 
 
 def measure_baselines(sweep_dir: Path, prepared: Prepared, splits: Sequence[Split], console: Console) -> None:
@@ -45,7 +53,7 @@ def measure_baselines(sweep_dir: Path, prepared: Prepared, splits: Sequence[Spli
     Args:
         sweep_dir: folder of the sweep.
         prepared: its clips, their features in the store.
-        splits: those that its figures are of, each fold by itself.
+        splits: each fold by itself, such as `compared_splits` gives them.
         console: where to show progress.
 
     Raises:
@@ -136,7 +144,7 @@ def _speaker_rows(clips: Sequence[Clip], actors: dict[str, Actor]) -> Iterator[t
         yield speaker, actor.sex, actor.age, actor.age_band
 
 
-def _table(name: str, prepared: Prepared, console: Console) -> Path | None:
+def _table(name: str, prepared: Prepared, console: Console) -> str | None:
     """Where a table of the corpus lies; a corpus of real recordings that lacks it is told where to get it."""
     # Made-up clips bear names of real ones: what people heard in those says nothing of them.
     if prepared.choice.name != _CORPUS_WITH_TABLES:
@@ -147,9 +155,9 @@ def _table(name: str, prepared: Prepared, console: Console) -> Path | None:
     return found
 
 
-def _refuse_lacking(table: Path, lacking: Set[str]) -> None:
+def _refuse_lacking(table: str, lacking: Set[str]) -> None:
     if lacking:
-        raise CorpusError(f"{table} says nothing of {min(lacking)}: {where_to_get(table.name)}")
+        raise CorpusError(f"{table} says nothing of {min(lacking)}: {where_to_get(name_of(table))}")
 
 
 def _labels(prepared: Prepared) -> NDArray[np.int64]:

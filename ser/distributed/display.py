@@ -83,7 +83,7 @@ class Display:
         trial = self._record.trial(event)
         best = f"best val UAR {100 * trial.best.metrics['val_uar']:.1f} %" if trial.best else "no epoch finished"
         reason = f" ({event.reason})" if event.reason else ""
-        line = f"{trial.key.short:<16} {event.outcome:<9} after {trial.n_epochs:>2} epochs, {best}{reason}"
+        line = f"{trial.title:<16} {event.outcome:<9} after {trial.n_epochs:>2} epochs, {best}{reason}"
         self._console.print(Text(line))
 
     def status(self) -> str:
@@ -102,7 +102,7 @@ class Display:
 
     def _running(self) -> list[str]:
         open_trials = [trial for trial in self._record.trials.values() if trial.outcome == "open"]
-        return [f"  {t.key.short}: epoch {t.n_epochs}" for t in open_trials]
+        return [f"  {t.title}: epoch {t.n_epochs}" for t in open_trials]
 
     def _time_left(self, gone: float) -> float | None:
         """From the time that ended trials of the same cell took, else of any cell; never beyond the budget."""

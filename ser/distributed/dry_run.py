@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from ser.corpora.base import Clip
+from ser.corpora.locations import Location
 from ser.distributed.display import clock
 from ser.distributed.estimate import CellEstimate, estimate
 from ser.distributed.finals import Final, fitting, planned
@@ -17,7 +17,7 @@ from ser.distributed.preparation import find_clips
 from ser.splits.base import partition
 
 
-def show_plan(plan: Plan, corpus_dir: Path, console: Console) -> None:
+def show_plan(plan: Plan, corpus_dir: Location, console: Console) -> None:
     """Look for the clips, probe each cell for a second or so, and show what a sweep would do.
 
     Raises:

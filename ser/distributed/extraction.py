@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import ray
 
 from ser.audio import AudioError, AudioFacts, decode, facts
 from ser.corpora.base import Clip, CorpusError
+from ser.corpora.locations import is_remote, read_bytes
 from ser.distributed.tasks import results
 from ser.features.base import Rows
 from ser.features.dataset import join
@@ -58,7 +58,7 @@ def extract(
     unusable: dict[str, str] = {}
     n_computed, started = 0, time.monotonic()
     batches = (clips[first : first + _CLIPS_PER_TASK] for first in range(0, len(clips), _CLIPS_PER_TASK))
-    files = ([(clip.name, clip.path) for clip in batch] for batch in batches)
+    files = ([(clip.name, clip.location) for clip in batch] for batch in batches)
     for part in results(partial(_extract_batch.remote, batch, store, pipeline) for batch in files):
         found |= part.facts
         unusable |= part.unusable
@@ -69,22 +69,22 @@ def extract(
 
 
 @ray.remote(num_cpus=1, max_retries=3)
-def _extract_batch(batch: Sequence[tuple[str, Path]], store: FeatureStore, pipeline: Pipeline) -> Extraction:
+def _extract_batch(batch: Sequence[tuple[str, str]], store: FeatureStore, pipeline: Pipeline) -> Extraction:
     found: dict[str, AudioFacts] = {}
     unusable: dict[str, str] = {}
     n_computed = 0
-    for name, path in batch:
+    for name, location in batch:
         try:
-            found[name], computed = _ensure(path.read_bytes(), store, pipeline)
+            found[name], computed = _ensure(read_bytes(location), store, pipeline)
             n_computed += computed
         except AudioError as error:
             unusable[name] = str(error)
-        except FileNotFoundError:
-            raise CorpusError(
-                f"{path} is not there on machine {socket.gethostname()}: every machine of the cluster needs the corpus "
-                "folder under the same path, on a shared volume"
-            ) from None
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and not is_remote(location):
+                raise CorpusError(
+                    f"{location} is not there on machine {socket.gethostname()}: every machine of the cluster needs "
+                    "the corpus folder under the same path, on a shared volume, or give its URL by --corpus-dir"
+                ) from None
             unusable[name] = f"cannot be read ({error.strerror}): check the file and its permissions"
     return Extraction(found, unusable, n_computed)
 

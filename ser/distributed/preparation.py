@@ -13,6 +13,7 @@ from rich.console import Console
 from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
 from ser.corpora.faults import known_faults
+from ser.corpora.locations import Location, resolved
 from ser.distributed.extraction import Extraction, extract, load_data
 from ser.distributed.finals import Final, fitting
 from ser.distributed.progress import extraction_progress
@@ -37,7 +38,7 @@ class Prepared:
     """
 
     choice: CorpusChoice
-    folder: Path
+    folder: str
     clips: tuple[Clip, ...]
     digests: tuple[str, ...]
     twins: Twins
@@ -67,17 +68,19 @@ def clips_digest(clips: Sequence[Clip], digests: Sequence[str]) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def find_clips(choice: CorpusChoice, folder: Path, console: Console) -> tuple[Clip, ...]:
+def find_clips(choice: CorpusChoice, folder: Location, console: Console) -> tuple[Clip, ...]:
     """The clips of a corpus in `folder`; what was found is told.
 
     Raises:
         CorpusError: nothing usable there.
     """
     corpus = CORPORA[choice.name]
-    scan = corpus().scan(folder.resolve())
+    scan = corpus().scan(folder)
     console.print(f"Corpus {choice.name} in {folder}: {describe(corpus, scan.clips)}")
     if scan.misnamed:
         _tell(console, "files whose names do not fit the corpus are left out", scan.misnamed)
+    for reason, names in scan.left_out.items():
+        _tell(console, f"files are left out: {reason}", names)
     return scan.clips
 
 
@@ -104,7 +107,7 @@ def extract_all(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline, 
 
 
 def find_fitting(
-    experiments: Mapping[str, Experiment], finals: Sequence[Final], corpus_dir: Path, console: Console
+    experiments: Mapping[str, Experiment], finals: Sequence[Final], corpus_dir: Location, console: Console
 ) -> tuple[Clip, ...]:
     """The clips of a sweep, by their names alone: what can be refused unheard is refused before Ray starts.
 
@@ -137,7 +140,7 @@ def prepare(
     experiments: Mapping[str, Experiment],
     clips: Sequence[Clip],
     *,
-    corpus_dir: Path,
+    corpus_dir: Location,
     store_dir: Path,
     console: Console,
 ) -> Prepared:
@@ -176,7 +179,7 @@ def prepare(
     lacking = missing(clips, split)
     if lacking:
         console.print(f"This is part of its corpus: {lacking}")
-    return Prepared(choice, corpus_dir, clips, tuple(digests.values()), twins, parts, store, pipeline)
+    return Prepared(choice, resolved(corpus_dir), clips, tuple(digests.values()), twins, parts, store, pipeline)
 
 
 def share(prepared: Prepared, experiments: Mapping[str, Experiment]) -> dict[int, ray.ObjectRef[TrialData]]:
@@ -210,7 +213,7 @@ def corpus_facts(prepared: Prepared) -> dict[str, Any]:
     parts = prepared.partition
     return {
         "corpus": prepared.choice.name,
-        "corpus_dir": str(prepared.folder.resolve()),
+        "corpus_dir": prepared.folder,
         "corpus_digest": prepared.corpus_digest,
         "split_digest": parts.digest,
         "split_manifest": str(manifests()[parts.name]),

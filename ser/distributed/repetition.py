@@ -14,6 +14,7 @@ from rich.console import Console
 from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusError
 from ser.corpora.faults import known_faults
+from ser.corpora.locations import Location, read_bytes
 from ser.distributed.cluster import connected
 from ser.distributed.display import clock
 from ser.distributed.preparation import clips_digest, extract_all, find_clips, pipeline_of
@@ -48,7 +49,7 @@ class Agreement:
     sentence: str
 
 
-def local_data(experiment: Experiment, corpus_dir: Path, store_dir: Path, console: Console) -> TrialData:
+def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, console: Console) -> TrialData:
     """The clips that a sweep with this experiment would train, validate and test on, in its feature space.
 
     Raises:
@@ -58,7 +59,7 @@ def local_data(experiment: Experiment, corpus_dir: Path, store_dir: Path, consol
     """
     clips = find_clips(experiment.corpus, corpus_dir, console)
     store, pipeline = FeatureStore(store_dir.resolve()), pipeline_of({"": experiment})
-    digests = {clip.name: hashlib.sha256(clip.path.read_bytes()).hexdigest() for clip in clips}
+    digests = {clip.name: _digest(clip) for clip in clips}
     entries = _entries(clips, digests, store, pipeline)
     if len(entries) < len(clips):
         with connected(None):
@@ -82,7 +83,7 @@ def local_data(experiment: Experiment, corpus_dir: Path, store_dir: Path, consol
     )
 
 
-def refuse_others(data: TrialData, logged: LoggedRun, corpus_dir: Path) -> None:
+def refuse_others(data: TrialData, logged: LoggedRun, corpus_dir: Location) -> None:
     """Refuse to repeat a run on other clips than its own.
 
     Raises:
@@ -156,6 +157,14 @@ def agreement(logged: LoggedRun, again: Training) -> Agreement:
         f"{how}: the loss of epoch 1 differs by {100 * loss_off:.2g} % ({100 * LOSS_TOLERANCE:g} are allowed), "
         f"the best validation UAR by {100 * uar_off:.2g} points ({100 * allowed:.2g} are allowed)",
     )
+
+
+def _digest(clip: Clip) -> str:
+    """Of the file's bytes; '' where it cannot be read, which the extraction tells."""
+    try:
+        return hashlib.sha256(read_bytes(clip.location)).hexdigest()
+    except OSError:
+        return ""
 
 
 def _entries(

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ser.corpora.base import CORPORA, CorpusError
-from ser.corpora.synthetic import make_synthetic
+from ser.corpora.locations import Location
 from ser.distributed.calibration import calibrated
 from ser.distributed.closing import DEFAULT_HOME, FINISHED, STOPPED, conclude
 from ser.distributed.cluster import ClusterError, connected, refuse_remote_drivers, refuse_too_large
@@ -26,6 +26,7 @@ from ser.distributed.dry_run import show_plan
 from ser.distributed.finals import planned
 from ser.distributed.plan import Plan, PlanError, cell_names, fold_numbers, plan_from, read_plan, with_settings
 from ser.distributed.preparation import choose_finals, corpus_facts, find_fitting, prepare, refuse_other_clips, share
+from ser.distributed.provision import provide
 from ser.distributed.sweep import SweepFolder, run
 from ser.distributed.tuning import trial_resources
 from ser.features.store import StoreError
@@ -50,7 +51,8 @@ class Request:
     plans: Path
     plan: str | None = None
     corpus: str | None = None
-    corpus_dir: Path | None = None
+    corpus_dir: Location | None = None
+    download_from: str | None = None
     split: str | None = None
     cells: str | None = None
     trials_per_cell: int | None = None
@@ -99,16 +101,16 @@ def _session(request: Request, console: Console) -> int:
     before = _resumed(request) if request.resume else SweepRecord()
     plan = _with_finals(plan_from(before.plan) if request.resume else _new_plan(request), request)
     budget_s = None if request.time_budget is None else seconds(request.time_budget)
-    corpus_dir = request.corpus_dir or Path(before.facts.get("corpus_dir", Path("data") / plan.corpus))
-    if plan.corpus == "synthetic":
-        make_synthetic(corpus_dir)
+    corpus_dir = request.corpus_dir or before.facts.get("corpus_dir", f"data/{plan.corpus}")
     if request.dry_run:
+        provide(plan.corpus, corpus_dir, download_from=None, console=console)
         show_plan(plan, corpus_dir, console)
         return FINISHED
     name = request.resume or _new_name(request)
     folder = _folder(request, name)
     finished = before.closed is not None and before.closed.outcome == "finished" and plan == plan_from(before.plan)
     refuse_remote_drivers(request.ray_address)
+    provide(plan.corpus, corpus_dir, download_from=request.download_from, console=console)
     finals = planned(plan)
     clips = () if finished else find_fitting(plan.experiments(), finals, corpus_dir, console)
     sweep_id = before.facts.get("sweep_id", uuid.uuid4().hex)

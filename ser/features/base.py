@@ -69,25 +69,21 @@ class Spectra:
         return as_strided(padded, (self.n_frames, n_fft), (hop * padded.itemsize, padded.itemsize), writeable=False)
 
     @cached_property
-    def magnitude(self) -> Rows:
-        """Magnitude of the short-time Fourier transform with a Hann window, (T, F).
+    def power(self) -> Rows:
+        """Squared magnitude of the short-time Fourier transform with a Hann window, (T, F).
 
         Transformed in double precision, as librosa does: in single precision the quiet valleys that spectral
-        contrast measures are rounding noise. In blocks below 128 kB, from where on the C library fetches each
-        array anew from the system: 0.40 ms a clip, against 0.70 ms in blocks twice as large.
+        contrast measures are rounding noise. In blocks below 128 kB, from where on the C library may fetch each
+        array anew from the system: 8 page faults a clip in a fresh process, 199 in blocks four times as large.
         """
         frames, window = self.frames, _hann(self.framing.n_fft)
-        magnitude = np.empty((len(frames), 1 + self.framing.n_fft // 2), np.float32)
+        power = np.empty((len(frames), 1 + self.framing.n_fft // 2), np.float32)
         n_together = max(1, _BLOCK_BYTES // window.nbytes)
         for start in range(0, len(frames), n_together):
             block = slice(start, start + n_together)
-            np.abs(np.fft.rfft(frames[block] * window).astype(np.complex64), out=magnitude[block])
-        return magnitude
-
-    @cached_property
-    def power(self) -> Rows:
-        """Squared magnitude, (T, F)."""
-        return np.square(self.magnitude)
+            np.abs(np.fft.rfft(frames[block] * window).astype(np.complex64), out=power[block])
+            np.square(power[block], out=power[block])
+        return power
 
     def mel_power(self, n_mels: int) -> Rows:
         """Power in triangular bands, evenly spaced in mel from 0 Hz to half the sample rate, (T, M)."""

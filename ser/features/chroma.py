@@ -34,17 +34,17 @@ class Chroma:
             Ellis, "Chroma feature analysis and synthesis" (2007), as librosa.feature.chroma_stft with its
             defaults.
         """
-        raw: Rows = spectra.power @ _weights(spectra.framing.n_fft, estimate_tuning(spectra))
-        largest = raw.max(axis=1, keepdims=True)
+        raw: Rows = _weights(spectra.framing.n_fft, estimate_tuning(spectra)) @ spectra.power.T
+        largest = raw.max(axis=0)
         largest[largest < _SMALLEST] = 1
         raw /= largest
-        return raw
+        return raw.T
 
 
 # Tuning comes in steps of 0.01: a hundred banks are all there are.
 @lru_cache(maxsize=128)
 def _weights(n_fft: int, tuning: float) -> NDArray[np.float32]:
-    """Bumps around each pitch class in all octaves, fading from the fifth outwards, (1 + n_fft // 2, 12)."""
+    """Bumps around each pitch class in all octaves, fading from the fifth outwards, (12, 1 + n_fft // 2)."""
     bins = _positions(n_fft, tuning)
     widths = np.append(np.maximum(np.diff(bins), 1.0), 1.0)[:, None]
     half = N_CHROMA // 2
@@ -53,7 +53,7 @@ def _weights(n_fft: int, tuning: float) -> NDArray[np.float32]:
     bumps /= np.sqrt(np.sum(bumps**2, axis=1, keepdims=True))
     fade = np.exp(-0.5 * ((bins / N_CHROMA - _CENTRE_OCTAVE) / _OCTAVE_WIDTH) ** 2)
     from_a = bumps * fade[:, None]
-    return np.ascontiguousarray(np.roll(from_a, -3, axis=1)[: 1 + n_fft // 2], dtype=np.float32)
+    return np.ascontiguousarray(np.roll(from_a, -3, axis=1)[: 1 + n_fft // 2].T, dtype=np.float32)
 
 
 def _positions(n_fft: int, tuning: float) -> NDArray[np.float64]:

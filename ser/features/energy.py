@@ -22,7 +22,6 @@ class Energy:
         Source:
             librosa.feature.rms with its defaults.
         """
-        frames = spectra.frames
-        squares = np.einsum("tn,tn->t", frames, frames)
+        squares = np.vecdot(spectra.frames, spectra.frames)
         root_mean_square: Rows = np.sqrt(squares / np.float32(spectra.framing.n_fft))
         return root_mean_square[:, None]

@@ -40,25 +40,28 @@ class SpectralContrast:
             Jiang et al., "Music type classification by spectral contrast feature", ICME 2002, as
             librosa.feature.spectral_contrast with its defaults.
         """
-        valley, peak = valleys_and_peaks(spectra)
-        return power_to_db(peak) - power_to_db(valley)
+        valleys, peaks = valleys_and_peaks(spectra)
+        return (power_to_db(peaks) - power_to_db(valleys)).T
 
 
 def valleys_and_peaks(spectra: Spectra) -> tuple[Rows, Rows]:
-    """Mean of the smallest and of the largest magnitudes (2 % of each) in every band, both (T, 7)."""
+    """Mean of the smallest and of the largest magnitudes (2 % of each) in every band, both (7, T)."""
     bands = _bands(spectra.framing.n_fft)
-    valley = np.empty((len(spectra.magnitude), len(bands)), np.float32)
-    peak = np.empty_like(valley)
-    for k, band in enumerate(bands):
-        part, n = spectra.magnitude[:, band.bins], band.n_extreme
+    valleys = np.empty((len(bands), spectra.n_frames), np.float32)
+    peaks = np.empty_like(valleys)
+    for band, valley, peak in zip(bands, valleys, peaks, strict=True):
+        power, n = spectra.power[:, band.bins], band.n_extreme
         if n > 1:
-            # Sorting is vectorised in numpy: 0.027 ms for the widest band, where np.partition takes 0.30 ms.
-            part = np.sort(part, axis=1)
-            valley[:, k] = np.einsum("tn->t", part[:, :n]) / n
-            peak[:, k] = np.einsum("tn->t", part[:, -n:]) / n
+            # Sorting is vectorised in numpy, and faster than np.partition for so few numbers.
+            power = np.sort(power, axis=1)
+            valley[:] = np.sqrt(power[:, :n].T, order="C").sum(axis=0) / n
+            peak[:] = np.sqrt(power[:, -n:].T, order="C").sum(axis=0) / n
         else:
-            valley[:, k], peak[:, k] = part.min(axis=1), part.max(axis=1)
-    return valley, peak
+            # Time turned to the last axis: the smallest and largest of many short rows take twice as long.
+            power = np.ascontiguousarray(power.T)
+            np.sqrt(power.min(axis=0), out=valley)
+            np.sqrt(power.max(axis=0), out=peak)
+    return valleys, peaks
 
 
 @lru_cache

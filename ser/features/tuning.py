@@ -20,7 +20,7 @@ def estimate_tuning(spectra: Spectra) -> float:
     peaks is in tune.
 
     Source:
-        librosa.estimate_tuning, as chroma_stft calls it: on power, not magnitude. Only the peaks are
+        librosa.estimate_tuning, as chroma_stft calls it: on power, not magnitude. Only the loud peaks are
         interpolated here. Types are librosa's, so that no vote falls on the other side of a step.
     """
     pitch_hz, strength = _peaks(spectra.power, spectra.framing.n_fft)
@@ -34,14 +34,13 @@ def _peaks(power: Rows, n_fft: int) -> tuple[Rows, Rows]:
     hertz = np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE_HZ)
     low, high = np.searchsorted(hertz, [_LOW_HZ, _HIGH_HZ])
     loud = power[:, low:high] > _THRESHOLD * power.max(axis=1, keepdims=True)
-    inside = np.flatnonzero(loud)
-    frame = inside // (high - low)
-    bins = low + inside - frame * (high - low)
+    rises = power[:, low : high + 1] > power[:, low - 1 : high]
+    # Flat positions: in two dimensions np.nonzero takes four times as long.
+    frame, offset = np.divmod(np.flatnonzero(loud & (rises[:, :-1] > rises[:, 1:])), high - low)
+    bins = low + offset
     flat, at = power.ravel(), frame * power.shape[1] + bins
-    before, peak, after = flat[at - 1], flat[at], flat[at + 1]
-    tops = (peak > before) & (peak >= after)
-    shift, height = _sharpen(before[tops], peak[tops], after[tops])
-    return ((bins[tops] + shift) * float(SAMPLE_RATE_HZ) / n_fft).astype(np.float32), height
+    shift, height = _sharpen(flat[at - 1], flat[at], flat[at + 1])
+    return ((bins + shift) * float(SAMPLE_RATE_HZ) / n_fft).astype(np.float32), height
 
 
 def _sharpen(before: Rows, peak: Rows, after: Rows) -> tuple[Rows, Rows]:
@@ -54,7 +53,7 @@ def _sharpen(before: Rows, peak: Rows, after: Rows) -> tuple[Rows, Rows]:
 
 def _commonest_residual(pitch_hz: Rows) -> float:
     residual = np.mod(_N_SEMITONES * np.log2(pitch_hz / (REFERENCE_HZ / 16)), 1.0)
-    residual[residual >= 0.5] -= 1.0
+    residual -= residual >= 0.5
     edges = np.linspace(-0.5, 0.5, _N_STEPS + 1)
-    counts, _ = np.histogram(residual, edges)
-    return float(edges[np.argmax(counts)])
+    votes = np.diff(np.searchsorted(np.sort(residual), edges))
+    return float(edges[np.argmax(votes)])

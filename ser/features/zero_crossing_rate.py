@@ -25,8 +25,11 @@ class ZeroCrossingRate:
             librosa.feature.zero_crossing_rate with its defaults.
         """
         n_fft, negative = spectra.framing.n_fft, spectra.wave < -_SILENCE
-        crossings = 1 + np.flatnonzero(negative[1:] != negative[:-1])
+        # Crossings up to each sample; those of a frame are the difference of two.
+        up_to = np.zeros(len(negative), np.int32)
+        np.cumsum(negative[1:] != negative[:-1], dtype=np.int32, out=up_to[1:])
         first = np.arange(spectra.n_frames) * spectra.framing.hop_length - n_fft // 2
         # The first sample of a frame has none before it, so a crossing there does not count.
-        counts = np.searchsorted(crossings, first + n_fft) - np.searchsorted(crossings, first, side="right")
-        return counts[:, None].astype(np.float32) / np.float32(n_fft)
+        counts = up_to[np.minimum(first + n_fft, len(negative)) - 1] - up_to[np.maximum(first, 0)]
+        rate: Rows = counts[:, None].astype(np.float32) / np.float32(n_fft)
+        return rate

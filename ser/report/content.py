@@ -1,6 +1,7 @@
 """What a report says, apart from how it looks: sections of tables, matrices, intervals and pictures."""
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,12 +21,16 @@ class Column:
         title: its name on the page.
         percent: values are shares, shown times 100; the CSV file holds the shares.
         digits: after the point.
+        words: values are text, set to the left.
+        detail: a few more words below the title.
     """
 
     key: str
     title: str
     percent: bool = False
     digits: int = 1
+    words: bool = False
+    detail: str = ""
 
     def shown(self, value: Value) -> str:
         """The value for people."""
@@ -38,6 +43,11 @@ class Column:
         if self.percent:
             return f"{100 * value:.{self.digits}f}"
         return f"{value:,}" if isinstance(value, int) else f"{value:,.{self.digits}f}"
+
+
+def file_name(title: str) -> str:
+    """A title as part of a file's name: 'MFCC + SVM' as 'mfcc-svm'."""
+    return "-".join(re.findall(r"[a-z0-9.]+", title.lower()))
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,7 @@ class Matrix:
 
     kind: ClassVar[str] = "matrix"
     name: str
-    caption: str
+    title: str
     labels: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
 
@@ -127,9 +137,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures or matrices side by side where there is room, with the marks they share."""
+    """Pictures or matrices side by side where there is room, with what they share: caption and marks."""
 
     kind: ClassVar[str] = "gallery"
+    caption: str
     blocks: tuple[Chart | Matrix, ...]
     legend: tuple[tuple[str, Mark], ...] = ()
 

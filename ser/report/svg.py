@@ -7,9 +7,9 @@ from html import escape
 
 from ser.report.marks import Mark
 
-WIDTH, HEIGHT = 360, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 12, 42
-_MOST_TICKS = 6
+WIDTH, HEIGHT = 340, 250
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50, 14, 12, 46
+_MOST_TICKS = 5
 _STEPS = (1.0, 2.0, 5.0, 10.0)
 
 Point = tuple[float, float]
@@ -111,7 +111,7 @@ class Picture:
     def text(self, point: Point, text: str, *, above: bool = True) -> None:
         """A few words near a point, kept inside the picture."""
         x, y = self.at(point)
-        end = x > WIDTH - _RIGHT - 6.2 * len(text)
+        end = x > WIDTH - _RIGHT - 7 * len(text) - 9
         anchor, shift = ("end", -9) if end else ("start", 9)
         y += -6 if above else 14
         self._parts.append(f'<text x="{x + shift:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>')

@@ -88,6 +88,31 @@ def check_fitted(partition: Partition, clips: Sequence[Clip], fitted: Mapping[st
             )
 
 
+def check_predictions(split: str, rows: Sequence[Mapping[str, str]], selected: AbstractSet[str] = frozenset()) -> None:
+    """Refuse to report predictions that a leak made worthless; whoever reports needs no corpus for it.
+
+    Args:
+        split: name of the split.
+        rows: of a trial's predictions: `clip`, `part` and `speaker` of each.
+        selected: names of the validation clips that the trial's configuration was selected by, none for the search.
+
+    Raises:
+        SplitError: a clip or, where they are claimed to be apart, a speaker is in both parts, or selection saw a test
+            clip.
+    """
+    names = {part: {row["clip"] for row in rows if row["part"] == part} for part in ("validation", "test")}
+    speakers = {part: {row["speaker"] for row in rows if row["part"] == part} for part in ("validation", "test")}
+    shared = {
+        "clip {} is in both validation and test": names["validation"] & names["test"],
+        "selection saw test clip {}": selected & names["test"],
+    }
+    if "speaker" in CLAIMS[manifests()[split].kind]:
+        shared["speaker {} is in both validation and test"] = speakers["validation"] & speakers["test"]
+    for how, both in shared.items():
+        if both:
+            raise SplitError(f"these predictions leak: {how.format(min(both))}; evaluate {split} again")
+
+
 def _check_not_empty(partition: Partition, clips: Sequence[Clip]) -> None:
     for part, positions in partition.parts.items():
         if not positions:

@@ -97,6 +97,13 @@ def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
     return [replace(comparison, p_value=p) for comparison, p in zip(comparisons, adjusted, strict=True)]
 
 
+def same_clips(first: SpeakerCounts, second: SpeakerCounts) -> bool:
+    """Whether both have as many clips of each class of each speaker in each repeat."""
+    if first.speakers != second.speakers or first.confusions.shape != second.confusions.shape:
+        return False
+    return bool((first.confusions.sum(axis=3) == second.confusions.sum(axis=3)).all())
+
+
 def _paired(first: SpeakerCounts, second: SpeakerCounts) -> tuple[SpeakerCounts, SpeakerCounts]:
     """Both with as many repeats."""
     n_repeats = max(len(first.confusions), len(second.confusions))
@@ -110,8 +117,7 @@ def _paired(first: SpeakerCounts, second: SpeakerCounts) -> tuple[SpeakerCounts,
         replace(counts, confusions=np.broadcast_to(counts.confusions, (n_repeats, *counts.confusions.shape[1:])))
         for counts in (first, second)
     )
-    same_speakers = one.speakers == other.speakers
-    if not same_speakers or (one.confusions.sum(axis=3) != other.confusions.sum(axis=3)).any():
+    if not same_clips(one, other):
         raise StatisticsError(
             "the two were not evaluated on the same clips: compare predictions of the same split, folds and part"
         )

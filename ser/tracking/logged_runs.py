@@ -38,7 +38,7 @@ class LoggedRun:
     epochs: tuple[Mapping[str, float], ...]
     test: Mapping[str, float]
     n_threads: int
-    corpus_dir: Path
+    corpus_dir: str
     corpus_digest: str
 
 
@@ -72,7 +72,7 @@ def read_run(client: MlflowClient, run_id: str) -> LoggedRun:
         epochs=epochs,
         test={name: value for name, value in run.data.metrics.items() if name.startswith("test_")},
         n_threads=max(1, int(float(parent.get("cpus_per_trial", 1)))),
-        corpus_dir=Path(source),
+        corpus_dir=source,
         corpus_digest=run.data.tags.get("ser.corpus_digest", ""),
     )
 

@@ -57,7 +57,7 @@ def model_card(client: MlflowClient, run: Run, model: LoggedModel, *, name: str,
     test = own.predictions(client, "test")
     rows = [_scores("validation", own.predictions(client, "validation")), _scores("test", test)]
     data = _data(run)
-    rows += _slices(test, _actors(experiment.corpus.name, Path(data["folder"])))
+    rows += _slices(test, _actors(experiment.corpus.name, data["folder"]))
     rows += [_scores(f"test: {final.what}", final.predictions(client, "test")) for final in finals]
     values = {
         **_described(experiment),
@@ -115,9 +115,9 @@ def _data(run: Run) -> dict[str, Any]:
     return {"folder": "", "clips": 0, "speakers": "unknown"}
 
 
-def _actors(corpus: str, folder: Path) -> Mapping[str, Actor]:
+def _actors(corpus: str, folder: str) -> Mapping[str, Actor]:
     """The speakers' sex and age; none where the corpus publishes none, or its table is not at hand."""
-    table = find_table(DEMOGRAPHICS, folder) if corpus == "cremad" else None
+    table = find_table(DEMOGRAPHICS, folder) if corpus == "cremad" and folder else None
     return read_actors(table) if table else {}
 
 

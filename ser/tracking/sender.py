@@ -10,12 +10,15 @@ from mlflow.entities import Metric
 from ser.config import from_flat
 from ser.journal import FINAL, SEARCH, Asked, Closed, Ended, Event, Reported, Started, TrialKey
 from ser.replay import SweepRecord, TrialRecord
+from ser.report.content import Report
 from ser.report.leaderboard import leaderboard, leaderboard_text
 from ser.report.plots import confusion_figure, leaderboard_figure
 from ser.tracking.models import log_model, remove_unfinished_models
+from ser.tracking.reporting import log_report, made_report
 from ser.tracking.runs import PARENT, Runs
 from ser.trial import PREDICTIONS_FILE
 
+_SPLIT = ("split_digest", "split_manifest")
 _FINALS = ("final_seeds", "final_folds", "final_splits")
 _STATUS = {"completed": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "killed": "KILLED"}
 
@@ -36,12 +39,15 @@ class Sender:
         connect: makes the `Runs`; called at the first event and again after a failure, so that a tracker that is
             away when the sweep starts is as good as one that goes away later.
         record: what the journal said before the first event that is sent.
+        journal: its path, for the report at the end.
     """
 
-    def __init__(self, connect: Callable[[], Runs], record: SweepRecord) -> None:
+    def __init__(self, connect: Callable[[], Runs], record: SweepRecord, journal: Path) -> None:
         self._connect = connect
         self._runs: Runs | None = None
         self._record = record
+        self._journal = journal
+        self._reported: tuple[Closed, Report | str] | None = None
 
     def send(self, events: Sequence[Event]) -> None:
         """Send events of one kind, in order."""
@@ -71,7 +77,7 @@ class Sender:
         facts = event.facts
         tags: dict[str, str] = {name: str(facts[name]) for name in ("ser.command", "ser.git_commit") if name in facts}
         tags |= {"ser.split": str(event.plan["split"]), "ser.corpus_digest": str(facts["corpus_digest"])}
-        tags |= {"ser.split_digest": str(facts["split_digest"])}
+        tags |= {f"ser.{name}": str(facts[name]) for name in _SPLIT if name in facts}
         params = {
             name: value
             for name, value in event.plan.items()
@@ -98,7 +104,7 @@ class Sender:
         }
         if event.stage == SEARCH:
             tags["ser.split_digest"] = str(facts["split_digest"])
-        name = key.short if event.stage == SEARCH else _final_name(event)
+        name = self._record.trials[key].title
         run_id = runs.open_trial(key, name=name, start_s=event.time_s, tags=tags, params=event.values)
         self._log_dataset(runs, run_id)
 
@@ -146,8 +152,7 @@ class Sender:
             runs.set_tags(run_id, {"ser.reason": f"its model is gone: {bundle} was removed before it was sent"})
             return
         runs.client.log_artifact(run_id, str(bundle / PREDICTIONS_FILE))
-        if "split_digest" in event.test:
-            runs.set_tags(run_id, {"ser.split_digest": event.test["split_digest"]})
+        runs.set_tags(run_id, {f"ser.{name}": str(event.test[name]) for name in _SPLIT if name in event.test})
         if trial.stage == FINAL:
             return  # evidence, no candidate
         log_model(runs, run_id, name=trial.key.cell, bundle=bundle, experiment=from_flat(trial.asked.values))
@@ -168,6 +173,8 @@ class Sender:
                 leaderboard_figure(rows, title=self._title(), n_classes=len(self._record.facts["emotions"])),
                 "leaderboard.png",
             )
+        if event.outcome in ("finished", "budget"):
+            log_report(runs, run_id, self._report(event))
         best_of_cells = {row.key for row in rows}
         for key, trial in self._record.trials.items():
             if trial.outcome == "completed" and trial.stage == SEARCH:
@@ -178,6 +185,12 @@ class Sender:
         runs.settle(ends)
         runs.set_tags(run_id, {"ser.outcome": event.outcome})
         runs.close(run_id, status=status, end_s=end_s)
+
+    def _report(self, event: Closed) -> Report | str:
+        """Made once for each end of the sweep, however often it takes to send it."""
+        if self._reported is None or self._reported[0] != event:
+            self._reported = event, made_report(self._journal)
+        return self._reported[1]
 
     def _log_dataset(self, runs: Runs, run_id: str) -> None:
         facts = self._record.facts
@@ -198,7 +211,7 @@ class Sender:
             "confusion": confusion,
         }
         runs.client.log_text(run_id, json.dumps(content), "confusion_matrix.json")
-        figure = confusion_figure(confusion, emotions, title=f"{key.short}, {clips}")
+        figure = confusion_figure(confusion, emotions, title=f"{self._record.trials[key].title}, {clips}")
         runs.client.log_figure(run_id, figure, "confusion_matrix.png")
 
     def _title(self) -> str:
@@ -208,9 +221,3 @@ class Sender:
 
 def _joined(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _final_name(event: Asked) -> str:
-    """'vgg16-2d final speaker-5fold-present 2 seed 1'."""
-    values = event.values
-    return f"{event.cell} final {values['split.name']} {values['split.fold']} seed {values['training.seed']}"

@@ -41,7 +41,7 @@ class Writer:
         self._offset = self._sent_before()
         self._connect = connect
         self._knows_tracker = False
-        self._sender = Sender(self._connected, _replayed(path, self._offset))
+        self._sender = Sender(self._connected, _replayed(path, self._offset), path)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="mlflow-writer", daemon=True)
         self.problem = ""
@@ -95,7 +95,7 @@ class Writer:
     def _connected(self) -> Runs:
         runs = self._connect()
         if self._offset and not runs.has(PARENT):
-            self._offset, self._sender = 0, Sender(self._connected, SweepRecord())
+            self._offset, self._sender = 0, Sender(self._connected, SweepRecord(), self._path)
             raise LookupError("the tracker does not know this sweep: it is sent from the beginning")
         return runs
 

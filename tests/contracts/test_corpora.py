@@ -1,14 +1,32 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import pytest
 
+from other_corpora import NAMES, make_published
 from ser.audio import decode
 from ser.corpora.base import CORPORA, CorpusError, Scan
+from ser.corpora.locations import name_of, read_bytes
 
 # Where each corpus can be had in the tests; a new corpus adds its line.
-FOLDERS = {"cremad": ("shared_dir", "cremad"), "synthetic": ("synthetic_dir", ".")}
+FOLDERS = {
+    "cremad": ("shared_dir", "cremad"),
+    "synthetic": ("synthetic_dir", "."),
+    "ravdess": ("published_dir", "."),
+    "savee": ("published_dir", "."),
+    "tess": ("published_dir", "."),
+}
+
+
+@pytest.fixture(scope="session")
+def published_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("published")
+    for corpus in NAMES:
+        make_published(folder, corpus)
+    return folder
 
 
 @pytest.fixture(params=list(CORPORA))
@@ -28,8 +46,8 @@ def scan(name: str, folder: Path) -> Scan:
     return CORPORA[name]().scan(folder)
 
 
-def test_two_corpora_are_found() -> None:
-    assert list(CORPORA) == ["cremad", "synthetic"]
+def test_five_corpora_are_found() -> None:
+    assert list(CORPORA) == ["cremad", "ravdess", "savee", "synthetic", "tess"]
 
 
 def test_clips_are_in_order_of_name_and_none_is_twice(scan: Scan) -> None:
@@ -51,18 +69,29 @@ def test_there_is_no_more_than_was_published(name: str, scan: Scan) -> None:
 
 def test_paths_are_sound_files_below_the_folder(scan: Scan, folder: Path) -> None:
     for clip in (scan.clips[0], scan.clips[-1]):
-        assert folder in clip.path.parents
-        assert len(decode(clip.path.read_bytes())) > 8_000
+        assert folder.resolve() in Path(clip.location).parents
+        assert len(decode(read_bytes(clip.location))) > 8_000
 
 
 def test_scanning_twice_gives_the_same(name: str, folder: Path, scan: Scan) -> None:
     assert CORPORA[name]().scan(folder) == scan
 
 
+def test_a_corpus_lies_as_well_behind_a_url(name: str, scan: Scan) -> None:
+    storage = fsspec.filesystem("memory")
+    some = {clip.name: read_bytes(clip.location) for clip in scan.clips[:20]}
+    for clip in scan.clips[:20]:
+        storage.pipe_file(f"/{name}/{name_of(clip.location)}", some[clip.name])
+    found = CORPORA[name]().scan(f"memory://{name}").clips
+    assert {clip.name: read_bytes(clip.location) for clip in found} == some
+    assert [replace(clip, location="") for clip in found] == [replace(clip, location="") for clip in scan.clips[:20]]
+    storage.rm(f"/{name}", recursive=True)
+
+
 def test_sound_is_not_read_by_a_scan(name: str, scan: Scan, tmp_path: Path) -> None:
     some = scan.clips[:20]
     for clip in some:
-        (tmp_path / clip.path.name).touch()
+        (tmp_path / name_of(clip.location)).touch()
     assert [clip.name for clip in CORPORA[name]().scan(tmp_path).clips] == [clip.name for clip in some]
 
 

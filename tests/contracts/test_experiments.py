@@ -53,10 +53,10 @@ def assert_goes_there_and_back(experiment: Experiment) -> None:
     assert from_flat(as_mlflow_has_it(experiment)).flat() == experiment.flat()
 
 
-def test_eight_cells_two_corpora_and_six_splits_are_found():
+def test_eight_cells_five_corpora_and_nine_splits_are_found():
     assert len(CELLS) == 8
-    assert CORPORA.names() == ["cremad", "synthetic"]
-    assert len(split_names()) == 6
+    assert CORPORA.names() == ["cremad", "ravdess", "savee", "synthetic", "tess"]
+    assert len(split_names()) == 9
 
 
 @each_cell

@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from reported import reports_of
 from ser.config import from_flat
-from ser.journal import Asked, Ended, Reported, TrialKey, read_events
+from ser.journal import SEARCH, Asked, Ended, Reported, TrialKey, read_events
 from ser.replay import FINAL_OUTCOMES, SweepRecord, replay
 from ser.report.leaderboard import leaderboard
 from ser.trial import Trial, validation_metrics
@@ -67,13 +67,14 @@ def tally(client: MlflowClient, journal: Path) -> Tally:
 
 
 def check_end(client: MlflowClient, journal: Path) -> None:
-    """The sweep is finished, and every completed trial has its model and its test confusion matrix."""
+    """The sweep is finished; completed trials have their test confusion matrix, and those of the search their model."""
     check_journal(journal)
     record, runs = replay(journal), check_runs(client, journal)
     assert runs["parent"].info.status == "FINISHED"
     models = {model.source_run_id: model for model in _models(client)}
-    completed = {runs[str(key)].info.run_id for key, trial in record.trials.items() if trial.outcome == "completed"}
-    assert models.keys() == completed
+    trials = [trial for trial in record.trials.values() if trial.outcome == "completed"]
+    completed = {runs[str(trial.key)].info.run_id for trial in trials}
+    assert models.keys() == {runs[str(trial.key)].info.run_id for trial in trials if trial.stage == SEARCH}
     assert {model.status for model in models.values()} <= {LoggedModelStatus.READY}
     for run_id in completed:
         assert {file.path for file in client.list_artifacts(run_id)} >= {"confusion_matrix.json", "predictions.csv"}

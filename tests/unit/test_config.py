@@ -77,7 +77,7 @@ def test_unknown_parts_get_the_nearest_name():
         ({"cell.dimensions": "3"}, r"dimensions must be one of \{1, 2\}, got 3"),
         ({"cell.architecture": "vgg19"}, "unknown architecture 'vgg19': did you mean 'vgg16'"),
         ({"cell.architecture": "sercnn"}, "unknown setting 'model.grid'"),
-        ({"corpus.name": "ravdess"}, "unknown corpus 'ravdess'"),
+        ({"corpus.name": "emodb"}, "unknown corpus 'emodb'"),
         ({"training.lr": "fast"}, "training.lr must be float, got 'fast'"),
         ({"training.lr": "10"}, "training.lr must lie in"),
         ({"training.momentum": "0.9"}, "unknown setting 'training.momentum'"),

@@ -7,6 +7,7 @@ from ser.audio import AudioFacts, decode, facts
 from ser.corpora.base import Clip, CorpusError, describe
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES, SPEAKERS, CremaD, parse
 from ser.corpora.faults import known_faults
+from ser.corpora.locations import read_bytes
 from ser.corpora.synthetic import make_synthetic
 
 
@@ -24,7 +25,7 @@ def names_of(folder: Path) -> list[str]:
 
 def test_a_name_says_who_says_what_and_how() -> None:
     path = Path("1091_IEO_HAP_MD.wav")
-    assert parse(path.stem, path) == Clip("1091_IEO_HAP_MD", path, "1091", "IEO", "happiness", "MD")
+    assert parse(path.stem, path) == Clip("1091_IEO_HAP_MD", str(path), "1091", "IEO", "happiness", "MD")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_the_one_misspelt_published_name_gets_the_name_of_the_tables(tmp_path: P
     folder_with(tmp_path, "AudioWAV/1040_ITH_SAD_X.wav")
     (clip,) = CremaD().scan(tmp_path).clips
     assert (clip.name, clip.emotion, clip.intensity) == ("1040_ITH_SAD_XX", "sadness", "XX")
-    assert clip.path.name == "1040_ITH_SAD_X.wav"
+    assert Path(clip.location).name == "1040_ITH_SAD_X.wav"
 
 
 @pytest.mark.parametrize("layout", ["AudioWAV", "Crema", "AudioFLAC", "."])
@@ -72,9 +73,9 @@ def test_names_that_do_not_fit_are_listed_and_other_files_are_not(tmp_path: Path
 
 def test_of_two_layouts_the_fuller_is_taken_and_of_equals_the_first(tmp_path: Path) -> None:
     folder_with(tmp_path, "AudioFLAC/1001_DFA_ANG_XX.flac", "AudioWAV/1001_DFA_ANG_XX.wav")
-    assert [clip.path.suffix for clip in CremaD().scan(tmp_path).clips] == [".wav"]
+    assert [Path(clip.location).suffix for clip in CremaD().scan(tmp_path).clips] == [".wav"]
     folder_with(tmp_path, "AudioFLAC/1001_DFA_SAD_XX.flac")
-    assert [clip.path.suffix for clip in CremaD().scan(tmp_path).clips] == [".flac", ".flac"]
+    assert [Path(clip.location).suffix for clip in CremaD().scan(tmp_path).clips] == [".flac", ".flac"]
 
 
 @pytest.mark.parametrize(
@@ -165,5 +166,5 @@ def test_the_three_known_pairs_are_found_in_the_real_files(shared_dir: Path) -> 
     pairs += ("1017_IWW_ANG_XX", "1017_IWW_FEA_XX")
     speakers = {name[:4] for name in pairs}
     clips = [c for c in CremaD().scan(shared_dir / "cremad").clips if c.speaker in speakers]
-    data = {c.name: c.path.read_bytes() for c in clips}
+    data = {c.name: read_bytes(c.location) for c in clips}
     assert tuple(known_faults(clips, {name: facts(d, decode(d)) for name, d in data.items()})) == pairs

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ser.distributed import display as display_module
 from ser.distributed.display import Display
-from ser.journal import Asked, Ended, Event, Reported, Started
+from ser.journal import FINAL, Asked, Ended, Event, Reported, Started
 from ser.replay import SweepRecord
 
 TEST = {"uar": 0.5, "accuracy": 0.5, "macro_f1": 0.5, "confusion": [[1, 1], [1, 1]], "n_parameters": 9}
@@ -102,6 +102,15 @@ def test_a_night_between_two_drivers_is_no_training_time():
     events = [asked("a", 0, 0.0), ended("a", 0, "completed", 10.0)]
     events += [asked("b", 0, 10.0), ended("b", 0, "killed", 15.0), ended("b", 0, "completed", 50_000.0)]
     assert left_s(record_of(*events)) == 2 * 10
+
+
+@pytest.mark.parametrize("search", ["per-cell", "global"])
+def test_final_trainings_take_as_long_as_the_longest_of_their_cell_until_one_has_ended(search):
+    events = [asked("a", 0, 0.0), ended("a", 0, "completed", 30.0), asked("a", 1, 0.0), ended("a", 1, "pruned", 10.0)]
+    events += [asked("b", 0, 0.0), ended("b", 0, "completed", 50.0), asked("b", 1, 0.0), ended("b", 1, "pruned", 10.0)]
+    assert left_s(record_of(*events, search=search), n_trials=8, n_finals=4) == 2 * 30 + 2 * 50
+    events += [replace(asked("a", 2, 60.0), stage=FINAL), ended("a", 2, "completed", 100.0)]
+    assert left_s(record_of(*events, search=search), n_trials=8, n_finals=4) == round(1.5 * 40 + 1.5 * 50)
 
 
 def test_one_search_over_all_has_no_share_of_each_cell():

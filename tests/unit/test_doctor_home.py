@@ -5,6 +5,7 @@ import os
 import zlib
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import pytest
 from rich.console import Console
@@ -276,10 +277,27 @@ def test_pointers_instead_of_sound_are_a_problem(tmp_path: Path) -> None:
     assert finding.remedy == f"git -C {tmp_path} lfs pull"
 
 
+def test_a_corpus_behind_a_url_is_counted_and_its_first_clip_looked_at() -> None:
+    storage = fsspec.filesystem("memory")
+    names = [f"1001_DFA_{code}_XX.wav" for code in ("ANG", "NEU", "SAD")]
+    for name in names:
+        storage.pipe_file(f"/bucket/AudioWAV/{name}", b"sound")
+    finding, n_clips = corpus_finding("cremad", "memory://bucket")
+    assert (finding.level, n_clips) == (Level.OK, 3)
+    assert "cremad in memory://bucket: 3 of 7,442 clips" in finding.found
+    storage.pipe_file(f"/bucket/AudioWAV/{names[0]}", b"version https://git-lfs.github.com/spec/v1\n")
+    finding, _ = corpus_finding("cremad", "memory://bucket")
+    assert (finding.level, f"as {names[0]}" in finding.found) == (Level.PROBLEM, True)
+    storage.rm("/bucket", recursive=True)
+    finding, n_clips = corpus_finding("cremad", "memory://bucket")
+    assert (finding.level, n_clips) == (Level.PROBLEM, None)
+
+
 def test_a_corpus_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     by_default, _ = corpus_finding("cremad", None)
-    assert (by_default.level, by_default.remedy) == (Level.WARNING, "give its folder by --corpus-dir")
+    remedy = "give its folder by --corpus-dir, or have the sweep fetch it by --download"
+    assert (by_default.level, by_default.remedy) == (Level.WARNING, remedy)
     assert corpus_finding("synthetic", None)[0].level is Level.OK
     named, n_clips = corpus_finding("cremad", tmp_path / "nowhere")
     assert (named.level, n_clips) == (Level.PROBLEM, None)

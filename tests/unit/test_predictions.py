@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from ser.corpora.cremad import EMOTION_OF_CODE, parse
+from ser.predictions import Predicted, write_predictions
 from ser.statistics.predictions import PredictionsError, read_predictions, together
 
 TEXT = """clip,part,speaker,truth,prediction,anger,sadness
@@ -61,3 +64,24 @@ def test_what_is_no_table_of_predictions_is_refused(path: Path, text: str, rule:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PredictionsError, match="cannot be read"):
         read_predictions(tmp_path / "none.csv", part="test")
+
+
+def test_what_a_classifier_predicted_is_read_as_it_was_written(tmp_path: Path) -> None:
+    emotions = tuple(EMOTION_OF_CODE.values())
+    names = [f"{speaker}_DFA_{code}_XX" for speaker in (1001, 1002) for code in EMOTION_OF_CODE]
+    clips = [made for name in names if (made := parse(name, name)) is not None]
+    rng = np.random.default_rng(0)
+    shares = rng.dirichlet(np.ones(len(emotions)), 5)
+    test = Predicted(np.array([11, 0, 7, 3, 4]), shares.argmax(axis=1), shares)
+    path = tmp_path / "baselines" / "made-up.csv"
+    parts = {"validation": Predicted(np.array([1]), np.array([2]), shares[:1]), "test": test}
+    write_predictions(path, parts, clips=clips, emotions=emotions)
+    read = read_predictions(path, part="test")
+    assert read.emotions == emotions
+    assert read.clips.tolist() == [names[at] for at in test.positions]
+    assert read.speakers.tolist() == ["1002", "1001", "1002", "1001", "1001"]
+    assert read.truth.tolist() == [at % 6 for at in test.positions]
+    assert read.prediction.tolist() == test.labels.tolist()
+    np.testing.assert_allclose(read.probabilities, shares, rtol=1e-5)
+    assert read_predictions(path, part="validation").prediction.tolist() == [2]
+    assert [file.name for file in path.parent.iterdir()] == ["made-up.csv"]

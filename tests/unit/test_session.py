@@ -12,8 +12,18 @@ import pytest
 import ray
 
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES
+from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.plan import Plan, PlanError, read_plan
-from ser.distributed.session import REFUSED, Request, _new_plan, _resumed, _terminable, run_session, seconds
+from ser.distributed.session import (
+    REFUSED,
+    Request,
+    _new_plan,
+    _resumed,
+    _terminable,
+    _with_finals,
+    run_session,
+    seconds,
+)
 from ser.journal import Closed, Journal, Started
 
 TUNE = Path(__file__).resolve().parents[2] / "tune"
@@ -90,7 +100,13 @@ def test_options_and_settings_may_be_mixed(monkeypatch):
     assert list(request.settings) == [first, second, third]
     assert (request.trials_per_cell, request.max_epochs, request.seed) == (3, 7, 5)
     assert (request.search, request.register, request.time_budget) == ("global", "champion", "30m")
-    assert (request.dry_run, request.corpus_dir) == (True, Path("x"))
+    assert (request.dry_run, request.corpus_dir) == (True, "x")
+
+
+def test_a_download_is_from_github_or_from_elsewhere(monkeypatch):
+    assert parsed(monkeypatch, "--download", "training.lr=0.001").download_from == OFFICIAL
+    assert parsed(monkeypatch, "--download-from", "http://a,http://b").download_from == "http://a,http://b"
+    assert parsed(monkeypatch, "--corpus-dir", "s3://bucket/cremad").corpus_dir == "s3://bucket/cremad"
 
 
 @pytest.mark.parametrize(
@@ -153,10 +169,19 @@ def test_any_other_time_budget_is_refused(text):
         ({"time_budget": "soon"}, "--time-budget must be a number with s, m or h"),
         ({"name": "my sweep"}, "a sweep's name is made of letters, digits, '.', '_' and '-', got 'my sweep'"),
         ({"name": "../elsewhere"}, "a sweep's name is made of letters"),
+        ({"folds": "0"}, "--folds and --final-splits are of the final evaluation: say how many seeds"),
+        ({"final_seeds": 1, "folds": "some"}, "--folds must be 'all' or numbers joined by commas, as in 0,2"),
+        ({"final_seeds": 1, "folds": "2"}, "final_folds (--folds) must be below 1, the folds of assignment; got 2"),
+        ({"final_seeds": 1, "final_splits": "evr"}, "unknown split 'evr': did you mean 'evar'?"),
         ({"resume": "none"}, "there is no journal at"),
         ({"resume": "none", "seed": 0}, "leave away --seed"),
         ({"resume": "none", "plan": "demo", "settings": ["training.lr=1"]}, "leave away --plan, --settings"),
         ({"dry_run": True, "corpus_dir": Path("nowhere")}, "nowhere"),
+        ({"dry_run": True}, "data/cremad is not a folder: give the folder that holds AudioWAV, Crema or AudioFLAC"),
+        ({"dry_run": True, "download_from": OFFICIAL}, "--download fetches it from https://github.com/"),
+        ({"corpus": "tess", "download_from": OFFICIAL}, "--download fetches cremad only, not tess: leave it away"),
+        ({"download_from": "http://one"}, "--download-from must be two addresses joined by a comma"),
+        ({"corpus_dir": "s3://b", "download_from": OFFICIAL}, "writes to a folder of this machine, not to s3://b"),
         ({"name": "a", "ray_address": "ray://head:10001"}, "would run the sweep elsewhere while its journal"),
     ],
 )  # fmt: skip
@@ -208,6 +233,16 @@ def test_a_resumed_sweep_keeps_its_plan(request_of, tmp_path):
     record = _resumed(request_of(resume="mine"))
     assert record.plan == plan.as_dict()
     assert record.facts["corpus_dir"] == "there"
+
+
+def test_a_final_evaluation_may_be_added_to_any_sweep(refused, request_of, tmp_path):
+    begun(tmp_path / "home", "mine")
+    given = {"resume": "mine", "final_seeds": 2, "folds": "0,3", "final_splits": "speaker-5fold-present"}
+    assert _resumed(request_of(**given)).name == "mine"
+    assert "split" not in refused(**given, corpus_dir=tmp_path)  # the next refusal: there is no corpus
+    changed = _with_finals(Plan(cells=("lenet5-1d",)), request_of(**given))
+    assert (changed.final_seeds, changed.final_folds) == (2, (0, 3))
+    assert changed.final_splits == ("speaker-5fold-present",)
 
 
 def test_a_resumed_sweep_looks_for_its_clips_where_it_began(refused, tmp_path):

@@ -14,10 +14,12 @@ from ser.registry import UnknownNameError
 from ser.space import SettingError
 from ser.splits.base import Partition, Split, SplitError, partition, split_names
 from ser.splits.leaks import check
-from ser.splits.manifests import manifests
+from ser.splits.manifests import Lists, manifests
 
-SPEAKER_SPLITS = sorted(manifests())
-EVERY_FOLD = [(name, fold) for name, manifest in manifests().items() for fold in range(len(manifest.folds))]
+LISTED = sorted(name for name, manifest in manifests().items() if isinstance(manifest.speakers, Lists))
+EVERY_LISTED_FOLD = [(name, fold) for name in LISTED for fold in range(manifests()[name].n_folds)]
+EVERY_FOLD = [(name, fold) for name, manifest in manifests().items() for fold in range(manifest.n_folds)]
+ALL_SENTENCES = ("DFA", "IEO", "IOM", "ITH", "ITS", "IWL", "IWW", "MTI", "TAI", "TIE", "TSI", "WSI")
 
 
 def clip(name: str) -> Clip:
@@ -37,23 +39,26 @@ def test_the_splits_are_found() -> None:
         "audeering-1.1.0",
         "evar",
         "nkululeko",
+        "sentence-disjoint",
         "speaker-5fold",
+        "speaker-5fold-present",
+        "speaker-and-sentence-disjoint",
         "tfds-1.0.0",
     ]
 
 
 def test_actor_lists_are_the_published_ones(shared_dir: Path) -> None:
     published = json.loads((shared_dir / "splits" / "cremad.json").read_text())
-    assert set(split_names()) == set(published)
-    for name, manifest in manifests().items():
-        facts = published[name]
+    assert sorted([*LISTED, "assignment"]) == sorted(published)
+    for name in LISTED:
+        manifest, facts = manifests()[name], published[name]
         if "test_folds" in facts:
             tests = facts["test_folds"]
             wanted = [(tests[(k + 1) % 5], tests[k]) for k in range(5)]
         else:
             wanted = [(facts["validation"], facts["test"])]
-            assert sorted(manifest.actors(0)["train"]) == [str(actor) for actor in facts["train"]]
-        assert manifest.folds == tuple((actors(v), actors(t)) for v, t in wanted)
+            assert sorted(manifest.members("speaker", corpus(), 0)["train"]) == [str(a) for a in facts["train"]]
+        assert manifest.speakers.folds == tuple((actors(v), actors(t)) for v, t in wanted)
         assert manifest.left_out == frozenset(facts.get("excluded_clips", ()))
 
 
@@ -61,25 +66,26 @@ def actors(numbers: list[int]) -> frozenset[str]:
     return frozenset(str(number) for number in numbers)
 
 
-@pytest.mark.parametrize(("name", "fold"), EVERY_FOLD)
+@pytest.mark.parametrize(("name", "fold"), EVERY_LISTED_FOLD)
 def test_every_actor_is_in_one_part(name: str, fold: int) -> None:
-    parts = manifests()[name].actors(fold)
+    parts = manifests()[name].members("speaker", corpus(), fold)
     assert sorted(actor for part in parts.values() for actor in part) == sorted(SPEAKERS)
 
 
-@pytest.mark.parametrize(("name", "fold"), EVERY_FOLD)
+@pytest.mark.parametrize(("name", "fold"), EVERY_LISTED_FOLD)
 def test_a_speaker_split_follows_its_lists(name: str, fold: int) -> None:
     clips = corpus()
     cut = partition(clips, Split(name=name, fold=fold))
     assert (cut.name, cut.kind, cut.fold) == (name, "speaker-independent", fold)
-    lists = manifests()[name].actors(fold)
+    lists = manifests()[name].members("speaker", clips, fold)
     for part, positions in cut.parts.items():
         assert {clips[at].speaker for at in positions} == lists[part]
 
 
-def test_over_five_folds_everyone_is_tested_once_and_validated_once() -> None:
+@pytest.mark.parametrize("name", ["speaker-5fold", "speaker-5fold-present"])
+def test_over_five_folds_everyone_is_tested_once_and_validated_once(name: str) -> None:
     clips = corpus()
-    cuts = [partition(clips, Split(name="speaker-5fold", fold=fold)) for fold in range(5)]
+    cuts = [partition(clips, Split(name=name, fold=fold)) for fold in range(5)]
     assert sorted(at for cut in cuts for at in cut.test) == list(range(len(clips)))
     assert [cut.validation for cut in cuts] == [cut.test for cut in cuts[1:] + cuts[:1]]
 
@@ -161,19 +167,19 @@ def test_folds_beyond_the_fifth_are_refused() -> None:
         Split(fold=5)
 
 
-@pytest.mark.parametrize("name", SPEAKER_SPLITS)
+@pytest.mark.parametrize("name", LISTED)
 def test_a_stranger_is_refused(name: str) -> None:
     stranger = replace(corpus()[0], speaker="Emma")
-    with pytest.raises(SplitError, match=f"{name} does not know speaker Emma.*use assignment"):
+    with pytest.raises(SplitError, match=f"{name} does not know speaker Emma.*use speaker-5fold-present or assignment"):
         partition([*corpus(), stranger], Split(name=name))
 
 
 def test_an_empty_part_is_refused_by_name() -> None:
-    clips = corpus(actors=tuple(sorted(manifests()["audeering-1.1.0"].actors(0)["train"])))
+    clips = corpus(actors=tuple(sorted(manifests()["audeering-1.1.0"].members("speaker", (), 0)["train"])))
     with pytest.raises(
         SplitError,
         match=r"audeering-1.1.0 has no validation clip among the 1,008 clips found: its 17 validation actors "
-        r"\(1049, 1053, 1054, …\) are missing; use speaker-5fold or assignment, or get the full corpus",
+        r"\(1049, 1053, 1054, …\) are missing; use speaker-5fold-present or assignment, or get the full corpus",
     ):
         partition(clips, Split(name="audeering-1.1.0"))
 
@@ -185,7 +191,7 @@ def test_the_shared_clips_have_no_test_part_in_audeering(shared_dir: Path) -> No
 
 
 def test_an_empty_fold_does_not_advise_itself() -> None:
-    with pytest.raises(SplitError, match=r"18 test actors .* are missing; use assignment, or get the full"):
+    with pytest.raises(SplitError, match=r"18 test actors .* are missing; use speaker-5fold-present or assignment, or"):
         partition(corpus(actors=("1019", "1040")), Split(name="speaker-5fold", fold=0))
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ser.corpora.base import CORPORA
+from ser.corpora.locations import Location
 from ser.distributed.closing import DEFAULT_HOME
 from ser.distributed.doctor.cluster import ray_findings
 from ser.distributed.doctor.disk import disk_findings
@@ -35,7 +36,7 @@ class Request:
     plans: Path
     plan: str = "quick"
     corpus: str | None = None
-    corpus_dir: Path | None = None
+    corpus_dir: Location | None = None
     tracking_uri: str | None = None
     ray_address: str | None = None
     home: Path = DEFAULT_HOME

@@ -1,5 +1,6 @@
 """The corpus and the feature store: what is there, and what of it is damaged."""
 
+import os
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,29 +9,30 @@ from rich.console import Console
 
 from ser.audio import LFS_POINTER_START
 from ser.corpora.base import CORPORA, Clip, CorpusError, describe
+from ser.corpora.locations import Location, exists, is_remote, name_of, read_bytes
 from ser.distributed.doctor.finding import Finding, fine, problem, refused, size, warning
 from ser.distributed.progress import extraction_progress
 from ser.features.store import FeatureStore
 
 # A clip's file is written in far less.
 _GIVEN_UP_S = 600.0
-_POINTER_BYTES = 1024
 
 
-def corpus_finding(name: str, folder: Path | None) -> tuple[Finding, int | None]:
+def corpus_finding(name: str, folder: Location | None) -> tuple[Finding, int | None]:
     """What the corpus's folder holds, and the number of clips, where that is known.
 
     Args:
         name: of the corpus.
         folder: of the corpus; None for `data/<name>`, which need not be there.
     """
-    place = folder or Path("data") / name
+    place = os.fspath(folder or f"data/{name}")
     corpus = CORPORA[name]
-    if folder is None and not place.exists():
+    if folder is None and not exists(place):
         return _absent(name, place), None
     try:
-        scan = corpus().scan(place.resolve())
-        pointers = [clip for clip in scan.clips if _is_pointer(clip)]
+        scan = corpus().scan(place)
+        # Behind a URL each look is a request.
+        pointers = [clip for clip in scan.clips[: 1 if is_remote(place) else None] if _is_pointer(clip)]
     except CorpusError as error:
         return refused("corpus", error), None
     except OSError as error:
@@ -40,9 +42,11 @@ def corpus_finding(name: str, folder: Path | None) -> tuple[Finding, int | None]
     if pointers:
         return problem(
             "corpus",
-            f"{found}; {len(pointers):,} of them are Git LFS pointers, not sound, as {pointers[0].path.name}",
-            remedy=f"git -C {place} lfs pull",
+            f"{found}; {len(pointers):,} of them are Git LFS pointers, not sound, as {name_of(pointers[0].location)}",
+            remedy="upload the sound in their place" if is_remote(place) else f"git -C {place} lfs pull",
         ), len(scan.clips)
+    for reason, names in scan.left_out.items():
+        found += f"; {len(names):,} more files are left out: {reason}"
     if scan.misnamed:
         found += f"; {len(scan.misnamed):,} more files do not bear a clip's name and are left out"
     return fine("corpus", found), len(scan.clips)
@@ -72,17 +76,15 @@ def store_findings(store: FeatureStore, console: Console) -> Iterator[Finding]:
         )
 
 
-def _absent(name: str, place: Path) -> Finding:
+def _absent(name: str, place: str) -> Finding:
     if name == "synthetic":
         return fine("corpus", "synthetic: the sweep makes it")
-    return warning("corpus", f"{name}: there is no {place}", remedy="give its folder by --corpus-dir")
+    or_fetch = ", or have the sweep fetch it by --download" if name == "cremad" else ""
+    return warning("corpus", f"{name}: there is no {place}", remedy=f"give its folder by --corpus-dir{or_fetch}")
 
 
 def _is_pointer(clip: Clip) -> bool:
-    if clip.path.stat().st_size > _POINTER_BYTES:
-        return False
-    with clip.path.open("rb") as file:
-        return file.read(len(LFS_POINTER_START)) == LFS_POINTER_START
+    return read_bytes(clip.location, at_most=len(LFS_POINTER_START)) == LFS_POINTER_START
 
 
 def _damaged(store: FeatureStore, paths: Sequence[Path], console: Console) -> list[Path]:

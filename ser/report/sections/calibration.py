@@ -16,18 +16,21 @@ _COLUMNS = (
 def section(study: Study) -> Section:
     """Calibration error and Brier score, and a reliability curve for each network."""
     board = study.boards[0]
-    rows = tuple((line.name, *_figures(line)) for line in board.lines)
+    rows = tuple((line.name, *_figures(line)) for line in board.networks)
     caption = (
         f"{board.title[0].upper()}{board.title[1:]}. ECE: expected calibration error over {N_BINS} bins of equal width "
         "of the highest probability. Brier score: squared error over all classes, from 0 to 2. Both are best at 0."
     )
     best, worst = min(rows, key=lambda row: row[1]), max(rows, key=lambda row: row[1])
     lead = (
-        f"How far the highest probability is from the share correct: least for {best[0]} ({100 * best[1]:.1f} points on "
-        f"average), most for {worst[0]} ({100 * worst[1]:.1f})."
+        "How far the highest probability is from the share correct: least for "
+        f"{best[0]} ({100 * best[1]:.1f} points on average), most for {worst[0]} ({100 * worst[1]:.1f})."
     )
-    charts = tuple(_curve(study, line) for line in board.lines)
-    return Section("calibration", "Calibration", lead, (Table("calibration", caption, _COLUMNS, rows), Gallery(charts)))
+    gallery = Gallery(
+        "Share correct by highest probability: on the dashed line they are equal. Grey bars: how many predictions.",
+        tuple(_curve(study, line) for line in board.networks),
+    )
+    return Section("calibration", "Calibration", lead, (Table("calibration", caption, _COLUMNS, rows), gallery))
 
 
 def _figures(line: Line) -> tuple[float, float]:
@@ -49,7 +52,7 @@ def _curve(study: Study, line: Line) -> Chart:
         said = f"{part.n_clips:,} predictions: {100 * part.confidence:.0f} % sure, {100 * part.accuracy:.0f} % correct"
         picture.mark((part.confidence, part.accuracy), mark, size=0.8, title=said)
     description = (
-        f"Reliability curve of {line.name}: share correct against highest probability in {len(bins)} bins; dashed line: "
+        f"Reliability curve of {line.name}: share correct against highest probability in {len(bins)} bins; dashed: "
         "perfect; grey bars: how many predictions."
     )
     return Chart(line.name, description, picture.svg(description))

@@ -2,8 +2,9 @@
 
 import math
 
-from ser.report.content import Column, Gallery, Matrix, Section, Table
-from ser.report.study import Line, Study
+from ser.baselines import MAJORITY
+from ser.report.content import Column, Gallery, Matrix, Section, Table, Value, file_name
+from ser.report.study import BASELINE_TITLES, Line, Study
 from ser.statistics.intervals import Interval, recall_intervals
 
 
@@ -12,17 +13,21 @@ def section(study: Study) -> Section:
     board = study.boards[0]
     columns = (Column("cell", "network"), *(Column(name, f"{name} %", percent=True) for name in study.emotions))
     recalls = {line.name: _recalls(study, line) for line in board.lines}
-    rows = tuple((name, *intervals) for name, intervals in recalls.items())
+    rows: tuple[tuple[Value, ...], ...] = tuple((name, *intervals) for name, intervals in recalls.items())
     caption = f"Recall of each emotion, {board.title}, with 95 % intervals over speakers."
-    matrices = tuple(_matrix(study, line) for line in board.lines)
-    return Section(
-        "emotions", "Emotions", _lead(study, recalls), (Table("recall", caption, columns, rows), Gallery(matrices))
+    matrices = tuple(_matrix(study, line) for line in board.lines if line.name != BASELINE_TITLES[MAJORITY])
+    gallery = Gallery(
+        "Confusion matrices: rows are the intended emotion, columns what it was taken for; share of the row above, "
+        "predictions of all folds and seeds below.",
+        matrices,
     )
+    return Section("emotions", "Emotions", _lead(study, recalls), (Table("recall", caption, columns, rows), gallery))
 
 
 def _lead(study: Study, recalls: dict[str, list[Interval]]) -> str:
+    networks = [recalls[line.name] for line in study.boards[0].networks]
     means = {
-        emotion: sum(intervals[at].value for intervals in recalls.values()) / len(recalls)
+        emotion: sum(intervals[at].value for intervals in networks) / len(networks)
         for at, emotion in enumerate(study.emotions)
     }
     easiest, hardest = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
@@ -40,5 +45,5 @@ def _recalls(study: Study, line: Line) -> list[Interval]:
 
 def _matrix(study: Study, line: Line) -> Matrix:
     counts = line.counts.confusions.sum(axis=(0, 1))
-    caption = f"{line.name}: predictions in test clips, rows are the intended emotion; shade is the share of the row."
-    return Matrix(f"confusion-{line.name}", caption, study.emotions, tuple(tuple(map(int, row)) for row in counts))
+    rows = tuple(tuple(map(int, row)) for row in counts)
+    return Matrix(f"confusion-{file_name(line.name)}", line.name, study.emotions, rows)

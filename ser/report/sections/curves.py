@@ -21,13 +21,25 @@ def section(study: Study) -> Section:
     longest = max(trial.n_epochs for trials in shown.values() for trial in trials)
     axes = Axis("epoch", 0, max(longest, 2)), padded("validation UAR, %", [0.0, *values], percent=True)
     charts = tuple(_chart(study, cell, trials, axes) for cell, trials in shown.items() if trials)
-    lead = (
-        "Validation UAR of every trial of the search by epoch; the coloured line is the trial that was chosen, grey ones "
-        "are the others, which end early where halving stopped them."
+    caption = (
+        "Validation UAR of every trial of the search by epoch; the coloured line is the trial that was chosen, grey "
+        "ones are the others, which end early where halving stopped them."
     )
+    lead = _lead(study)
     if any(len(trials) > _MOST_TRIALS for trials in shown.values()):
-        lead += f" Of more than {_MOST_TRIALS} trials of a network as many are shown, evenly spread."
-    return Section("curves", "Learning curves", lead, (Gallery(charts),))
+        caption += f" Of more than {_MOST_TRIALS} trials of a network as many are shown, evenly spread."
+    return Section("curves", "Learning curves", lead, (Gallery(caption, charts),))
+
+
+def _lead(study: Study) -> str:
+    best = [trial for trial in map(study.record.best_of_cell, study.cells) if trial is not None]
+    at_end = [trial.key.cell for trial in best if trial.best is not None and trial.best.epoch == trial.n_epochs]
+    if not at_end:
+        return "The chosen trial of every network had passed its best epoch when it ended."
+    return (
+        f"{', '.join(at_end)} {'was' if len(at_end) == 1 else 'were'} best in the very last epoch: more epochs might "
+        "have helped."
+    )
 
 
 def _of(study: Study, trial: TrialRecord) -> list[Reported]:

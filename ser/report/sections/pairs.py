@@ -20,10 +20,10 @@ _COLUMNS = (
 def section(study: Study) -> Section:
     """A matrix of all pairs, and their list."""
     board = study.boards[0]
-    lines = board.complete()
+    lines = board.comparable()
     left_out = [line.name for line in board.lines if line not in lines]
     notes = tuple(
-        Note(f"{name} has not been evaluated on all clips yet: it is left out of the tests.") for name in left_out
+        Note(f"{name} has not been evaluated on all of the clips: it is left out of the tests.") for name in left_out
     )
     if len(lines) < 2 or len(lines[0].counts.speakers) < 2:
         note = Note("A paired test needs two networks and at least two speakers in the test clips.")

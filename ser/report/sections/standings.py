@@ -2,8 +2,8 @@
 
 import math
 
-from ser.report.content import Block, Column, Forest, ForestRow, Note, Section, Table
-from ser.report.study import Board, Line, Study, validation_uar
+from ser.report.content import Block, Column, Forest, ForestRow, Note, Section, Table, Value
+from ser.report.study import Board, Line, Study, n_parameters, train_seconds, validation_uar
 from ser.statistics.counts import FIGURES
 from ser.statistics.intervals import Interval
 
@@ -15,7 +15,7 @@ _COLUMNS = (
     Column("val_uar", "validation UAR %", percent=True),
     Column("seed_spread", "± seeds", percent=True),
     Column("n_parameters", "parameters"),
-    Column("train_seconds", "training s", digits=0),
+    Column("train_seconds", "training, s", digits=0),
     Column("n_runs", "runs"),
 )
 
@@ -32,17 +32,18 @@ def section(study: Study) -> Section:
 
 def _lead(study: Study) -> str:
     board = study.boards[0]
-    first = board.lines[0]
+    first = board.networks[0]
     best = study.interval(first.counts, "uar")
     order = "test UAR" if board.stage == "final" else "validation UAR"
     text = (
         f"{first.name} leads by {order} ({board.title}): test UAR {100 * best.value:.1f} %"
         f"{_interval(best)}, chance {100 / len(study.emotions):.1f} %."
     )
-    rivals = [line for line in board.lines[1:] if _overlaps(study.interval(line.counts, "uar"), best)]
+    rivals = [line for line in board.networks[1:] if _overlaps(study.interval(line.counts, "uar"), best)]
     if rivals:
-        names = ", ".join(line.name for line in rivals)
-        text += f" The intervals of {names} overlap with it: the pairwise tests say what can be told apart."
+        text += (
+            f" The intervals of {len(rivals)} others overlap with it: the pairwise tests say what can be told apart."
+        )
     return text
 
 
@@ -84,15 +85,13 @@ def _table(study: Study, board: Board, number: int) -> Table:
     return Table(name, caption, _COLUMNS, tuple(_row(study, line) for line in board.lines))
 
 
-def _row(study: Study, line: Line) -> tuple[str | int | float | Interval, ...]:
-    ended = line.trials[0].ended
-    assert ended is not None
+def _row(study: Study, line: Line) -> tuple[Value, ...]:
     return (
         line.name,
         *(study.interval(line.counts, figure) for figure in FIGURES),
         validation_uar(line),
-        line.counts.spread(FIGURES["uar"]),
-        int(ended.test["n_parameters"]),
-        line.mean(lambda trial: float(trial.ended.test["train_seconds"]) if trial.ended else math.nan),
-        len(line.trials),
+        line.counts.spread(FIGURES["uar"]) if line.trials else None,
+        n_parameters(line),
+        train_seconds(line),
+        len(line.trials) or None,
     )

@@ -1,0 +1,197 @@
+"""How the best network of each cell hears noise, babble and telephone: by Ray tasks, some clips at a time."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import ray
+import torch
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ser.audio import decode
+from ser.bundle import Classifier, load_bundle
+from ser.corpora.base import Clip
+from ser.corpora.locations import Location, read_bytes
+from ser.distributed.cluster import connected
+from ser.distributed.plan import plan_from
+from ser.distributed.preparation import Prepared, find_fitting, prepare, refuse_other_clips
+from ser.distributed.progress import extraction_progress
+from ser.distributed.sweep import SweepFolder
+from ser.distributed.tasks import results
+from ser.features.base import Rows, Spectra
+from ser.features.spaces import stored_settings
+from ser.journal import JournalError, TrialKey
+from ser.metrics import unweighted_average_recall
+from ser.perturbation import CONDITIONS, perturbed
+from ser.replay import SweepRecord, replay
+from ser.robustness import (
+    ROBUSTNESS_FILE,
+    Answer,
+    append_answers,
+    choose_clips,
+    confusions,
+    read_answers,
+    talkers_beside,
+    whole_clips,
+    write_answers,
+)
+
+N_CLIPS = 300
+
+_CLIPS_PER_TASK = 10
+
+
+@dataclass(frozen=True)
+class Listener:
+    """The best trial of a cell by validation, and the folder of its bundle."""
+
+    key: TrialKey
+    bundle: Path
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command line of `measure_robustness.py`; None is 'not given'."""
+
+    sweep: str
+    home: Path
+    corpus_dir: Location | None = None
+    clips: int = N_CLIPS
+    ray_address: str | None = None
+
+
+def run_robustness(request: Request, console: Console) -> None:
+    """Measure what a finished or stopped sweep lacks, and show the table.
+
+    Raises:
+        JournalError: no such sweep, or no trial of it has completed.
+        CorpusError: the corpus folder does not hold the sweep's clips.
+        ClusterError: Ray cannot be used.
+        StoreError: the feature store cannot be used.
+        RobustnessError: fewer than one clip is asked for, or the file of the sweep is damaged.
+    """
+    folder = SweepFolder(request.home / "sweeps" / request.sweep)
+    record = replay(folder.journal)
+    listeners = listeners_of(record)
+    experiments = plan_from(record.plan).experiments()
+    corpus_dir = request.corpus_dir or str(record.facts["corpus_dir"])
+    clips = find_fitting(experiments, [], corpus_dir, console)
+    with connected(request.ray_address):
+        prepared = prepare(
+            experiments, clips, corpus_dir=corpus_dir, store_dir=request.home / "features", console=console
+        )
+        refuse_other_clips(record, prepared)
+        answers = measure_robustness(folder.path, listeners, prepared, n_clips=request.clips, console=console)
+    console.print(robustness_table(answers, prepared.emotions))
+
+
+def listeners_of(record: SweepRecord) -> tuple[Listener, ...]:
+    """The best trial of each cell.
+
+    Raises:
+        JournalError: no trial has completed, or a bundle has gone.
+    """
+    best = (record.best_of_cell(cell) for cell in sorted({key.cell for key in record.trials}))
+    listeners = tuple(Listener(trial.key, Path(trial.ended.bundle)) for trial in best if trial and trial.ended)
+    if not listeners:
+        raise JournalError(f"no trial of sweep '{record.name}' has completed: go on with it first, by --resume")
+    for listener in listeners:
+        if not listener.bundle.is_dir():
+            raise JournalError(
+                f"the weights of {listener.key} are not in {listener.bundle}: give the --home that the sweep had, on "
+                "a volume that this machine sees"
+            )
+    return listeners
+
+
+def measure_robustness(
+    sweep_dir: Path, listeners: Sequence[Listener], prepared: Prepared, *, n_clips: int = N_CLIPS, console: Console
+) -> list[Answer]:
+    """What each listener makes of some test clips under every condition, kept in `robustness.csv` of the sweep.
+
+    All listeners hear the same clips. What the file has of them already is not measured again; what it has of other
+    trials or clips is dropped. Ray must be running.
+
+    Args:
+        sweep_dir: folder of the sweep.
+        listeners: the best trial of each cell, trained on the split of `prepared`.
+        prepared: the sweep's clips.
+        n_clips: test clips to try, as many of each emotion as there are.
+        console: where to show progress and the time left.
+
+    Raises:
+        RobustnessError: fewer than one clip is asked for, or the file of the sweep is damaged.
+    """
+    path, parts = sweep_dir / ROBUSTNESS_FILE, prepared.partition
+    training = [prepared.clips[at] for at in parts.train]
+    chosen = choose_clips([prepared.clips[at] for at in parts.test], n_clips)
+    trials = [(listener.key.cell, listener.key.number) for listener in listeners]
+    answers = _kept(path, trials, {clip.name for clip in chosen})
+    write_answers(path, answers)
+    done = {answer.clip for answer in answers}
+    missing = [clip for clip in chosen if clip.name not in done]
+    console.print(
+        f"{len(listeners)} cells hear {len(chosen)} test clips of split {parts.name}, fold {parts.fold}, under "
+        f"{len(CONDITIONS)} conditions; {len(done)} were heard before"
+    )
+    batches = (missing[first : first + _CLIPS_PER_TASK] for first in range(0, len(missing), _CLIPS_PER_TASK))
+    tried = ([(clip, talkers_beside(clip, training)) for clip in batch] for batch in batches)
+    started, n_done = time.monotonic(), 0
+    with extraction_progress(console, len(missing), what="Answers to") as tell:
+        for given in results(partial(_listen.remote, tuple(listeners), batch) for batch in tried):
+            append_answers(path, given)
+            answers += given
+            n_done += len({answer.clip for answer in given})
+            tell(n_done, n_done / (time.monotonic() - started))
+    return answers
+
+
+def robustness_table(answers: Sequence[Answer], emotions: Sequence[str]) -> Table:
+    """UAR by cell and condition, for a terminal."""
+    n_clips = len({answer.clip for answer in answers})
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        caption=f"UAR % on {n_clips:,} test clips, the same for all; dB is speech over white noise or babble",
+    )
+    table.add_column("cell")
+    for condition in CONDITIONS:
+        table.add_column(condition.name.replace(" ", "\n", 1), justify="right")
+    for cell, by_condition in sorted(confusions(answers, emotions).items()):
+        figures = (100 * unweighted_average_recall(by_condition[condition]) for condition in CONDITIONS)
+        table.add_row(cell, *(f"{figure:.1f}" for figure in figures))
+    return table
+
+
+def _kept(path: Path, trials: Sequence[tuple[str, int]], chosen: set[str]) -> list[Answer]:
+    answers = [
+        answer for answer in read_answers(path) if (answer.cell, answer.trial) in trials and answer.clip in chosen
+    ]
+    whole = whole_clips(answers, trials)
+    return [answer for answer in answers if answer.clip in whole]
+
+
+@ray.remote(num_cpus=1, max_retries=3)
+def _listen(listeners: tuple[Listener, ...], batch: Sequence[tuple[Clip, Sequence[Clip]]]) -> list[Answer]:
+    torch.set_num_threads(1)
+    classifiers = [(listener.key, Classifier(load_bundle(listener.bundle))) for listener in listeners]
+    answers = []
+    for clip, others in batch:
+        wave, *talkers = (decode(read_bytes(each.location)) for each in (clip, *others))
+        for condition in CONDITIONS:
+            heard = perturbed(wave, condition, name=clip.name, talkers=talkers)
+            features: dict[str, Rows] = {}
+            for key, classifier in classifiers:
+                space = classifier.space
+                # Cells that store the same share it.
+                stored = str((space.dimensions, stored_settings(space)))
+                if stored not in features:
+                    features[stored] = space.compute(Spectra(heard, space.framing))
+                prediction = classifier.emotions[int(classifier.probabilities_of(features[stored]).argmax())]
+                answers.append(
+                    Answer(key.cell, key.number, condition, clip.name, clip.speaker, clip.emotion, prediction)
+                )
+    return answers

@@ -1,0 +1,88 @@
+"""A sweep's journal and what lies beside it, made into a report."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ser.report.content import Facts, Report, Section
+from ser.report.sections import (
+    calibration,
+    confusions,
+    costs,
+    curves,
+    noise,
+    origin,
+    pairs,
+    parts,
+    protocol,
+    searched,
+    sides,
+    standings,
+)
+from ser.report.study import Study, read_study
+from ser.statistics.intervals import N_RESAMPLES
+
+_SECTIONS: tuple[Callable[[Study], Section], ...] = (
+    standings.section,
+    sides.section,
+    pairs.section,
+    confusions.section,
+    parts.section,
+    noise.section,
+    costs.section,
+    curves.section,
+    searched.section,
+    calibration.section,
+    protocol.section,
+    origin.section,
+)
+
+
+class ReportError(RuntimeError):
+    """A sweep of which there is nothing to report yet; the message says what is missing."""
+
+
+def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES) -> Report:
+    """The report of the sweep at `journal`.
+
+    Args:
+        journal: path of its journal.
+        command: that makes the report, for its last section.
+        n_resamples: of every interval and test.
+
+    Raises:
+        ReportError: no completed trial has predictions that can be read.
+        JournalError: the journal is damaged.
+    """
+    study = read_study(journal, n_resamples=n_resamples, command=command)
+    if not study.boards:
+        raise ReportError(
+            f"the sweep of {journal} has no completed trial whose predictions can be read: let one complete, "
+            "then make the report"
+        )
+    return Report(
+        title=f"{study.record.name}: {len(study.cells)} networks on {study.record.facts['corpus']}",
+        subtitle=_subtitle(study),
+        facts=_facts(study),
+        sections=tuple(section(study) for section in _SECTIONS),
+    )
+
+
+def _subtitle(study: Study) -> str:
+    if study.record.facts["corpus"] == "synthetic":
+        return "Speech emotion recognition on made-up voices: figures say that everything works, nothing about emotion."
+    return "Speech emotion recognition: which network hears emotion best?"
+
+
+def _facts(study: Study) -> Facts:
+    facts = study.record.facts
+    n_runs = sum(trial.outcome == "completed" for trial in study.record.trials.values())
+    return Facts(
+        (
+            ("clips", f"{facts['n_clips']:,}"),
+            ("speakers", f"{facts['n_speakers']:,}"),
+            ("networks", str(len(study.cells))),
+            ("emotions", str(len(study.emotions))),
+            ("split", study.boards[0].split),
+            ("completed runs", f"{n_runs:,}"),
+        )
+    )

@@ -1,0 +1,45 @@
+"""The report of a sweep in its parent run: the files as artefacts, the short form as its description."""
+
+import logging
+import shlex
+import tempfile
+from pathlib import Path
+
+from ser.report.build import ReportError, build_report
+from ser.report.content import Report
+from ser.report.files import write_report
+from ser.report.markdown import short_form
+from ser.tracking.runs import Runs
+
+ARTEFACTS = "report"
+
+_DESCRIPTION = "mlflow.note.content"
+_LONGEST_DESCRIPTION = 7000
+
+logger = logging.getLogger(__name__)
+
+
+def made_report(journal: Path) -> Report | str:
+    """The report of the sweep at `journal`, or why there is none: no fault of it may keep a sweep from its end."""
+    home = journal.resolve().parents[2]
+    words = ["python", "tune/report.py", "--sweep", journal.parent.name, "--home", str(home), "--out", "report"]
+    command = shlex.join(words)
+    try:
+        return build_report(journal, command=command)
+    except ReportError as error:
+        return str(error)
+    except Exception as error:
+        logger.debug("report", exc_info=True)
+        return f"The report could not be made ({type(error).__name__}: {error}): run {command} to see why"
+
+
+def log_report(runs: Runs, run_id: str, report: Report | str) -> None:
+    """Log it to a run; again it takes the place of the one before."""
+    if isinstance(report, str):
+        runs.set_tags(run_id, {_DESCRIPTION: report})
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        write_report(report, Path(folder))
+        runs.client.log_artifacts(run_id, folder, ARTEFACTS)
+    text = f"{short_form(report)}\nThe whole report is the artefact {ARTEFACTS}/report.html.\n"
+    runs.set_tags(run_id, {_DESCRIPTION: text[:_LONGEST_DESCRIPTION]})

@@ -1,0 +1,125 @@
+"""Listeners and speakers of a sweep, from tables beside its corpus; without Ray, as the SVM is there already."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from ser.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
+from ser.config import Cell, default_experiment
+from ser.corpora.base import CorpusChoice, CorpusError
+from ser.corpora.cremad import EMOTION_OF_CODE, parse
+from ser.corpora.cremad_tables import DEMOGRAPHICS, VOTES
+from ser.distributed.baselines import compared_splits, measure_baselines
+from ser.distributed.finals import Final
+from ser.distributed.preparation import Prepared
+from ser.features.pipeline import Pipeline
+from ser.features.store import FeatureStore
+from ser.report.slices import SPEAKERS_FILE
+from ser.splits.base import Split, partition
+from ser.statistics.predictions import read_predictions
+
+NAMES = [
+    f"{speaker}_{sentence}_{code}_XX"
+    for speaker in (1001, 1002, 1003)
+    for sentence in ("DFA", "IEO", "TIE", "TSI")
+    for code in EMOTION_OF_CODE
+]
+SPLIT = Split()
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Prepared:
+    (tmp_path / "corpus").mkdir()
+    clips = tuple(clip for name in NAMES if (clip := parse(name, name)) is not None)
+    return Prepared(
+        choice=CorpusChoice(),
+        folder=str(tmp_path / "corpus"),
+        clips=clips,
+        digests=tuple(NAMES),
+        partition=partition(clips, SPLIT),
+        store=FeatureStore(tmp_path / "features"),
+        pipeline=Pipeline(),
+    )
+
+
+@pytest.fixture
+def sweep_dir(tmp_path: Path) -> Path:
+    path = baseline_path(tmp_path / "sweep", MFCC_SVM, SPLIT)
+    path.parent.mkdir(parents=True)
+    path.write_text("measured before")
+    return tmp_path / "sweep"
+
+
+def give_votes(prepared: Prepared, names: list[str] = NAMES) -> None:
+    """Anger is heard, disgust is taken for anger as often as for disgust, all others pass for neutral."""
+    votes = {"ANG": "A", "DIS": "A:D"}
+    lines = [f"{name},{votes.get(name.split('_')[2], 'N')}" for name in names]
+    Path(prepared.folder, VOTES).write_text("\n".join(["FileName,VoiceVote", *lines]))
+
+
+def give_actors(prepared: Prepared, *lines: str) -> None:
+    Path(prepared.folder, DEMOGRAPHICS).write_text("\n".join(["ActorID,Age,Sex", *lines]))
+
+
+def measured(sweep_dir: Path, prepared: Prepared) -> str:
+    console = Console(record=True, width=250)
+    measure_baselines(sweep_dir, prepared, [SPLIT], console)
+    assert baseline_path(sweep_dir, MFCC_SVM, SPLIT).read_text() == "measured before"
+    return console.export_text()
+
+
+def test_listeners_are_heard_on_the_clips_of_the_split(prepared: Prepared, sweep_dir: Path) -> None:
+    give_votes(prepared)
+    give_actors(prepared, "1001,51,Male", "1002,21,Female", "1003,62,Male", "1004,30,Male")
+    assert measured(sweep_dir, prepared) == ""
+    heard = read_predictions(baseline_path(sweep_dir, HUMAN_VOTE, SPLIT), part="test")
+    parts = prepared.partition
+    assert sorted(heard.clips) == sorted(NAMES[at] for at in parts.test)
+    recall = {emotion: np.mean(heard.prediction[heard.truth == at] == at) for at, emotion in enumerate(heard.emotions)}
+    assert (recall["anger"], recall["neutral"], recall["fear"]) == (1, 1, 0)
+    disgust = heard.probabilities[heard.truth == 1]
+    np.testing.assert_array_equal(disgust, np.tile([0.5, 0.5, 0, 0, 0, 0], (len(disgust), 1)))
+    with (sweep_dir / SPEAKERS_FILE).open(newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["speaker", "sex", "age", "age_band"],
+            ["1001", "male", "51", "45-59"],
+            ["1002", "female", "21", "20-29"],
+            ["1003", "male", "62", "60+"],
+        ]
+
+
+def test_without_tables_it_is_said_where_they_are_and_chance_is_measured(prepared: Prepared, sweep_dir: Path) -> None:
+    lines = measured(sweep_dir, prepared).splitlines()
+    assert [line.split(" is not in")[0] for line in lines] == [VOTES, DEMOGRAPHICS]
+    assert not baseline_path(sweep_dir, HUMAN_VOTE, SPLIT).exists()
+    assert len(read_predictions(baseline_path(sweep_dir, MAJORITY, SPLIT), part="test")) == len(prepared.partition.test)
+
+
+def test_made_up_clips_have_no_listeners_though_they_bear_names_of_real_ones(
+    prepared: Prepared, sweep_dir: Path
+) -> None:
+    give_votes(prepared)
+    assert measured(sweep_dir, replace(prepared, choice=CorpusChoice(name="synthetic"))) == ""
+    assert not baseline_path(sweep_dir, HUMAN_VOTE, SPLIT).exists()
+
+
+def test_a_table_that_lacks_a_clip_or_a_speaker_is_refused(prepared: Prepared, sweep_dir: Path) -> None:
+    give_votes(prepared, NAMES[1:])
+    with pytest.raises(CorpusError, match=f"{VOTES} says nothing of {NAMES[0]}"):
+        measured(sweep_dir, prepared)
+    give_votes(prepared)
+    give_actors(prepared, "1001,51,Male", "1002,21,Female")
+    with pytest.raises(CorpusError, match=f"{DEMOGRAPHICS} says nothing of 1003"):
+        measured(sweep_dir, prepared)
+
+
+def test_the_compared_splits_are_those_of_search_and_finals_each_once() -> None:
+    experiments = {"lenet5-1d": default_experiment(Cell(architecture="lenet5", dimensions=1))}
+    folds = [Split(name="speaker-5fold", fold=fold, selection="assignment/0/0") for fold in (0, 1)]
+    finals = [Final(fold, seed) for seed in (0, 1, 2) for fold in folds]
+    assert compared_splits(experiments, finals) == [Split(), *folds]
+    assert compared_splits(experiments, []) == [Split()]

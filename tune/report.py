@@ -1,0 +1,53 @@
+"""Report a sweep: one HTML page that opens from the disk, the same as Markdown, and a CSV file for each table.
+
+    python tune/report.py --sweep NAME --out DIR
+
+It reads the sweep's journal and the predictions beside it, trains nothing and needs no network. While the sweep runs it
+reports what is there so far.
+"""
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from ser.distributed.sweep import JOURNAL
+from ser.journal import JournalError
+from ser.report.build import ReportError, build_report
+from ser.report.files import write_report
+from ser.statistics.intervals import N_RESAMPLES
+
+REFUSED = 2
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--sweep", required=True, metavar="NAME", help="name of the sweep")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder for the report; files in it are replaced")
+    add("--home", type=Path, default=Path(".ser"), help="where the sweep is; default .ser")
+    add("--resamples", type=int, default=N_RESAMPLES, metavar="N", help=f"of each interval; default {N_RESAMPLES:,}")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Write the report and say where it is."""
+    given = arguments()
+    console = Console(highlight=False, soft_wrap=True)
+    command = shlex.join(["python", *sys.argv])
+    journal = given.home / "sweeps" / given.sweep / JOURNAL
+    try:
+        report = build_report(journal, command=command, n_resamples=given.resamples)
+        console.print(f"Report: {write_report(report, given.out)}", markup=False)
+    except (JournalError, ReportError) as error:
+        console.print(Text.assemble(("error: ", "bold red"), str(error)))
+        return REFUSED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
