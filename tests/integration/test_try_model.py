@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from signal import SIGTERM
 
 import pytest
 
@@ -37,6 +38,10 @@ def page_port(finished: FinishedSweep, tmp_path_factory: pytest.TempPathFactory)
     with running(sys.executable, REPOSITORY / "tune" / "try_model.py", *words, folder=folder) as command:
         command.wait_until(lambda: f"Open http://127.0.0.1:{port}" in command.text)
         yield port
+        # Its model's server is a session of its own, which it ends.
+        command.signal(SIGTERM)
+        ended = command.end(timeout_s=60)
+        assert (ended.code, ended.stdout.splitlines()[-1]) == (0, "Ended.")
 
 
 @pytest.fixture(scope="module")
