@@ -10,7 +10,7 @@ from ser.replay import SweepRecord
 from ser.report.finals import final_rows, final_table
 from ser.report.leaderboard import Row, leaderboard, leaderboard_table
 from ser.tracking.publication import Publication, TrackerError
-from ser.tracking.registration import CHAMPION, model_name
+from ser.tracking.verdicts import CHAMPION
 
 FINISHED, CELL_WITHOUT_RESULT, UNSENT, STOPPED = 0, 1, 3, 130
 DEFAULT_HOME = Path(".ser")
@@ -70,21 +70,12 @@ def _show_outcomes(record: SweepRecord, console: Console) -> None:
 
 
 def _register(record: SweepRecord, publication: Publication, rows: list[Row], scope: str, console: Console) -> None:
-    versions = publication.register(record, scope=scope)
-    name, best = model_name(record), rows[0]
-    _say(console, f"Champion by validation: {best.cell} (trial {best.key})")
-    if CHAMPION in versions:
-        _say(
-            console,
-            f"Registered: {name} version {versions[CHAMPION].version} is {CHAMPION}; aliases "
-            f"{', '.join(sorted(set(versions) - {CHAMPION})) or 'of cells unchanged'}",
-        )
-    else:
-        _say(
-            console,
-            f"Registered: aliases {', '.join(sorted(versions))}; {CHAMPION} stays where it is, with a higher "
-            "validation UAR on the same clips",
-        )
+    registration = publication.register(record, scope=scope)
+    name, best = registration.name, rows[0]
+    listed = ", ".join(f"{alias} {number}" for alias, number in sorted(registration.aliases.items()))
+    _say(console, f"Best by validation: {best.cell} (trial {best.key})")
+    _say(console, f"Registered: {name}, versions by alias: {listed}")
+    _say(console, registration.promotion.sentence)
     variable = "" if publication.is_default else f"MLFLOW_TRACKING_URI={shlex.quote(publication.uri)} "
     remote = publication.uri.startswith("http")
     server = publication.uri.rstrip("/") if remote else "http://127.0.0.1:5000"

@@ -56,8 +56,18 @@ class Prepared:
     @property
     def corpus_digest(self) -> str:
         """Of all clips' names and bytes."""
-        content = "".join(f"{c.name} {d}\n" for c, d in zip(self.clips, self.digests, strict=True))
-        return hashlib.sha256(content.encode()).hexdigest()
+        return clips_digest(self.clips, self.digests)
+
+
+def clips_digest(clips: Sequence[Clip], digests: Sequence[str]) -> str:
+    """Digest of clips' names and bytes.
+
+    Args:
+        clips: in their order.
+        digests: of their files, in the same order.
+    """
+    content = "".join(f"{c.name} {d}\n" for c, d in zip(clips, digests, strict=True))
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def find_clips(choice: CorpusChoice, folder: Location, console: Console) -> tuple[Clip, ...]:

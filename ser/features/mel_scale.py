@@ -39,12 +39,22 @@ def mel_weights(n_fft: int, n_mels: int) -> NDArray[np.float32]:
     Source:
         Slaney, Auditory Toolbox (1998), as librosa.filters.mel with its defaults.
     """
-    edges_hz = _to_hz(np.linspace(0.0, _to_mel(SAMPLE_RATE_HZ / 2), n_mels + 2))
+    edges_hz = _edges_hz(n_mels)
     bins_hz = np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE_HZ)
     widths = np.diff(edges_hz)[:, None]
     ramps = edges_hz[:, None] - bins_hz
     triangles = np.maximum(0, np.minimum(-ramps[:-2] / widths[:-1], ramps[2:] / widths[1:]))
     return (triangles * (2.0 / (edges_hz[2:] - edges_hz[:-2]))[:, None]).astype(np.float32)
+
+
+def band_centres_hz(n_mels: int) -> NDArray[np.float64]:
+    """Where each band weighs most, (n_mels,)."""
+    return _edges_hz(n_mels)[1:-1]
+
+
+def _edges_hz(n_mels: int) -> NDArray[np.float64]:
+    """Evenly spaced in mel; band i reaches from edge i to edge i + 2."""
+    return _to_hz(np.linspace(0.0, _to_mel(SAMPLE_RATE_HZ / 2), n_mels + 2))
 
 
 def _block(weights: NDArray[np.float32], bands: slice) -> MelBlock:

@@ -12,6 +12,7 @@ import pandas as pd
 import soundfile
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
 from mlflow.models import Model, ModelSignature
+from mlflow.tracking import MlflowClient
 from mlflow.types import DataType
 from mlflow.types.schema import ColSpec, Schema
 
@@ -26,7 +27,7 @@ _REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "scipy", "soundfile
 
 def log_model(runs: Runs, run_id: str, *, name: str, bundle: Path, experiment: Experiment) -> str:
     """Log the model in `bundle` as the one model of a run; its id. A model that is there already is kept."""
-    model = find_model(runs, run_id)
+    model = find_model(runs.client, runs.experiment_id, run_id)
     if model is None:
         model = runs.client.create_logged_model(
             runs.experiment_id, name=name, source_run_id=run_id, tags={"ser.sweep_id": runs.sweep_id}
@@ -41,10 +42,10 @@ def log_model(runs: Runs, run_id: str, *, name: str, bundle: Path, experiment: E
     return model.model_id
 
 
-def find_model(runs: Runs, run_id: str) -> LoggedModel | None:
+def find_model(client: MlflowClient, experiment_id: str, run_id: str) -> LoggedModel | None:
     """The model that was logged for a run, or None; a whole one before one that was only begun."""
     query = f"source_run_id = '{run_id}'"
-    found = runs.client.search_logged_models([runs.experiment_id], filter_string=query)
+    found = client.search_logged_models([experiment_id], filter_string=query)
     return min(found, key=lambda model: model.status != LoggedModelStatus.READY, default=None)
 
 

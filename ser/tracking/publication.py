@@ -6,12 +6,11 @@ from typing import TypeVar
 from urllib.parse import quote, urlencode
 
 import mlflow
-from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from ser.replay import SweepRecord
-from ser.tracking.registration import register_sweep
+from ser.tracking.registration import Registration, register_sweep
 from ser.tracking.runs import Runs
 from ser.tracking.writer import Writer
 
@@ -75,8 +74,8 @@ class Publication:
         }
         return f"{server}/#/experiments/{runs.experiment_id}/runs?{urlencode(query, quote_via=quote)}"
 
-    def register(self, sweep: SweepRecord, *, scope: str) -> dict[str, ModelVersion]:
-        """Register the best models: alias -> version. Everything must have been sent before.
+    def register(self, sweep: SweepRecord, *, scope: str) -> Registration:
+        """Register the best models of a sweep that has any. Everything must have been sent before.
 
         Raises:
             TrackerError: the tracker does not answer, or lacks a model.

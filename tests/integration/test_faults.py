@@ -117,7 +117,7 @@ def test_a_model_whose_logging_was_cut_off_before_its_end_is_finished(finished: 
     sweep_id = str(finished.record.facts["sweep_id"])
     runs = Runs(f"sqlite:///{finished.folder}/mlflow.db", experiment="synthetic", sweep=key.sweep, sweep_id=sweep_id)
     run_id = runs.id_of(key)
-    begun = find_model(runs, run_id)
+    begun = find_model(runs.client, runs.experiment_id, run_id)
     assert begun is not None
     finished.client.finalize_logged_model(begun.model_id, LoggedModelStatus.PENDING)
     experiment = from_flat(trial.asked.values)

@@ -75,18 +75,25 @@ def test_champion_stays_with_a_better_model_on_the_same_clips(
     monkeypatch.chdir(tmp_path)
     uri = f"sqlite:///{tmp_path}/champion.db"
     publication = publish(journal, finished.record, uri)
-    versions = publication.register(finished.record, scope="cells")
+    registration = publication.register(finished.record, scope="cells")
     best, *_, worst = leaderboard(finished.record)
-    assert versions["champion"].version == versions[best.cell].version
+    assert registration.promotion.verdict.better
+    assert registration.aliases["candidate"] == registration.aliases[best.cell]
     assert best.val_uar > worst.val_uar
     weaker = replace(
         finished.record, trials={key: t for key, t in finished.record.trials.items() if key.cell == worst.cell}
     )
     again = publication.register(weaker, scope="cells")
-    assert set(again) == {worst.cell}
+    assert again.aliases == {
+        worst.cell: registration.aliases[worst.cell],
+        "candidate": registration.aliases[worst.cell],
+    }
+    assert not again.promotion.verdict.better
+    assert "worse" in again.promotion.verdict.reason
     client = MlflowClient(uri)
-    assert client.get_model_version_by_alias("ser-synthetic", "champion").version == versions["champion"].version
-    assert "previous" not in client.get_registered_model("ser-synthetic").aliases
+    aliases = client.get_registered_model("ser-synthetic").aliases
+    assert str(aliases["champion"]) == registration.aliases[best.cell]
+    assert "previous" not in aliases
     assert len(client.search_model_versions("name = 'ser-synthetic'")) == 2
 
 

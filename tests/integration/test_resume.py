@@ -55,7 +55,7 @@ def test_resuming_what_is_finished_changes_nothing(finished: FinishedSweep) -> N
     before = journal_of(finished.folder / ".ser", "small").read_bytes()
     ended = run_sweep("--resume", "small", folder=finished.folder)
     assert ended.code == 0, ended.seen
-    assert "Champion by validation" in ended.stdout
+    assert "Best by validation" in ended.stdout
     assert journal_of(finished.folder / ".ser", "small").read_bytes() == before
     check_runs(finished.client, finished.journal)
     assert len(list(finished.client.search_model_versions("name = 'ser-synthetic'"))) == 2

@@ -42,8 +42,9 @@ def test_the_user_sees_the_table_the_champion_and_the_next_commands(finished: Fi
     assert "Traceback" not in seen
     assert "360 of 360 clips, 10 of 10 speakers" in seen
     best = leaderboard(finished.record)[0]
-    assert f"Champion by validation: {best.cell} (trial {best.key})" in seen
-    assert "Registered: ser-synthetic version" in seen
+    assert f"Best by validation: {best.cell} (trial {best.key})" in seen
+    assert "Registered: ser-synthetic, versions by alias: candidate 1, " in seen
+    assert "champion moves to version 1: there is no champion yet" in seen
     assert "Compare:  mlflow ui" in seen
     assert "mlflow models serve -m models:/ser-synthetic@champion --env-manager local" in seen
     for row in leaderboard(finished.record):
@@ -173,10 +174,11 @@ def test_aliases_point_to_the_best_of_each_cell_by_validation(finished: Finished
             points = finished.client.get_metric_history(run_.info.run_id, "val_uar")
             cell = run_.data.tags["ser.cell"]
             best[cell] = max(best.get(cell, 0.0), *(point.value for point in points))
-    best["champion"] = max(best.values())
-    assert set(finished.client.get_registered_model("ser-synthetic").aliases) == set(best) == {*CELLS, "champion"}
+    best["champion"] = best["candidate"] = max(best.values())
+    assert set(finished.client.get_registered_model("ser-synthetic").aliases) == set(best)
+    assert set(best) == {*CELLS, "champion", "candidate"}
     for alias, uar in best.items():
         version = finished.client.get_model_version_by_alias("ser-synthetic", alias)
         assert finished.client.get_run(version.run_id).data.metrics["best_val_uar"] == uar
         assert version.source == f"models:/{model_of(finished, version.run_id).model_id}"
-        assert alias in (version.tags["ser.cell"], "champion")
+        assert alias in (version.tags["ser.cell"], "champion", "candidate")

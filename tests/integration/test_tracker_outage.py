@@ -26,7 +26,7 @@ def check_all_is_there(tracker: Tracker, folder: Path, sweep: str) -> None:
     for run in runs.values():
         names = {file.path for file in client.list_artifacts(run.info.run_id)}
         assert names >= {"confusion_matrix.json", "confusion_matrix.png"} or run is runs["parent"]
-    assert set(client.get_registered_model("ser-synthetic").aliases) == {"lenet5-1d", "champion"}
+    assert set(client.get_registered_model("ser-synthetic").aliases) == {"lenet5-1d", "candidate", "champion"}
 
 
 def test_a_tracker_that_is_killed_and_comes_back_gets_everything_once(tmp_path: Path, words: list[object]) -> None:

@@ -78,7 +78,11 @@ def check_end(client: MlflowClient, journal: Path) -> None:
     assert {model.status for model in models.values()} <= {LoggedModelStatus.READY}
     for run_id in completed:
         assert {file.path for file in client.list_artifacts(run_id)} >= {"confusion_matrix.json", "predictions.csv"}
-    assert client.get_registered_model("ser-synthetic").aliases.keys() == {*record.plan["cells"], "champion"}
+    assert client.get_registered_model("ser-synthetic").aliases.keys() == {
+        *record.plan["cells"],
+        "candidate",
+        "champion",
+    }
 
 
 def check_journal(journal: Path) -> None:

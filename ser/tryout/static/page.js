@@ -1,0 +1,123 @@
+// A clip in, the model's answer out.
+
+import { drawMel, drawWave } from "./drawing.js";
+import { record } from "./recording.js";
+
+const LONGEST_RECORDING_S = 30;
+const $ = (id) => document.getElementById(id);
+let shown = null, recording = null, address = "";
+
+async function start() {
+  const model = await (await fetch("/model")).json();
+  $("model").textContent = `${model.name}, served at ${model.url}`;
+}
+
+async function hear(blob, name) {
+  document.body.classList.add("busy");
+  $("error").hidden = true;
+  try {
+    const reply = await fetch("/hear", {
+      method: "POST", body: blob, headers: { "Content-Type": "application/octet-stream" },
+    });
+    const heard = await reply.json();
+    heard.error ? refuse(`${name}: ${heard.error}`) : show(heard, blob, name);
+  } catch (error) {
+    refuse(`The page's own server does not answer (${error.message}): is try_model.py still running?`);
+  } finally {
+    document.body.classList.remove("busy");
+  }
+}
+
+function refuse(sentence) {
+  $("error").textContent = sentence;
+  $("error").hidden = false;
+  $("result").hidden = true;
+}
+
+function show(heard, blob, name) {
+  $("result").hidden = false;
+  $("emotion").textContent = heard.emotion;
+  $("warning").textContent = heard.warning;
+  $("warning").hidden = !heard.warning;
+  $("name").textContent = name;
+  $("facts").textContent = `${heard.duration_s.toFixed(2)} s`;
+  URL.revokeObjectURL(address);
+  $("player").src = address = URL.createObjectURL(blob);
+  bars(heard);
+  shown = heard;
+  draw();
+}
+
+function bars(heard) {
+  const listed = Object.entries(heard.probabilities).sort((one, other) => other[1] - one[1]);
+  $("bars").replaceChildren(...listed.flatMap(([emotion, probability]) => {
+    const first = emotion === heard.emotion ? "first" : "";
+    const name = made("dt", first, emotion), bar = made("dd", first), share = made("dd", `share ${first}`, percent(probability));
+    const track = made("div", "track"), fill = made("div", "fill");
+    fill.style.width = `${100 * probability}%`;
+    track.append(fill);
+    bar.append(track);
+    return [name, bar, share];
+  }));
+}
+
+function made(kind, classes, text = "") {
+  const element = document.createElement(kind);
+  element.className = classes;
+  element.textContent = text;
+  return element;
+}
+
+const percent = (share) => `${(100 * share).toFixed(1)} %`;
+
+function draw() {
+  if (!shown) return;
+  drawWave($("wave"), shown.envelope);
+  drawMel($("mel"), shown.mel, shown.duration_s);
+}
+
+async function toggleRecording() {
+  if (recording) {
+    const { stop, timer } = recording;
+    recording = null;
+    clearInterval(timer);
+    $("record").classList.remove("recording");
+    $("record-text").textContent = "Record";
+    await hear(await stop(), "Recording");
+    return;
+  }
+  try {
+    const { stop } = await record();
+    const began = Date.now();
+    const tick = () => {
+      const seconds = (Date.now() - began) / 1000;
+      $("record-text").textContent = `Stop (${seconds.toFixed(0)} s)`;
+      if (seconds >= LONGEST_RECORDING_S) toggleRecording();
+    };
+    recording = { stop, timer: setInterval(tick, 250) };
+    $("record").classList.add("recording");
+    tick();
+  } catch (error) {
+    refuse(`The microphone cannot be used (${error.message}): allow it in the browser, or drop a file.`);
+  }
+}
+
+$("file").addEventListener("change", (event) => {
+  const [file] = event.target.files;
+  event.target.value = "";
+  if (file) hear(file, file.name);
+});
+$("record").addEventListener("click", toggleRecording);
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    event.preventDefault();
+    $("drop").classList.toggle("over", kind === "dragover");
+    if (kind === "drop" && event.dataTransfer.files.length) {
+      const [file] = event.dataTransfer.files;
+      hear(file, file.name);
+    }
+  });
+}
+window.addEventListener("resize", draw);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+start();
