@@ -140,12 +140,12 @@ def _session(request: Request, console: Console) -> int:
                         console=console,
                     )
                     refuse_other_clips(before, prepared)
+                    finals = choose_finals(prepared, finals, console)
                     if not before.name:
                         plan = calibrated(plan, trial_resources(plan), home=request.home, console=console)
                     journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
                     data = share(prepared, plan.experiments())
-                    fitting = choose_finals(prepared, finals, console)
-                    run(folder, plan, journal, data, console, finals=fitting, time_budget_s=budget_s)
+                    run(folder, plan, journal, data, console, finals=finals, time_budget_s=budget_s)
             return conclude(
                 replay(folder.journal), publication, home=request.home, scope=request.register, console=console
             )

@@ -1,0 +1,40 @@
+"""One take under two names, in the real corpus: left out by default, and refused where a split parts it."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ser.corpora.cremad import CremaD
+from ser.distributed.cluster import connected
+from ser.distributed.plan import Plan
+from ser.distributed.preparation import prepare, share
+from ser.splits.base import Split, SplitError, partition
+
+pytestmark = pytest.mark.integration
+
+PAIR = ("1045_ITH_DIS_XX", "1045_IWL_DIS_XX")
+
+
+def test_a_take_that_is_there_twice_is_left_out_or_refused(shared_dir: Path, tmp_path: Path) -> None:
+    clips = tuple(clip for clip in CremaD().scan(shared_dir / "cremad").clips if clip.speaker == "1045")
+
+    def crosses(seed: int) -> bool:
+        cut = partition(clips, Split(seed=seed))
+        return len({part for part, at in cut.parts.items() if {clips[n].name for n in at} & set(PAIR)}) == 2
+
+    seed = next(seed for seed in range(100) if crosses(seed))
+    plans = [
+        Plan(cells=("lenet5-2d",), settings={"split.seed": seed, "corpus.known_faults": faults})
+        for faults in ("drop", "keep")
+    ]
+    out = io.StringIO()
+    how = {"corpus_dir": shared_dir / "cremad", "store_dir": tmp_path, "console": Console(file=out, width=200)}
+    with connected(None):
+        prepared = prepare(plans[0].experiments(), clips, **how)
+        assert {clip.name for clip in clips} - {clip.name for clip in prepared.clips} == {PAIR[1]}
+        assert f"{PAIR[1]}: the same take as {PAIR[0]} (disgust), labelled disgust" in out.getvalue()
+        assert list(share(prepared, plans[0].experiments())) == [2]
+        with pytest.raises(SplitError, match=r"assignment leaks: 1045_I\w+ in \w+ and 1045_I\w+ in \w+ are one take"):
+            prepare(plans[1].experiments(), clips, **how)
