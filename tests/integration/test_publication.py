@@ -49,10 +49,14 @@ def test_sent_twice_it_is_there_once(
     for _ in range(2):
         journal.with_suffix(".sent").unlink(missing_ok=True)
         publish(journal, finished.record, uri)
-    check_runs(MlflowClient(uri), finished.journal)
+    runs = check_runs(MlflowClient(uri), finished.journal)
     experiment = MlflowClient(uri).get_experiment_by_name("synthetic")
     completed = [trial for trial in finished.record.trials.values() if trial.outcome == "completed"]
     assert len(MlflowClient(uri).search_logged_models([experiment.experiment_id])) == len(completed)
+    parent = runs["parent"]
+    assert parent.data.tags["mlflow.note.content"].startswith(f"# {finished.record.name}: ")
+    logged = [item.path for item in MlflowClient(uri).list_artifacts(parent.info.run_id, "report")]
+    assert sorted(logged) == ["report/report.html", "report/report.md", "report/tables"]
 
 
 def test_a_tracker_that_forgot_the_sweep_gets_it_again(

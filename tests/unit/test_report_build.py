@@ -118,6 +118,12 @@ def test_predictions_that_leak_are_not_reported(tmp_path: Path) -> None:
         assert f"{cell} 009: these predictions leak: selection saw test clip {clip}" in said
 
 
+def test_the_finding_names_what_it_is_compared_with(report: Report, searched_only: Report) -> None:
+    said = section(report, "leaderboard").lead
+    assert re.search(r"^sercnn-2d leads by test UAR .* On the same clips: chance 16\.7 %, MFCC \+ SVM \d", said)
+    assert section(searched_only, "leaderboard").lead.startswith("sercnn-2d leads by validation UAR")
+
+
 def test_known_and_new_voices_stand_side_by_side(report: Report) -> None:
     rows = table(report, "sides").rows
     assert [row[0] for row in rows] == list(reversed(CELLS))

@@ -18,8 +18,8 @@ def section(study: Study) -> Section:
     caption = f"Recall of each emotion, {board.title}, with 95 % intervals over speakers."
     matrices = tuple(_matrix(study, line) for line in board.lines if line.name != BASELINE_TITLES[MAJORITY])
     gallery = Gallery(
-        "Confusion matrices: rows are the intended emotion, columns what it was taken for; share of the row above, "
-        "predictions of all folds and seeds below.",
+        "Confusion matrices: rows are the intended emotion, columns what it was taken for. Above: percent of the row; "
+        "below: predictions, of all folds and seeds.",
         matrices,
     )
     return Section("emotions", "Emotions", _lead(study, recalls), (Table("recall", caption, columns, rows), gallery))

@@ -39,14 +39,12 @@ def _lead(study: Study) -> str:
     first = board.networks[0]
     best = study.interval(first.counts, "uar")
     order = "test UAR" if board.stage == "final" else "validation UAR"
-    text = (
-        f"{first.name} leads by {order} ({board.title}): test UAR {100 * best.value:.1f} %"
-        f"{_interval(best)}, chance {100 / len(study.emotions):.1f} %."
-    )
+    text = f"{first.name} leads by {order} ({board.title}): test UAR {100 * best.value:.1f} %{_interval(best)}."
     rivals = [line for line in board.networks[1:] if _overlaps(study.interval(line.counts, "uar"), best)]
     if rivals:
         text += f" The intervals of {len(rivals)} others overlap with it: the paired tests say what can be told apart."
-    return text
+    compared = [f"{line.name} {100 * line.counts.figure(FIGURES['uar']):.1f} %" for line in board.baselines]
+    return f"{text} On the same clips: {', '.join(compared)}." if compared else text
 
 
 def _interval(of: Interval) -> str:
