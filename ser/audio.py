@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,16 @@ from numpy.typing import NDArray
 SAMPLE_RATE_HZ = 16_000
 LFS_POINTER_START = b"version https://git-lfs"
 
+# A minute of two channels at 192 kHz in 32 bits is less.
+LARGEST_BYTES = 100_000_000
+
 _BLOCK_FRAMES = 1 << 16
+# 40 dB above full scale: no gain of a recorder, and far below where the power of a frame overflows.
+_LOUDEST = 100.0
+# Where a file ends before its header says, libsndfile takes what is there and notes it, in its log alone.
+_CUT_OFF = re.compile(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)$", re.MULTILINE)
+# What programs write as the length of sound that they have not seen the end of.
+_UNKNOWN_BYTES = 0x7FFF_0000
 
 Wave = NDArray[np.float32]
 
@@ -21,7 +31,7 @@ class AudioError(ValueError):
     """Sound that cannot be used; the message says why and what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class AudioFacts:
     """What later steps need to know of a clip without decoding it again."""
 
@@ -59,8 +69,9 @@ def decode(data: bytes, *, longest_s: float = 60.0) -> Wave:
         (N,) float32, N > 0, finite, 16 kHz, full scale ±1.
 
     Raises:
-        AudioError: no bytes, a Git LFS pointer, not a sound file, longer than `longest_s`, no samples, or
-            samples that are not finite.
+        AudioError: no bytes, a Git LFS pointer, not a sound file, one that is cut off (of OGG and MP3, which are
+            streams, what is there is taken), longer than `longest_s`, no samples, or samples that are not finite
+            or more than 40 dB above full scale.
 
     Source:
         Rate conversion by soxr (HQ), as librosa's default.
@@ -69,19 +80,23 @@ def decode(data: bytes, *, longest_s: float = 60.0) -> Wave:
     wave = mono if rate_hz == SAMPLE_RATE_HZ else soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ)
     if not len(wave):
         raise AudioError("the sound file holds no samples: record or export it again")
-    if not np.isfinite(wave).all():
-        raise AudioError("the sound holds samples that are not finite (NaN or Inf): export it again as 16-bit PCM")
+    _check_peak(_peak(wave))
     return wave
 
 
-def facts(data: bytes, wave: Wave) -> AudioFacts:
+def digest_of(data: bytes) -> str:
+    """What names the bytes of a sound file."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def facts(wave: Wave, *, digest: str) -> AudioFacts:
     """What is worth keeping of one clip: digest of its file, length and peak of its sound.
 
     Args:
-        data: the bytes of the file.
-        wave: what `decode(data)` gave, (N,) float32.
+        wave: what `decode` gave, (N,) float32.
+        digest: of the bytes of its file.
     """
-    return AudioFacts(hashlib.sha256(data).hexdigest(), len(wave), float(np.max(np.abs(wave))))
+    return AudioFacts(digest, len(wave), _peak(wave))
 
 
 def _read(data: bytes, longest_s: float) -> tuple[Wave, int]:
@@ -92,6 +107,7 @@ def _read(data: bytes, longest_s: float) -> tuple[Wave, int]:
     try:
         with soundfile.SoundFile(_Memory(data)) as sound:
             _check_length(sound.frames / sound.samplerate, longest_s)
+            _check_end(sound.extra_info)
             return _mono(sound), sound.samplerate
     except soundfile.SoundFileError as error:
         reason = getattr(error, "error_string", str(error))
@@ -107,10 +123,35 @@ def _check_length(duration_s: float, longest_s: float) -> None:
         )
 
 
+def _check_end(log: str) -> None:
+    for n_told, n_there in _CUT_OFF.findall(log):
+        if int(n_there) < int(n_told) < _UNKNOWN_BYTES:
+            raise AudioError(
+                f"the file is cut off: its header tells of {int(n_told):,} bytes of sound, {int(n_there):,} are there: "
+                "copy or download it again"
+            )
+
+
+def _peak(wave: Wave) -> float:
+    """The largest magnitude among the samples; NaN where one is that."""
+    return float(max(wave.max(), -wave.min()))
+
+
+def _check_peak(peak: float) -> None:
+    if not np.isfinite(peak):
+        raise AudioError("the sound holds samples that are not finite (NaN or Inf): export it again as 16-bit PCM")
+    if peak > _LOUDEST:
+        raise AudioError(
+            f"the sound reaches {peak:.4g} times full scale, at most {_LOUDEST:g} times is taken: export it again "
+            "with samples within ±1, or as 16-bit PCM"
+        )
+
+
 def _mono(sound: soundfile.SoundFile) -> Wave:
     # In blocks, so that many channels are never all in memory. `SoundFile.blocks` is no help: where a cut-off
     # file ends before its header says, it repeats old samples.
     blocks = [np.empty(0, np.float32)]
     while len(block := sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
-        blocks.append(block.mean(axis=1, dtype=np.float64).astype(np.float32))
+        mono = block.mean(axis=1, dtype=np.float64) if sound.channels > 1 else block[:, 0]
+        blocks.append(mono.astype(np.float32, copy=False))
     return np.concatenate(blocks)

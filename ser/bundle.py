@@ -1,7 +1,7 @@
 """Everything that inference needs, in one folder without pickle: weights, normalisation, experiment, class names."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
@@ -15,8 +15,10 @@ from torch import nn
 
 from ser.audio import Wave
 from ser.config import Experiment, from_flat
+from ser.evaluation import probabilities
 from ser.features.base import Rows, Spectra
 from ser.features.dataset import Normalisation, frame_clip
+from ser.heard import Heard
 from ser.models.base import Dimensions, build_model
 
 _WEIGHTS = "weights.safetensors"
@@ -26,11 +28,13 @@ _EXPERIMENT = "experiment.json"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained network and what belongs to it."""
+    """A trained network and what belongs to it: `temperature` calibrates it, `heard` is what it was trained on."""
 
     experiment: Experiment
     emotions: tuple[str, ...]
     normalisation: Normalisation
+    temperature: float
+    heard: Heard
     weights: dict[str, torch.Tensor]
 
     def save(self, folder: Path) -> None:
@@ -39,7 +43,12 @@ class Bundle:
         save_file(self.weights, folder / _WEIGHTS)
         arrays = {"mean": self.normalisation.mean, "scale": self.normalisation.scale}
         save_arrays(arrays, folder / _NORMALISATION)
-        content = {"emotions": list(self.emotions), "settings": self.experiment.flat()}
+        content = {
+            "emotions": list(self.emotions),
+            "temperature": self.temperature,
+            "heard": asdict(self.heard),
+            "settings": self.experiment.flat(),
+        }
         (folder / _EXPERIMENT).write_text(json.dumps(content, indent=1))
 
 
@@ -51,6 +60,8 @@ def load_bundle(folder: Path) -> Bundle:
         experiment=from_flat(content["settings"]),
         emotions=tuple(content["emotions"]),
         normalisation=Normalisation(mean=arrays["mean"], scale=arrays["scale"]),
+        temperature=content["temperature"],
+        heard=Heard(**content["heard"]),
         weights=load_file(folder / _WEIGHTS),
     )
 
@@ -65,20 +76,22 @@ class Classifier:
         self.emotions = bundle.emotions
         self.space = bundle.experiment.features
         self._normalisation = bundle.normalisation
+        self._temperature = bundle.temperature
         self._model = network(bundle.experiment)
         self._model.load_state_dict(bundle.weights)
         self._model.eval()
 
-    def probabilities(self, wave: Wave) -> NDArray[np.float32]:
-        """Probability of each emotion, (C,), of one clip (mono, 16 kHz)."""
+    def probabilities(self, wave: Wave) -> NDArray[np.float64]:
+        """Calibrated probability of each emotion, (C,), of one clip (mono, 16 kHz)."""
         return self.probabilities_of(self.space.compute(Spectra(wave, self.space.framing)))
 
-    def probabilities_of(self, stored: Rows) -> NDArray[np.float32]:
+    def probabilities_of(self, stored: Rows) -> NDArray[np.float64]:
         """The same of a clip's features, (T, R), as `space` computes them."""
         clip = frame_clip(stored, space=self.space, normalisation=self._normalisation)
         with torch.inference_mode():
             logits = self._model(torch.from_numpy(clip[None]))
-        return cast(NDArray[np.float32], logits.softmax(1)[0].numpy())
+        (shares,) = probabilities(logits.numpy(), temperature=self._temperature)
+        return cast(NDArray[np.float64], shares)
 
 
 def network(experiment: Experiment) -> nn.Module:

@@ -1,5 +1,7 @@
 """What a network makes of clips. B batch, D feature channels, M mel bands, T frames, C classes, n clips."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,10 +31,10 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Mean cross-entropy in nats, (n, C) probabilities, (n,) likeliest classes, (C, C) confusion matrix."""
+    """Mean cross-entropy in nats, (n, C) logits, (n,) likeliest classes, (C, C) confusion matrix."""
 
     loss: float
-    probabilities: NDArray[np.float32]
+    logits: NDArray[np.float32]
     predictions: NDArray[np.int64]
     confusion: Confusion
 
@@ -55,7 +57,7 @@ def evaluate(
         device: where the model is.
 
     Returns:
-        Probabilities (n, C) and predictions (n,) in the order of the clips.
+        Logits (n, C) and predictions (n,) in the order of the clips.
 
     Raises:
         ValueError: no clips.
@@ -73,7 +75,27 @@ def evaluate(
     predictions = scores.argmax(1).numpy()
     return Evaluation(
         loss=F.cross_entropy(scores, labels).item(),
-        probabilities=scores.softmax(1).numpy(),
+        logits=scores.numpy(),
         predictions=predictions,
         confusion=confusion_matrix(clips.labels, predictions, n_classes=n_classes),
     )
+
+
+def probabilities(logits: NDArray[np.float32], *, temperature: float) -> NDArray[np.float64]:
+    """Softmax of logits / temperature, (n, C); each row to the last bit what it is alone."""
+    scaled = logits.astype(np.float64) / temperature
+    powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
+    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+@contextmanager
+def as_served() -> Iterator[None]:
+    """Compute as the model server does, in one thread: sums of the same order have the same bits. No TF32 on a GPU."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            yield
+    finally:
+        torch.set_num_threads(n_threads)

@@ -44,30 +44,29 @@ def confusion_matrix(truth: ArrayLike, prediction: ArrayLike, *, n_classes: int)
 
 def recalls_per_class(confusions: Confusions) -> Figures:
     """Recall of each class in each matrix, (..., C) in [0, 1], NaN of a class without clips."""
-    n_clips, hits = confusions.sum(axis=-1), np.diagonal(confusions, axis1=-2, axis2=-1)
-    recall: Figures = np.divide(hits, n_clips, out=np.full(n_clips.shape, np.nan), where=n_clips > 0)
-    return recall
+    return _ratio(np.diagonal(confusions, axis1=-2, axis2=-1), confusions.sum(axis=-1))
 
 
 def unweighted_average_recalls(confusions: Confusions) -> Figures:
-    """UAR of each matrix, (...) in [0, 1]; each holds a clip."""
-    figures: Figures = np.nanmean(recalls_per_class(confusions), axis=-1)
-    return figures
+    """UAR of each matrix, (...) in [0, 1], NaN of one without clips."""
+    return mean_of_present(recalls_per_class(confusions))
 
 
 def accuracies(confusions: Confusions) -> Figures:
-    """Accuracy of each matrix, (...) in [0, 1]; each holds a clip."""
-    figures: Figures = np.trace(confusions, axis1=-2, axis2=-1) / confusions.sum(axis=(-2, -1))
-    return figures
+    """Accuracy of each matrix, (...) in [0, 1], NaN of one without clips."""
+    return _ratio(np.trace(confusions, axis1=-2, axis2=-1), confusions.sum(axis=(-2, -1)))
 
 
 def macro_f1s(confusions: Confusions) -> Figures:
-    """Macro-F1 of each matrix, (...) in [0, 1]; each holds a clip."""
+    """Macro-F1 of each matrix, (...) in [0, 1], NaN of one without clips."""
     n_clips, n_taken = confusions.sum(axis=-1), confusions.sum(axis=-2)
     hits = np.diagonal(confusions, axis1=-2, axis2=-1)
-    f1 = np.divide(2 * hits, n_clips + n_taken, out=np.full(n_clips.shape, np.nan), where=n_clips > 0)
-    figures: Figures = np.nanmean(f1, axis=-1)
-    return figures
+    return mean_of_present(_ratio(2 * hits, np.where(n_clips > 0, n_clips + n_taken, 0)))
+
+
+def mean_of_present(values: Figures) -> Figures:
+    """Mean over the last axis of what is not NaN, NaN where nothing is."""
+    return _ratio(np.nansum(values, axis=-1), np.isfinite(values).sum(axis=-1))
 
 
 def recall_per_class(confusion: Confusion) -> NDArray[np.float64]:
@@ -152,6 +151,11 @@ def macro_f1(confusion: Confusion) -> float:
         Mean of the classes' F1, not F1 of the means: Opitz and Burst, Macro F1 and macro F1 (2019).
     """
     return float(macro_f1s(_checked(confusion)))
+
+
+def _ratio(part: NDArray[np.generic], whole: NDArray[np.generic]) -> Figures:
+    ratio: Figures = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
+    return ratio
 
 
 def _checked(confusion: Confusion) -> Confusion:

@@ -41,6 +41,7 @@ def write_predictions(
         rows.writerow([*COLUMNS, *emotions])
         for part, predicted in parts.items():
             for at, label, shares in zip(predicted.positions, predicted.labels, predicted.probabilities, strict=True):
-                clip, values = clips[at], [f"{value:.6g}" for value in shares]
-                rows.writerow([clip.name, part, clip.speaker, clip.emotion, emotions[label], *values])
+                clip = clips[at]
+                # All digits: who reads them has what was computed, to the last bit.
+                rows.writerow([clip.name, part, clip.speaker, clip.emotion, emotions[label], *shares.tolist()])
     partial.replace(path)

@@ -1,7 +1,7 @@
 """One training from data to bundle: what a trial of a sweep does, without Ray."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,16 +12,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from ser.audio import AudioFacts
 from ser.bundle import Bundle, network
+from ser.calibration import fit_temperature
 from ser.config import Experiment
 from ser.corpora.base import Clip
-from ser.evaluation import Evaluation, evaluate
+from ser.evaluation import Evaluation, as_served, evaluate, probabilities
 from ser.features.dataset import ClipSet, FeatureMatrix, fit_normalisation
+from ser.heard import heard
 from ser.metrics import accuracy, macro_f1, unweighted_average_recall
 from ser.predictions import Predicted, write_predictions
 from ser.splits.base import partition
 from ser.splits.leaks import check_fitted
 from ser.splits.manifests import manifests
+from ser.statistics.calibration import expected_calibration_error
 from ser.training import Epoch, fit
 from ser.training_state import TrainingState, save_state
 
@@ -31,14 +35,14 @@ PREDICTIONS_FILE = "predictions.csv"
 
 @dataclass(frozen=True)
 class TrialData:
-    """The clips of a sweep in one feature space; clips and digests of their files are in the order of the matrix.
+    """The clips of a sweep in one feature space; clips and facts of their sound are in the order of the matrix.
 
     `twins` names every two of them that are one take.
     """
 
     matrix: FeatureMatrix
     clips: tuple[Clip, ...]
-    digests: tuple[str, ...]
+    facts: tuple[AudioFacts, ...]
     emotions: tuple[str, ...]
     twins: tuple[tuple[str, str], ...] = ()
 
@@ -72,7 +76,7 @@ class Trial:
         self._experiment = experiment
         self._data = data
         self._device = device
-        digests = {clip.name: digest for clip, digest in zip(data.clips, data.digests, strict=True)}
+        digests = {clip.name: facts.digest for clip, facts in zip(data.clips, data.facts, strict=True)}
         self.partition = partition(data.clips, experiment.split, digests=digests, twins=data.twins)
         space = experiment.features
         train = np.asarray(self.partition.train)
@@ -107,7 +111,8 @@ class Trial:
 
         Returns:
             The test results, as `test.json` in `folder` holds them: UAR, accuracy, macro-F1, confusion matrix, number
-            of parameters, seconds of training, version and digest of the split.
+            of parameters, seconds of training, version and digest of the split, and figures of the calibration by the
+            names that MLflow shows.
 
         Raises:
             SplitError: the network owes something to test clips.
@@ -117,8 +122,10 @@ class Trial:
         # As it will be served: a network that knows nothing of how its training was computed.
         model = network(self._experiment).to(self._device)
         model.load_state_dict(weights)
-        validation = self._evaluate(model, self.partition.validation)
-        test = self._evaluate(model, self.partition.test)
+        with as_served():
+            validation = self._evaluate(model, self.partition.validation)
+            test = self._evaluate(model, self.partition.test)
+        temperature = fit_temperature(validation.logits, self._validation.labels)
         results = {
             "uar": unweighted_average_recall(test.confusion),
             "accuracy": accuracy(test.confusion),
@@ -128,22 +135,44 @@ class Trial:
             "train_seconds": self._fit.seconds,
             "split_manifest": str(manifests()[self.partition.name]),
             "split_digest": self.partition.digest,
+            "calibration": {
+                "temperature": temperature,
+                **self._calibration_errors("val", validation, self.partition.validation, temperature),
+                **self._calibration_errors("test", test, self.partition.test, temperature),
+            },
         }
         if keep_model:
-            Bundle(self._experiment, self._data.emotions, self._normalisation, weights).save(folder)
+            self._bundle(weights, temperature).save(folder)
         (folder / TEST_FILE).write_text(json.dumps(results))
-        parts = {"validation": validation, "test": test}
         predicted = {
-            part: Predicted(np.asarray(self.partition.parts[part]), made.predictions, made.probabilities)
-            for part, made in parts.items()
+            part: Predicted(
+                np.asarray(self.partition.parts[part]),
+                made.predictions,
+                probabilities(made.logits, temperature=temperature),
+            )
+            for part, made in {"validation": validation, "test": test}.items()
         }
         write_predictions(folder / PREDICTIONS_FILE, predicted, clips=self._data.clips, emotions=self._data.emotions)
         return results
 
+    def _bundle(self, weights: dict[str, torch.Tensor], temperature: float) -> Bundle:
+        return Bundle(
+            experiment=self._experiment,
+            emotions=self._data.emotions,
+            normalisation=self._normalisation,
+            temperature=temperature,
+            heard=heard([self._data.facts[position] for position in self.partition.train]),
+            weights=weights,
+        )
+
     def _fitted(self) -> dict[str, NDArray[np.int64]]:
         """Positions of the clips that each part of the result was fitted on or chosen by."""
         assert self._normalisation.clips is not None
-        return {"normalisation": self._normalisation.clips, "selection": self._validation.clips}
+        chosen_by = self._validation.clips
+        return {"normalisation": self._normalisation.clips, "selection": chosen_by, "calibration": chosen_by}
+
+    def _labels(self, positions: Sequence[int]) -> NDArray[np.int64]:
+        return self._data.labels[list(positions)]
 
     def _clips(self, positions: NDArray[np.int64]) -> ClipSet:
         space = self._experiment.features
@@ -157,7 +186,17 @@ class Trial:
 
     def _evaluate(self, model: nn.Module, positions: tuple[int, ...]) -> Evaluation:
         clips = self._clips(np.asarray(positions))
-        return evaluate(model, clips, n_classes=len(self._data.emotions), device=self._device)
+        # One by one: within a batch the sums have another order, and the last bits differ from the served ones.
+        return evaluate(model, clips, n_classes=len(self._data.emotions), batch_size=1, device=self._device)
+
+    def _calibration_errors(
+        self, part: str, evaluation: Evaluation, positions: Sequence[int], temperature: float
+    ) -> dict[str, float]:
+        labels = self._labels(positions)
+        return {
+            f"{part}_ece{suffix}": expected_calibration_error(probabilities(evaluation.logits, temperature=by), labels)
+            for suffix, by in (("_uncalibrated", 1.0), ("", temperature))
+        }
 
 
 def validation_metrics(epoch: Epoch) -> dict[str, float]:

@@ -1,9 +1,8 @@
 """The data of trials without Ray: what a sweep shares with its trials, made in this process."""
 
-import hashlib
 from pathlib import Path
 
-from ser.audio import decode, facts
+from ser.audio import decode, digest_of, facts
 from ser.config import Experiment
 from ser.corpora.base import CORPORA
 from ser.corpora.faults import known_faults
@@ -19,13 +18,14 @@ def trial_data(experiment: Experiment, corpus_dir: Path) -> TrialData:
     clips = corpus().scan(corpus_dir).clips
     audio = {clip.name: read_bytes(clip.location) for clip in clips}
     waves = {name: decode(data) for name, data in audio.items()}
+    found = {name: facts(wave, digest=digest_of(audio[name])) for name, wave in waves.items()}
     if experiment.corpus.known_faults == "drop":
-        faulty = known_faults(clips, {name: facts(audio[name], wave) for name, wave in waves.items()})
+        faulty = known_faults(clips, found)
         clips = tuple(clip for clip in clips if clip.name not in faulty)
     pipeline, space = Pipeline(), f"{experiment.cell.dimensions}d"
     return TrialData(
         matrix=join([pipeline.compute(waves[clip.name])[space] for clip in clips]),
         clips=clips,
-        digests=tuple(hashlib.sha256(audio[clip.name]).hexdigest() for clip in clips),
+        facts=tuple(found[clip.name] for clip in clips),
         emotions=corpus.emotions,
     )

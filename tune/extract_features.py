@@ -3,7 +3,8 @@
     python tune/extract_features.py --download
     python tune/extract_features.py --corpus-dir s3://bucket/cremad
 
-Those of the default settings; a sweep with others extracts its own.
+Those of the default settings; a sweep with others extracts its own. --prune removes those that neither these settings
+nor those of a sweep in --home name.
 """
 
 import argparse
@@ -15,8 +16,10 @@ from rich.console import Console
 from ser.corpora.base import CorpusChoice, CorpusError
 from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.cluster import ClusterError, connected
-from ser.distributed.preparation import extract_all, find_clips
+from ser.distributed.preparation import extract_all, find_clips, quarantine_of
 from ser.distributed.provision import provide
+from ser.distributed.pruning import prune
+from ser.distributed.quarantine import MAX_BAD_PERCENT, percent
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore, StoreError
 from ser.registry import UnknownNameError
@@ -38,7 +41,16 @@ def arguments() -> argparse.Namespace:
         help="fetch CREMA-D into the folder first, or what is missing",
     )
     add("--download-from", metavar="POINTERS,MEDIA", help="as --download, from the repository at other addresses")
-    add("--store", type=Path, default=Path(".ser/features"), help="default .ser/features, where sweeps look")
+    add("--home", type=Path, default=Path(".ser"), help="of sweeps: features and journals; default .ser")
+    add("--store", type=Path, help="default features in --home, where sweeps look")
+    add(
+        "--max-bad",
+        type=percent,
+        default=MAX_BAD_PERCENT,
+        metavar="PERCENT",
+        help="stop if more of the clips cannot be used; default 1",
+    )
+    add("--prune", action="store_true", help="then remove the entries that no settings in use name")
     add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")
     return parser.parse_args()
 
@@ -47,9 +59,14 @@ def main(request: argparse.Namespace, console: Console) -> None:
     """Find the clips, then extract."""
     folder = request.corpus_dir or f"data/{request.corpus}"
     provide(request.corpus, folder, download_from=request.download_from, console=console)
-    clips = find_clips(CorpusChoice(name=request.corpus), folder, console)
+    choice, pipeline = CorpusChoice(name=request.corpus), Pipeline()
+    store = FeatureStore((request.store or request.home / "features").resolve())
+    clips = find_clips(choice, folder, console)
     with connected(request.ray_address):
-        extract_all(clips, FeatureStore(request.store.resolve()), Pipeline(), console)
+        quarantine = quarantine_of(choice, store, request.max_bad)
+        extract_all(clips, store, pipeline, console, quarantine=quarantine)
+    if request.prune:
+        prune(store, request.home, pipeline, console)
 
 
 if __name__ == "__main__":

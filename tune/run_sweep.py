@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.plan import SEARCHES
+from ser.distributed.quarantine import MAX_BAD_PERCENT, percent
 from ser.distributed.session import Request, run_session
 from ser.tracking.registration import SCOPES
 
@@ -61,6 +62,13 @@ def arguments() -> argparse.Namespace:
         help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder",
     )
     add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")
+    add(
+        "--max-bad",
+        type=percent,
+        default=MAX_BAD_PERCENT,
+        metavar="PERCENT",
+        help="stop if more of the clips cannot be used; default 1",
+    )
     add("--home", type=Path, default=Path(".ser"), help="features, journals and checkpoints; default .ser")
     add(
         "--dry-run",

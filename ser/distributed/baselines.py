@@ -24,8 +24,8 @@ from ser.corpora.cremad_tables import (
     where_to_get,
 )
 from ser.corpora.locations import name_of
-from ser.distributed.extraction import stored_rows
 from ser.distributed.finals import Final
+from ser.distributed.loading import stored_rows
 from ser.distributed.preparation import Prepared
 from ser.distributed.tasks import get, results
 from ser.features.pipeline import Pipeline

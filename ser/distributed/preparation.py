@@ -1,7 +1,7 @@
 """From a corpus folder to the data of trials: find, extract, leave out what is faulty, split, share."""
 
 import hashlib
-from collections import Counter
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +14,11 @@ from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
 from ser.corpora.faults import known_faults
 from ser.corpora.locations import Location, resolved
-from ser.distributed.extraction import Extraction, extract, load_data
+from ser.distributed.extraction import Extraction, extract
 from ser.distributed.finals import Final, fitting
+from ser.distributed.loading import load_data
 from ser.distributed.progress import extraction_progress
+from ser.distributed.quarantine import Quarantine
 from ser.distributed.takes import Twins, find_twins, superfluous
 from ser.distributed.tasks import get
 from ser.features.pipeline import Pipeline
@@ -84,26 +86,54 @@ def find_clips(choice: CorpusChoice, folder: Location, console: Console) -> tupl
     return scan.clips
 
 
-def extract_all(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline, console: Console) -> Extraction:
-    """Features of all clips into the store, with progress; clips that cannot be used are told.
+def extract_all(
+    clips: Sequence[Clip],
+    store: FeatureStore,
+    pipeline: Pipeline,
+    console: Console,
+    *,
+    quarantine: Quarantine,
+    whole: bool = False,
+) -> Extraction:
+    """Features of all clips into the store, with progress; clips that cannot be used are told and reported.
+
+    Args:
+        clips: to read.
+        store: of features.
+        pipeline: what to compute.
+        console: where to tell of it.
+        quarantine: for the clips that cannot be used.
+        whole: compare the checksums of all entries that are there: the features are going to be loaded.
 
     Raises:
-        CorpusError: not one clip can be used.
+        CorpusError: too many clips cannot be used.
         StoreError: the store cannot be written.
     """
+    started = time.monotonic()
     with extraction_progress(console, len(clips)) as progress:
-        extraction = extract(clips, store=store, pipeline=pipeline, progress=progress)
+        extraction = extract(
+            clips,
+            store=store,
+            pipeline=pipeline,
+            whole=whole,
+            most_unusable=quarantine.most(len(clips)),
+            progress=progress,
+        )
     console.print(
         f"Features of {len(extraction.facts):,} clips in {store.root}: {extraction.n_computed:,} computed, "
-        f"{len(extraction.facts) - extraction.n_computed:,} were there"
+        f"{len(extraction.facts) - extraction.n_computed:,} were there, in {time.monotonic() - started:.1f} s"
     )
+    quarantine.write(clips, extraction)
     if extraction.unusable:
         listed = [f"{name}: {reason}" for name, reason in extraction.unusable.items()]
-        _tell(console, "clips cannot be used", listed)
-    if not extraction.facts:
-        reason, _ = Counter(extraction.unusable.values()).most_common(1)[0]
-        raise CorpusError(f"not one of the {len(clips):,} clips can be used; the commonest reason: {reason}")
+        _tell(console, f"clips cannot be used, all of them in {quarantine.report}", listed)
+    quarantine.refuse_too_many(extraction, len(clips))
     return extraction
+
+
+def quarantine_of(choice: CorpusChoice, store: FeatureStore, max_bad: float) -> Quarantine:
+    """Beside the store, a report for each corpus."""
+    return Quarantine(store.root.parent / f"quarantine-{choice.name}.csv", max_bad)
 
 
 def find_fitting(
@@ -142,19 +172,21 @@ def prepare(
     *,
     corpus_dir: Location,
     store_dir: Path,
+    max_bad: float,
     console: Console,
 ) -> Prepared:
     """Everything between the clips and the first trial. Ray must be running.
 
     Raises:
-        CorpusError: not one clip can be used.
+        CorpusError: more than `max_bad` percent of the clips cannot be used.
         SplitError: the split does not fit the clips that can be used, or leaks.
         StoreError: the feature store cannot be used.
     """
     choice, split = _common(experiments)
     pipeline = pipeline_of(experiments)
     store = FeatureStore(store_dir.resolve())
-    extraction = extract_all(clips, store, pipeline, console)
+    quarantine = quarantine_of(choice, store, max_bad)
+    extraction = extract_all(clips, store, pipeline, console, quarantine=quarantine, whole=True)
     clips = tuple(clip for clip in clips if clip.name in extraction.facts)
     if choice.known_faults == "drop":
         faulty = known_faults(clips, extraction.facts)
@@ -247,7 +279,7 @@ def _common(experiments: Mapping[str, Experiment]) -> tuple[CorpusChoice, Split]
 
 
 def pipeline_of(experiments: Mapping[str, Experiment]) -> Pipeline:
-    """What is computed of each clip for experiments that share what is stored."""
+    """What a sweep of these experiments has computed and stored of every clip."""
     spaces = {type(experiment.features): experiment.features for experiment in experiments.values()}
     frame, mel = spaces.get(FrameSpace, FrameSpace()), spaces.get(MelSpace, MelSpace())
     assert isinstance(frame, FrameSpace)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from ser.distributed.display import clock
 
@@ -15,28 +15,35 @@ _LINE_EVERY_S = 10.0
 @contextmanager
 def extraction_progress(
     console: Console, n_clips: int, *, what: str = "Features of"
-) -> Iterator[Callable[[int, float], None]]:
-    """What to tell of clips done and clips per second while the block runs; `what` is done with them."""
+) -> Iterator[Callable[[int, int | None], None]]:
+    """What to tell of clips done, and how many of them cannot be used (None: nobody asks); `what` is done with them."""
     if not console.is_terminal:
         yield _lines(console, n_clips, what)
         return
-    columns = (
-        TextColumn(what), BarColumn(), TextColumn("{task.completed:,.0f} of {task.total:,.0f} clips"),
-        TextColumn("{task.fields[per_s]:.0f} clips/s"), TimeRemainingColumn(),
-    )  # fmt: skip
+    columns = TextColumn(what), BarColumn(), TextColumn("{task.fields[status]}")
+    started = time.monotonic()
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=n_clips, per_s=0.0)
-        yield lambda done, per_s: bar.update(task, completed=done, per_s=per_s)
+        task = bar.add_task(what, total=n_clips, status="")
+        yield lambda done, n_unusable: bar.update(
+            task, completed=done, status=_status(done, n_clips, n_unusable, time.monotonic() - started)
+        )
 
 
-def _lines(console: Console, n_clips: int, what: str) -> Callable[[int, float], None]:
-    shown = time.monotonic()
+def _lines(console: Console, n_clips: int, what: str) -> Callable[[int, int | None], None]:
+    started = shown = time.monotonic()
 
-    def tell(done: int, per_s: float) -> None:
+    def tell(done: int, n_unusable: int | None) -> None:
         nonlocal shown
-        if time.monotonic() - shown >= _LINE_EVERY_S:
-            shown = time.monotonic()
-            left = clock((n_clips - done) / per_s)
-            console.print(f"{what} {done:,} of {n_clips:,} clips, {per_s:.0f} clips/s, about {left} left")
+        now = time.monotonic()
+        if now - shown >= _LINE_EVERY_S:
+            shown = now
+            console.print(f"{what} {_status(done, n_clips, n_unusable, now - started)}")
 
     return tell
+
+
+def _status(done: int, n_clips: int, n_unusable: int | None, gone_s: float) -> str:
+    per_s = done / max(gone_s, 1e-9)
+    left = f"about {clock((n_clips - done) / per_s)} left" if done else "time left not known yet"
+    bad = "" if n_unusable is None else f", {n_unusable:,} cannot be used"
+    return f"{done:,} of {n_clips:,} clips, {per_s:,.0f} clips/s, {left}{bad}"

@@ -3,7 +3,6 @@
 Ray is started only where features are missing in the store.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +10,20 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
+from ser.audio import digest_of
 from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusError
 from ser.corpora.faults import known_faults
 from ser.corpora.locations import Location, read_bytes
 from ser.distributed.cluster import connected
 from ser.distributed.display import clock
-from ser.distributed.preparation import clips_digest, extract_all, find_clips, pipeline_of
+from ser.distributed.preparation import clips_digest, extract_all, find_clips, pipeline_of, quarantine_of
+from ser.distributed.quarantine import MAX_BAD_PERCENT
 from ser.distributed.takes import superfluous
 from ser.features.dataset import join
+from ser.features.entry import Entry
 from ser.features.pipeline import Pipeline
-from ser.features.store import Entry, FeatureStore
+from ser.features.store import FeatureStore
 from ser.features.takes import fingerprint, same_takes
 from ser.metrics import unweighted_average_recall_standard_error
 from ser.tracking.logged_runs import LoggedRun
@@ -63,7 +65,8 @@ def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, co
     entries = _entries(clips, digests, store, pipeline)
     if len(entries) < len(clips):
         with connected(None):
-            extract_all(clips, store, pipeline, console)
+            quarantine = quarantine_of(experiment.corpus, store, MAX_BAD_PERCENT)
+            extract_all(clips, store, pipeline, console, quarantine=quarantine)
         entries = _entries(clips, digests, store, pipeline)
     clips = tuple(clip for clip in clips if clip.name in entries)
     if experiment.corpus.known_faults == "drop":
@@ -77,7 +80,7 @@ def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, co
     return TrialData(
         matrix=join([entries[clip.name].features[f"{experiment.cell.dimensions}d"] for clip in clips]),
         clips=clips,
-        digests=tuple(digests[clip.name] for clip in clips),
+        facts=tuple(entries[clip.name].facts for clip in clips),
         emotions=CORPORA[experiment.corpus.name].emotions,
         twins=twins,
     )
@@ -89,7 +92,9 @@ def refuse_others(data: TrialData, logged: LoggedRun, corpus_dir: Location) -> N
     Raises:
         CorpusError: clips or their bytes have changed.
     """
-    if logged.corpus_digest and logged.corpus_digest != clips_digest(data.clips, data.digests):
+    if logged.corpus_digest and logged.corpus_digest != clips_digest(
+        data.clips, [facts.digest for facts in data.facts]
+    ):
         raise CorpusError(
             f"{corpus_dir} does not hold the clips that run {logged.run.info.run_id} was trained on: give their folder "
             f"by --corpus-dir; it was {logged.corpus_dir}"
@@ -162,7 +167,7 @@ def agreement(logged: LoggedRun, again: Training) -> Agreement:
 def _digest(clip: Clip) -> str:
     """Of the file's bytes; '' where it cannot be read, which the extraction tells."""
     try:
-        return hashlib.sha256(read_bytes(clip.location)).hexdigest()
+        return digest_of(read_bytes(clip.location))
     except OSError:
         return ""
 

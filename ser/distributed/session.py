@@ -1,6 +1,7 @@
 """What `tune/run_sweep.py` does: from its arguments to the final table, with every refusal in one sentence."""
 
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from rich.text import Text
 
 from ser.corpora.base import CORPORA, CorpusError
 from ser.corpora.locations import Location
+from ser.distributed.baselines import compared_splits, measure_baselines
 from ser.distributed.calibration import calibrated
 from ser.distributed.closing import DEFAULT_HOME, FINISHED, STOPPED, conclude
 from ser.distributed.cluster import ClusterError, connected, refuse_remote_drivers, refuse_too_large
@@ -27,10 +30,11 @@ from ser.distributed.finals import planned
 from ser.distributed.plan import Plan, PlanError, cell_names, fold_numbers, plan_from, read_plan, with_settings
 from ser.distributed.preparation import choose_finals, corpus_facts, find_fitting, prepare, refuse_other_clips, share
 from ser.distributed.provision import provide
+from ser.distributed.quarantine import MAX_BAD_PERCENT
 from ser.distributed.sweep import SweepFolder, run
 from ser.distributed.tuning import trial_resources
 from ser.features.store import StoreError
-from ser.journal import Journal, JournalError, Started
+from ser.journal import Closed, Journal, JournalError, Started
 from ser.registry import UnknownNameError, unknown_name
 from ser.replay import SweepRecord, replay
 from ser.space import Value
@@ -38,6 +42,7 @@ from ser.splits.base import SplitError, split_names
 from ser.tracking.publication import Publication, TrackerError
 
 REFUSED = 2
+_VERSIONS = ("torch", "numpy", "scikit-learn", "ray", "optuna", "mlflow")
 _REFUSALS = (
     PlanError, CorpusError, SplitError, StoreError, JournalError, ClusterError, TrackerError, UnknownNameError,
 )  # fmt: skip
@@ -68,6 +73,7 @@ class Request:
     register: str = "cells"
     tracking_uri: str | None = None
     ray_address: str | None = None
+    max_bad: float = MAX_BAD_PERCENT
     home: Path = DEFAULT_HOME
     dry_run: bool = False
     settings: Sequence[str] = ()
@@ -123,6 +129,7 @@ def _session(request: Request, console: Console) -> int:
                     "sweep_id": sweep_id,
                     "ser.command": request.command,
                     "ser.git_commit": _commit(),
+                    "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
                     DRIVER: str(this_driver()),
                     "tracking_uri": publication.uri,
                 }
@@ -133,18 +140,31 @@ def _session(request: Request, console: Console) -> int:
                         clips,
                         corpus_dir=corpus_dir,
                         store_dir=request.home / "features",
+                        max_bad=request.max_bad,
                         console=console,
                     )
                     refuse_other_clips(before, prepared)
+                    finals = choose_finals(prepared, finals, console)
                     if not before.name:
                         plan = calibrated(plan, trial_resources(plan), home=request.home, console=console)
-                    journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
+                    measure_baselines(folder.path, prepared, compared_splits(plan.experiments(), finals), console)
                     data = share(prepared, plan.experiments())
-                    fitting = choose_finals(prepared, finals, console)
-                    run(folder, plan, journal, data, console, finals=fitting, time_budget_s=budget_s)
+                    with _let_go_of(journal):
+                        journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
+                        run(folder, plan, journal, data, console, finals=finals, time_budget_s=budget_s)
             return conclude(
                 replay(folder.journal), publication, home=request.home, scope=request.register, console=console
             )
+
+
+@contextmanager
+def _let_go_of(journal: Journal) -> Iterator[None]:
+    """However the block ends, the journal says so: a stop may come when the sweep has begun and nothing runs yet."""
+    try:
+        yield
+    finally:
+        if replay(journal.path).closed is None:
+            journal.append(Closed("killed"))
 
 
 def seconds(text: str) -> float:

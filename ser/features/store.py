@@ -1,37 +1,33 @@
 """Features on disk, found by what they were made of: the sound's digest and the pipeline's.
 
-One file per clip: safetensors with the facts of the sound and a checksum as metadata. A file appears whole or
-not at all, so several writers may write the same clip; a damaged one counts as missing and is computed again.
+A folder for each pipeline, in it one file per clip: safetensors, with the facts of the sound and checksums as metadata.
+A file appears whole or not at all, so several writers may write the same clip; a damaged one counts as missing and
+is computed again. What a killed writer leaves lies in one folder beside the others.
 """
 
 import errno
-import hashlib
-import json
+import shutil
+import time
 import uuid
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
+from safetensors import SafetensorError
 
 from ser.audio import AudioFacts
-from ser.features.base import Rows
+from ser.features.entry import Entry, decoded, encoded, facts_of
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError)
 _UNFINISHED = ".unfinished"
+_USED = ".used"
+# A clip's file is written in far less.
+_GIVEN_UP_S = 600.0
 
 
 class StoreError(RuntimeError):
     """The store cannot be used; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What is kept of one clip: facts of its sound, and its features by space ("1d", "2d"), (T, rows)."""
-
-    facts: AudioFacts
-    features: dict[str, Rows]
 
 
 @dataclass(frozen=True)
@@ -43,25 +39,30 @@ class FeatureStore:
     @staticmethod
     def key(audio_digest: str, pipeline_digest: str) -> str:
         """The name of the features that this pipeline makes of this sound."""
-        return hashlib.sha256(f"{audio_digest} {pipeline_digest}".encode()).hexdigest()
+        return f"{pipeline_digest}/{audio_digest}"
 
     def path(self, key: str) -> Path:
         """Where the entry of `key` lies."""
-        return self.root / key[:2] / f"{key}.safetensors"
+        pipeline, _, sound = key.partition("/")
+        return self.root / pipeline / sound[:2] / f"{sound}.safetensors"
 
-    def paths(self) -> list[Path]:
-        """Of all entries, whole or not."""
-        return sorted(self.root.glob("??/*.safetensors"))
+    def keys(self, pipeline_digest: str = "*") -> Iterator[str]:
+        """Of all entries, whole or not; of one pipeline, if told which."""
+        for path in self.root.glob(f"{pipeline_digest}/*/*.safetensors"):
+            yield self.key(path.stem, path.parts[-3])
 
-    def unfinished(self) -> list[Path]:
-        """Files that a writer is about to finish, or that one left when it was killed."""
-        return sorted(self.root.glob(f"??/.*{_UNFINISHED}"))
+    def facts(self, key: str) -> AudioFacts | None:
+        """What the entry of `key` says of its sound, where it is as long as it should be; its features are not read."""
+        try:
+            return facts_of(self.path(key))
+        except _UNREADABLE:
+            return None
 
     def read(self, key: str) -> Entry | None:
         """The entry of `key`; None where there is none that can be read whole."""
         try:
-            return _load(self.path(key))
-        except (OSError, SafetensorError, ValueError, KeyError, TypeError):
+            return decoded(self.path(key))
+        except _UNREADABLE:
             return None
 
     def write(self, key: str, entry: Entry) -> None:
@@ -70,40 +71,96 @@ class FeatureStore:
         Raises:
             StoreError: the disk is full, or the folder cannot be written to.
         """
-        path = self.path(key)
-        facts = json.dumps(asdict(entry.facts))
-        content = save(entry.features, {"facts": facts, "checksum": _checksum(facts, entry.features)})
-        unfinished = path.with_name(f".{uuid.uuid4().hex}{_UNFINISHED}")
+        path, content = self.path(key), encoded(entry)
+        unfinished = self.root / _UNFINISHED / uuid.uuid4().hex
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             try:
-                unfinished.write_bytes(content)
-                unfinished.replace(path)
-            finally:
+                _in_folder(unfinished, lambda: unfinished.write_bytes(content))
+                _in_folder(path, lambda: unfinished.replace(path))
+            except BaseException:
                 unfinished.unlink(missing_ok=True)
+                raise
         except OSError as error:
-            raise _explained(error, self.root) from error
+            raise explained(error, self.root) from error
+
+    def abandoned(self) -> list[Path]:
+        """What killed writers have left; what is being written now is younger."""
+        return sorted(path for path in self.root.glob(f"{_UNFINISHED}/*") if _age_s(path) > _GIVEN_UP_S)
+
+    def clean(self) -> int:
+        """Remove what killed writers have left: how many files."""
+        abandoned = self.abandoned()
+        for path in abandoned:
+            _delete(path)
+        return len(abandoned)
+
+    def pipelines(self) -> list[str]:
+        """Digests of the pipelines that have entries."""
+        return sorted(path.name for path in self.root.glob("[!.]*") if _is_digest(path.name))
+
+    def mark_used(self, pipeline_digest: str) -> None:
+        """Let others see that a command needs the entries of this pipeline now.
+
+        Raises:
+            StoreError: the disk is full, or the folder cannot be written to.
+        """
+        mark = self.root / pipeline_digest / _USED
+        try:
+            _in_folder(mark, mark.touch)
+        except OSError as error:
+            raise explained(error, self.root) from error
+
+    def unused_s(self, pipeline_digest: str) -> float:
+        """Seconds since a command needed the entries of this pipeline; infinite where none ever said so."""
+        mark = self.root / pipeline_digest / _USED
+        return _age_s(mark) if mark.exists() else float("inf")
+
+    def remove(self, pipeline_digest: str) -> None:
+        """Remove all entries of a pipeline: they go at once, then their files one by one.
+
+        Raises:
+            StoreError: the folder cannot be written to.
+        """
+        going = self.root / _UNFINISHED / uuid.uuid4().hex
+        try:
+            _in_folder(going, lambda: (self.root / pipeline_digest).rename(going))
+        except OSError as error:
+            raise explained(error, self.root) from error
+        _delete(going)
 
 
-def _load(path: Path) -> Entry:
-    with safe_open(path, framework="numpy") as file:
-        metadata = file.metadata()
-        features = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    if metadata["checksum"] != _checksum(metadata["facts"], features):
-        raise ValueError("damaged")
-    return Entry(AudioFacts(**json.loads(metadata["facts"])), features)
-
-
-def _checksum(facts: str, features: Mapping[str, Rows]) -> str:
-    digest = hashlib.sha256(facts.encode())
-    for name, rows in sorted(features.items()):
-        digest.update(f"{name} {rows.dtype} {rows.shape}".encode())
-        digest.update(rows.data)
-    return digest.hexdigest()
-
-
-def _explained(error: OSError, root: Path) -> StoreError:
+def explained(error: OSError, root: Path) -> StoreError:
+    """What a user is told of `error`, met while writing into `root`."""
     if error.errno in _NO_ROOM:
-        return StoreError(f"no room left for features in {root}: free some, or choose another folder")
+        return StoreError(
+            f"no room left for features in {root}: free some, or choose another folder; what is there is kept"
+        )
     reason = error.strerror or str(error)
     return StoreError(f"the feature store {root} cannot be used ({reason}): check the folder, or choose another")
+
+
+def _in_folder(path: Path, act: Callable[[], object]) -> None:
+    """Do what needs the folder of `path`, which is made if it is not there."""
+    try:
+        act()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        act()
+
+
+def _is_digest(name: str) -> bool:
+    return len(name) == 64 and set(name) <= set("0123456789abcdef")
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)  # another command may be at it too
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _age_s(path: Path) -> float:
+    try:
+        return time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

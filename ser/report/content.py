@@ -23,6 +23,7 @@ class Column:
         digits: after the point.
         words: values are text, set to the left.
         detail: a few more words below the title.
+        filed: only in the CSV file, because the caption says it.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Column:
     digits: int = 1
     words: bool = False
     detail: str = ""
+    filed: bool = False
 
     def shown(self, value: Value) -> str:
         """The value for people."""
@@ -67,9 +69,14 @@ class Table:
     rows: tuple[tuple[Value, ...], ...]
     folded: bool = False
 
+    def visible(self) -> list[Column]:
+        """The columns for people."""
+        return [column for column in self.columns if not column.filed]
+
     def shown(self) -> list[list[str]]:
         """The rows for people."""
-        return [[column.shown(value) for column, value in zip(self.columns, row, strict=True)] for row in self.rows]
+        rows = (zip(self.columns, row, strict=True) for row in self.rows)
+        return [[column.shown(value) for column, value in row if not column.filed] for row in rows]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ser.replay import SweepRecord, TrialRecord
 
 @dataclass(frozen=True)
 class FinalRow:
-    """One cell on one split: mean and standard deviation over its trainings, each of a fold and a seed."""
+    """One cell on one split: mean and standard deviation (0 of one) over its trainings, each of a fold and a seed."""
 
     cell: str
     split: str
@@ -48,10 +48,11 @@ def final_table(rows: Sequence[FinalRow]) -> Table:
     for title in ("test UAR %", "accuracy %", "macro-F1 %", "folds", "seeds", "done"):
         table.add_column(title, justify="right")
     for row in rows:
+        deviation = f" ± {100 * row.uar_deviation:.1f}" if row.n_completed > 1 else ""
         table.add_row(
             row.split,
             row.cell,
-            f"{100 * row.uar_mean:.1f} ± {100 * row.uar_deviation:.1f}",
+            f"{100 * row.uar_mean:.1f}{deviation}",
             f"{100 * row.accuracy_mean:.1f}",
             f"{100 * row.macro_f1_mean:.1f}",
             str(row.n_folds),

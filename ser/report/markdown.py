@@ -11,9 +11,10 @@ def document(report: Report) -> str:
 
 
 def short_form(report: Report) -> str:
-    """Title, facts and first section: what fits above the runs of a sweep."""
-    blocks = (part for block in report.sections[0].blocks for part in _block(block))
-    return "\n\n".join([*_head(report), report.sections[0].lead, *blocks]) + "\n"
+    """Title, facts, and lead and first table of the first section: what fits above the runs of a sweep."""
+    first = report.sections[0]
+    table = next(block for block in first.blocks if isinstance(block, Table))
+    return "\n\n".join([*_head(report), first.lead, *_block(table)]) + "\n"
 
 
 def _head(report: Report) -> list[str]:
@@ -30,7 +31,7 @@ def _section(section: Section) -> Iterable[str]:
 def _block(block: Block) -> Iterable[str]:
     if isinstance(block, Table):
         yield block.caption
-        yield _table([column.title for column in block.columns], block.shown())
+        yield _table([column.title for column in block.visible()], block.shown())
     elif isinstance(block, Matrix):
         yield f"**{block.title}**"
         counts = [[label, *map(str, row)] for label, row in zip(block.labels, block.counts, strict=True)]

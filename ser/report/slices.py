@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.corpora.base import CORPORA, CorpusError
+from ser.corpora.locations import Location
 from ser.statistics.predictions import Predictions
 
 SPEAKERS_FILE = "speakers.csv"
@@ -35,7 +36,7 @@ class Slicing:
         return np.array([groups.get(str(key), "") for key in keys])
 
 
-def slicings_by_clip(corpus: str, folder: Path) -> list[Slicing]:
+def slicings_by_clip(corpus: str, folder: Location) -> list[Slicing]:
     """By intensity and sentence, as the names of the files say; none where the corpus is no longer there."""
     try:
         clips = CORPORA[corpus]().scan(folder).clips

@@ -7,6 +7,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from ser.metrics import mean_of_present
 from ser.statistics.counts import Figure, Figures, SpeakerCounts, StatisticsError, need_speakers
 from ser.statistics.intervals import CONFIDENCE, N_RESAMPLES, Interval, quantiles, resamples
 
@@ -62,8 +63,7 @@ def compare(
     one, other = _paired(first, second)
 
     def difference(weights: NDArray[np.generic]) -> Figures:
-        differences: Figures = (figure(one.weighted(weights)) - figure(other.weighted(weights))).mean(axis=1)
-        return differences
+        return mean_of_present(figure(one.weighted(weights)) - figure(other.weighted(weights)))
 
     n_speakers = len(one.speakers)
     seen = float(difference(np.ones((1, n_speakers)))[0])
@@ -134,7 +134,7 @@ def _p_value(
     else:
         kept = np.random.default_rng(seed).integers(0, 2, size=(n_resamples, n_speakers))
     exchanged = 1 - kept
-    here = figure(one.weighted(kept) + other.weighted(exchanged)).mean(axis=1)
-    there = figure(other.weighted(kept) + one.weighted(exchanged)).mean(axis=1)
+    here = mean_of_present(figure(one.weighted(kept) + other.weighted(exchanged)))
+    there = mean_of_present(figure(other.weighted(kept) + one.weighted(exchanged)))
     n_as_large = int((np.abs(here - there) >= abs(seen) - _ROUNDING).sum())
     return n_as_large / len(kept) if exact else (n_as_large + 1) / (len(kept) + 1)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ser.metrics import accuracies, confusion_matrix, macro_f1s, unweighted_average_recalls
+from ser.metrics import accuracies, confusion_matrix, macro_f1s, mean_of_present, unweighted_average_recalls
 
 Figures = NDArray[np.float64]
 Figure = Callable[[NDArray[np.generic]], Figures]
@@ -45,7 +45,7 @@ class SpeakerCounts:
 
     def figure(self, figure: Figure) -> float:
         """Mean over repeats of the figure of all speakers together."""
-        return float(figure(self.confusions.sum(axis=1)).mean())
+        return float(mean_of_present(figure(self.confusions.sum(axis=1))))
 
     def spread(self, figure: Figure) -> float:
         """Standard deviation of the figure between repeats (n - 1), NaN of a single one: what the seed alone does."""

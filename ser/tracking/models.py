@@ -88,7 +88,14 @@ def _signature(experiment: Experiment) -> ModelSignature:
     probabilities = [ColSpec(DataType.double, name) for name in CORPORA[experiment.corpus.name].emotions]
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "audio")]),
-        outputs=Schema([ColSpec(DataType.string, "emotion"), *probabilities]),
+        outputs=Schema(
+            [
+                ColSpec(DataType.string, "emotion"),
+                *probabilities,
+                ColSpec(DataType.double, "duration_s"),
+                ColSpec(DataType.string, "warning"),
+            ]
+        ),
     )
 
 

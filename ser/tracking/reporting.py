@@ -14,7 +14,6 @@ from ser.tracking.runs import Runs
 ARTEFACTS = "report"
 
 _DESCRIPTION = "mlflow.note.content"
-_LONGEST_DESCRIPTION = 7000
 
 logger = logging.getLogger(__name__)
 
@@ -42,4 +41,4 @@ def log_report(runs: Runs, run_id: str, report: Report | str) -> None:
         write_report(report, Path(folder))
         runs.client.log_artifacts(run_id, folder, ARTEFACTS)
     text = f"{short_form(report)}\nThe whole report is the artefact {ARTEFACTS}/report.html.\n"
-    runs.set_tags(run_id, {_DESCRIPTION: text[:_LONGEST_DESCRIPTION]})
+    runs.set_tags(run_id, {_DESCRIPTION: text})

@@ -141,6 +141,8 @@ class Sender:
             "best_epoch": trial.best.epoch,
             "n_parameters": event.test["n_parameters"],
             "train_seconds": event.test["train_seconds"],
+            # A sweep that an earlier version began has none.
+            **event.test.get("calibration", {}),
         }
         # At step 0 the MLflow UI draws bars, a bar a run, instead of curves of one point.
         time_ms = round(event.time_s * 1000)

@@ -56,7 +56,7 @@ def tenth(data: TrialData) -> TrialData:
     return TrialData(
         matrix=join([data.matrix.clip(position) for position in chosen]),
         clips=data.clips[::10],
-        digests=data.digests[::10],
+        facts=data.facts[::10],
         emotions=data.emotions,
     )
 
@@ -67,7 +67,9 @@ def shared(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         experiments, folder = PLAN.experiments(), shared_dir / "cremad"
         clips = CORPORA["cremad"]().scan(folder).clips
         store = tmp_path_factory.mktemp("store")
-        prepared = prepare(experiments, clips, corpus_dir=folder, store_dir=store, console=Console(quiet=True))
+        prepared = prepare(
+            experiments, clips, corpus_dir=folder, store_dir=store, max_bad=1, console=Console(quiet=True)
+        )
         yield share(prepared, experiments)
 
 

@@ -128,7 +128,9 @@ def trials(tmp_path: Path) -> Iterator[Trials]:
     make_synthetic(corpus)
     with connected(None):
         clips = find_clips(next(iter(experiments.values())).corpus, corpus, QUIET)
-        prepared = prepare(experiments, clips, corpus_dir=corpus, store_dir=tmp_path / "store", console=QUIET)
+        prepared = prepare(
+            experiments, clips, corpus_dir=corpus, store_dir=tmp_path / "store", max_bad=1, console=QUIET
+        )
         yield Trials(tmp_path, share(prepared, experiments), corpus_facts(prepared))
 
 

@@ -1,12 +1,16 @@
 """What the tests with real processes share: a corpus, a plan of one trial at a time, and a sweep that finished."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from processes import run_sweep
+from ser.bundle import Classifier, load_bundle
 from ser.corpora.synthetic import make_synthetic
+from ser.report.leaderboard import leaderboard
+from served import Server, gateway, serving
 from tracked import FinishedSweep, client_of, record_of
 
 NAME = "small"
@@ -45,3 +49,25 @@ def finished(tmp_path_factory: pytest.TempPathFactory, plan_file: Path, corpus_d
     ended = run_sweep("--plan", plan_file, "--corpus-dir", corpus_dir, "--name", NAME, folder=folder)
     assert ended.code == 0, ended.seen
     return FinishedSweep(folder, ended, client_of(folder), record_of(folder, NAME))
+
+
+@pytest.fixture(scope="session")
+def server(finished: FinishedSweep) -> Iterator[Server]:
+    """The champion, served."""
+    with serving(finished.folder) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def guarded(finished: FinishedSweep, server: Server) -> Iterator[Server]:
+    """The same server behind the gateway."""
+    with gateway(finished.folder, server) as guarded:
+        yield guarded
+
+
+@pytest.fixture(scope="session")
+def classifier(finished: FinishedSweep) -> Classifier:
+    """The champion as its trial left it."""
+    best = finished.record.trials[leaderboard(finished.record)[0].key]
+    assert best.ended is not None
+    return Classifier(load_bundle(Path(best.ended.bundle)))

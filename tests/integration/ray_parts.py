@@ -5,18 +5,29 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from signal import SIGKILL
 
 from processes import Command, free_port, running
 
 RAY = Path(sys.executable).with_name("ray")
+# Runs what follows the name of a folder in a mount namespace of its own, where the folder is empty.
+_WITHOUT = (
+    "unshare", "--mount", "--propagation", "private", "--",
+    "sh", "-c", 'folder="$1"; shift; mount -t tmpfs tmpfs "$folder" && exec "$@"', "sh",
+)  # fmt: skip
 
 
 def trial_workers(pid: int) -> list[int]:
     """The processes that train trials below the process `pid`."""
     return _below(pid, lambda title: title.startswith("ray::ImplicitFunc"))
+
+
+def processor_s(pid: int, *, prefix: str = "") -> float:
+    """Processor time that the living processes below `pid` have had; those whose title begins so ("ray::": workers)."""
+    fields = [_stat(Path(f"/proc/{one}")) for one in _below(pid, lambda title: title.startswith(prefix)) if one != pid]
+    return sum(int(stat[11]) + int(stat[12]) for stat in fields if stat) / os.sysconf("SC_CLK_TCK")
 
 
 def raylets(pid: int) -> list[int]:
@@ -41,10 +52,16 @@ def _below(pid: int, fits: Callable[[str], bool]) -> list[int]:
 
 
 def _parent(process: Path) -> int:
+    stat = _stat(process)
+    return int(stat[1]) if stat else 0
+
+
+def _stat(process: Path) -> list[str]:
+    """The fields behind its name; none of a process that is gone."""
     try:
-        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+        return (process / "stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return 0
+        return []
 
 
 def _title(pid: int) -> str:
@@ -55,17 +72,21 @@ def _title(pid: int) -> str:
 
 
 class Cluster:
-    """A Ray of two machines with a CPU each, both of them this one; it runs while entered."""
+    """A Ray of two machines with a CPU each, both of them this one; it runs while entered.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._port = folder, free_port()
+    From the second one a folder can be hidden (that needs root); then the first one works at nothing.
+    """
+
+    def __init__(self, folder: Path, *, hidden: Path | None = None) -> None:
+        self._folder, self._hidden, self._port = folder, hidden, free_port()
 
     def __enter__(self) -> "Cluster":
         with contextlib.ExitStack() as stack:
             # Sockets lie in it: its path must be short.
             session = stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True))
             options = [f"--port={self._port}", f"--temp-dir={session}", "--include-dashboard=false"]
-            stack.enter_context(self._machine("head", "--head", *options))
+            n_cpus = 1 if self._hidden is None else 0
+            stack.enter_context(self._machine("head", "--head", *options, f"--num-cpus={n_cpus}"))
             self._second = contextlib.ExitStack()
             self.join()
             stack.push(self._second)
@@ -81,7 +102,10 @@ class Cluster:
 
     def join(self) -> None:
         """Add the second machine."""
-        self._command = self._second.enter_context(self._machine("second", f"--address={self.address}"))
+        hide = [] if self._hidden is None else [*_WITHOUT, self._hidden]
+        self._command = self._second.enter_context(
+            self._machine("second", f"--address={self.address}", "--num-cpus=1", before=hide)
+        )
 
     def lose_second(self) -> None:
         """kill -9 of the second machine's raylet."""
@@ -90,13 +114,13 @@ class Cluster:
         self._second.close()
 
     @contextlib.contextmanager
-    def _machine(self, name: str, *options: object) -> Iterator[Command]:
+    def _machine(self, name: str, *options: object, before: Sequence[object] = ()) -> Iterator[Command]:
         folder = self._folder / name
         folder.mkdir(parents=True, exist_ok=True)
-        common = ["--block", "--num-cpus=1", "--object-store-memory=200000000", "--node-ip-address=127.0.0.1"]
+        common = ["--block", "--object-store-memory=200000000", "--node-ip-address=127.0.0.1"]
         # Ray makes a token when a head starts, and then wants it of everybody.
         variables = {} if name == "head" else {"RAY_AUTH_MODE": "token"}
-        words = [RAY, "start", *options, *common, "--disable-usage-stats"]
+        words = [*before, RAY, "start", *options, *common, "--disable-usage-stats"]
         with running(*words, folder=folder, variables=variables) as command:
             command.wait_until(lambda: "Ray runtime started" in command.text)
             yield command

@@ -135,10 +135,20 @@ def test_the_name_of_a_sweep_that_is_there_is_refused(finished: FinishedSweep, c
 
 def test_a_dry_run_shows_the_plan_and_begins_nothing(tmp_path: Path, corpus_dir: Path) -> None:
     words = ["--plan", "demo", "--corpus-dir", corpus_dir, "--cells", "lenet5-1d,sercnn-2d", "training.lr=0.002"]
+    words += ["--final-seeds", "2", "--final-splits", "speaker-5fold-present,sentence-disjoint", "--folds", "0,2"]
     ended = run_sweep(*words, "--dry-run", folder=tmp_path, variables={"RAY_ADDRESS": "127.0.0.1:1"})
     assert ended.code == 0, ended.seen
     assert ended.stderr == ""
-    for part in ("lenet5-1d", "sercnn-2d", "augment.mixup_alpha", "[0, 1]", "4 trials of at most 6 epochs", "240"):
+    finals = "Final evaluation: 12 trainings (2 cells on 6 splits, folds and seeds) of at most 6 epochs"
+    for part in (
+        "lenet5-1d",
+        "sercnn-2d",
+        "augment.mixup_alpha",
+        "[0, 1]",
+        "4 trials of at most 6 epochs",
+        "240",
+        finals,
+    ):
         assert part in ended.stdout
     assert not re.search(r"^  training\.lr ", ended.stdout, re.MULTILINE)
     assert not (tmp_path / ".ser").exists()
@@ -149,5 +159,6 @@ def test_help_names_every_option(tmp_path: Path) -> None:
     ended = run_sweep("--help", folder=tmp_path)
     assert ended.code == 0
     for option in ("plan", "corpus-dir", "split", "cells", "trials-per-cell", "max-epochs", "time-budget", "search",
-                   "seed", "name", "resume", "register", "tracking-uri", "ray-address", "dry-run"):  # fmt: skip
+                   "seed", "final-seeds", "folds", "final-splits",
+                   "name", "resume", "register", "tracking-uri", "ray-address", "dry-run"):  # fmt: skip
         assert f"--{option}" in ended.stdout

@@ -1,23 +1,32 @@
 """`tune/extract_features.py`: computes what is missing and no more, says what cannot be used."""
 
+import csv
 import hashlib
+import io
+import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from signal import SIGKILL
 
 import numpy as np
 import pytest
 import soundfile
 
-from processes import EXTRACT, Finished, run
+from disks import mounting_is_permitted
+from processes import EXTRACT, Finished, run, run_sweep, running
+from ray_parts import Cluster
 from ser.audio import decode
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 
 pytestmark = pytest.mark.integration
 
+# Root may read everything but for this.
+AS_IF_NOT_ROOT = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.getuid() == 0 else ()
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0123\nsize 71000\n"
 
 
@@ -60,33 +69,141 @@ def test_computes_each_clip_once_and_one_that_changed_again(tmp_path: Path, some
     again = extract(tmp_path, some_clips)
     assert ": 1 computed, 39 were there" in again.stdout, again.seen
     check_stored(some_clips.iterdir(), tmp_path / "store")
-    last = extract(tmp_path, some_clips)
+    other = tmp_path / "store" / ("0" * 64) / "ab" / "abcd.safetensors"
+    other.parent.mkdir(parents=True)
+    other.write_bytes(bytes(1_500_000))
+    last = extract(tmp_path, some_clips, "--prune")
     assert ": 0 computed, 40 were there" in last.stdout, last.seen
+    assert "Removed 1 entries, 1.5 MB, that no settings in use name" in last.stdout
+    check_stored(some_clips.iterdir(), tmp_path / "store")
 
 
-def test_a_bad_clip_is_named_and_the_others_are_extracted(tmp_path: Path, some_clips: Path) -> None:
-    junk, pointer, silent = sorted(some_clips.iterdir())[:3]
-    junk.write_bytes(b"this is no sound at all")
-    pointer.write_text(POINTER)
-    soundfile.write(silent, np.zeros(16000), 16000)
+def as_wav(samples: np.ndarray, rate_hz: int = 16_000, kind: str = "WAV", subtype: str | None = None) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate_hz, format=kind, subtype=subtype)
+    return buffer.getvalue()
+
+
+def quarantined(folder: Path, corpus: Path) -> dict[str, str]:
+    """Reasons by clip, as the report beside the store has them."""
+    with (folder / "quarantine-cremad.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(Path(row["file"]) == corpus / f"{row['clip']}.wav" for row in rows)
+    return {row["clip"]: row["reason"] for row in rows}
+
+
+def test_sound_of_every_kind_is_used_or_listed_with_its_reason(tmp_path: Path, some_clips: Path) -> None:
+    paths = sorted(some_clips.iterdir())
+    whole = paths[0].read_bytes()
+    samples, _ = soundfile.read(paths[0], dtype="float32")
+    broken = samples.copy()
+    broken[100] = np.nan
+    stereo = np.stack([samples, samples / 2], axis=1)
+    mp3 = as_wav(samples, kind="MP3")
+    usable = [
+        np.zeros(16_000, np.float32), (samples, 8_000), (stereo, 48_000), (samples, 24_414),
+        (samples, 16_000, "WAV", "PCM_24"), (samples, 16_000, "AIFF"), mp3, b"ID3\x03\0\0\0\0\2\0" + bytes(256) + mp3,
+    ]  # fmt: skip
+    unusable = {
+        b"this is no sound at all": "cannot be read as sound",
+        b"": "the sound file is empty",
+        POINTER.encode(): "this is a Git LFS pointer",
+        whole[: len(whole) // 2]: "the file is cut off: its header tells of",
+        as_wav(samples, kind="FLAC")[:9000]: "cannot be read as sound",
+        as_wav(samples[:0]): "holds no samples",
+        as_wav(broken, subtype="FLOAT"): "not finite (NaN or Inf)",
+        as_wav(np.full(16_000, np.inf, np.float32), subtype="FLOAT"): "not finite (NaN or Inf)",
+        as_wav(samples * 1e18, subtype="FLOAT"): "times full scale, at most 100 times is taken",
+        as_wav(np.zeros(8_000 * 7200, np.int16), 8_000, subtype="PCM_U8"): "lasts 7200.0 s, at most 60 s",
+    }
+    for path, sound in zip(paths, usable, strict=False):
+        path.write_bytes(
+            sound if isinstance(sound, bytes) else as_wav(*(sound if isinstance(sound, tuple) else [sound]))
+        )
+    expected = {}
+    for path, (content, reason) in zip(paths[len(usable) :], unusable.items(), strict=False):
+        path.write_bytes(content)
+        expected[path.stem] = reason
+    forbidden, endless = paths[-2:]
+    forbidden.chmod(0)
+    with endless.open("r+b") as file:
+        file.truncate(2 * 7200 * 16_000)
+    expected |= {
+        forbidden.stem: "cannot be read (Permission denied)",
+        endless.stem: "the file holds more than 100 MB, no clip does",
+    }
     (some_clips / "notes.wav").write_bytes(b"?")
-    ended = extract(tmp_path, some_clips)
+    words = ["--corpus-dir", some_clips, "--store", tmp_path / "store"]
+    ended = run(*AS_IF_NOT_ROOT, sys.executable, EXTRACT, *words, "--max-bad", "35", folder=tmp_path)
     assert ended.code == 0, ended.seen
+    assert ended.stderr == ""
     assert "1 files whose names do not fit the corpus are left out:\n  notes.wav" in ended.stdout
-    assert "2 clips cannot be used:" in ended.stdout
-    assert f"{junk.stem}: cannot be read as sound" in ended.stdout
-    assert f"{pointer.stem}: this is a Git LFS pointer" in ended.stdout
-    assert ": 38 computed, 0 were there" in ended.stdout
+    assert f"12 clips cannot be used, all of them in {tmp_path}/quarantine-cremad.csv:" in ended.stdout
+    assert ": 28 computed, 0 were there" in ended.stdout
+    found = quarantined(tmp_path, some_clips)
+    assert found.keys() == expected.keys()
+    for name, reason in expected.items():
+        assert reason in found[name]
+    check_stored([path for path in paths if path.stem not in expected], tmp_path / "store")
 
 
-def test_a_folder_of_lfs_pointers_is_refused_with_the_remedy(tmp_path: Path, some_clips: Path) -> None:
+def test_too_many_bad_clips_stop_the_work_with_the_list(tmp_path: Path, some_clips: Path) -> None:
     for path in some_clips.iterdir():
         path.write_text(POINTER)
-    ended = extract(tmp_path, some_clips)
+    ended = extract(tmp_path, some_clips, "--max-bad", "50")
     assert ended.code == 2, ended.seen
-    assert "error: not one of the 40 clips can be used" in ended.stdout
-    assert "git lfs pull" in ended.stdout.splitlines()[-1]
+    last = ended.stdout.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "of 40 clips cannot be used, more than 50 % of all (--max-bad)" in last
+    assert "git lfs pull" in last
+    assert len(quarantined(tmp_path, some_clips)) > 20
     assert "Traceback" not in ended.seen
+
+
+def test_a_sweep_stops_over_one_percent_of_bad_clips(tmp_path: Path, some_clips: Path) -> None:
+    bad = sorted(some_clips.iterdir())[0]
+    bad.write_bytes(b"?")
+    ended = run_sweep("--plan", "demo", "--corpus", "cremad", "--corpus-dir", some_clips, folder=tmp_path)
+    assert ended.code == 2, ended.seen
+    assert "error: 1 of the first " in ended.stdout
+    assert "more than 1 % of all (--max-bad)" in ended.stdout
+    assert list(quarantined(tmp_path / ".ser", some_clips)) == [bad.stem]
+
+
+def test_workers_that_do_not_have_the_corpus_get_its_bytes(tmp_path: Path, some_clips: Path) -> None:
+    if not mounting_is_permitted(tmp_path / "mounted"):
+        pytest.skip("a folder cannot be hidden here")
+    with Cluster(tmp_path / "cluster", hidden=some_clips) as cluster:
+        ended = extract(tmp_path, some_clips, "--ray-address", cluster.address)
+    assert ended.code == 0, ended.seen
+    assert ": 40 computed, 0 were there" in ended.stdout
+    check_stored(some_clips.iterdir(), tmp_path / "store")
+
+
+def number_when_settled(store: FeatureStore) -> int:
+    """Entries, when the workers of a killed command, which outlive it by a moment, write no more."""
+    before = -1
+    while (now := len(list(store.keys()))) != before:
+        before = now
+        time.sleep(2)
+    return now
+
+
+def test_a_killed_extraction_leaves_nothing_wrong_and_the_next_does_what_is_missing(
+    tmp_path: Path, corpus_dir: Path
+) -> None:
+    (tmp_path / "first").mkdir()
+    store, n_clips = FeatureStore(tmp_path / "store"), len(list((corpus_dir / "AudioWAV").iterdir()))
+    words = ["--corpus", "synthetic", "--corpus-dir", corpus_dir, "--store", store.root]
+    with running(sys.executable, EXTRACT, *words, folder=tmp_path / "first") as command:
+        while not any(store.keys()):
+            assert not command.has_ended, command.text
+        command.signal(SIGKILL, everyone=True)
+        command.end()
+    n_there = number_when_settled(store)
+    again = run(sys.executable, EXTRACT, *words, folder=tmp_path)
+    assert f": {n_clips - n_there} computed, {n_there} were there" in again.stdout, again.seen
+    check_stored((corpus_dir / "AudioWAV").iterdir(), store.root)
 
 
 @pytest.mark.parametrize("exists", [True, False])

@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from browser import BROWSER, look_at
 from processes import MLFLOW, REPOSITORY, free_port, run, running
 from ser.config import all_cells
 
@@ -18,7 +18,6 @@ pytestmark = pytest.mark.integration
 
 README = (REPOSITORY / "README.md").read_text()
 PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 def block(mark: str) -> str:
@@ -73,33 +72,12 @@ def test_the_printed_address_shows_the_best_run_of_each_cell_side_by_side(
         pytest.skip("no Chromium on this machine")
     printed = re.search(r"open (http://127\.0\.0\.1:5000(/#\S+))", demo[1])
     assert printed is not None
-    page = look_at(interface + printed.group(2), profile=tmp_path, picture=tmp_path / "compare.png")
+    page = look_at(interface + printed.group(2), profile=tmp_path, picture=tmp_path / "compare.png").text
     for cell in all_cells():
         assert re.search(rf"{cell} \d{{3}}", page), f"{cell} is not on the page"
     assert "best_val_uar" in page
     assert "test_uar" in page
     assert (tmp_path / "compare.png").stat().st_size > 20_000
-
-
-def look_at(address: str, *, profile: Path, picture: Path) -> str:
-    """The page at `address` as a browser shows it: its text, and a picture of it."""
-    common = [
-        str(BROWSER),
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        f"--user-data-dir={profile / 'profile'}",
-        "--window-size=2000,1300",
-        "--virtual-time-budget=30000",
-    ]
-    subprocess.run([*common, f"--screenshot={picture}", address], capture_output=True, check=True, timeout=180)
-    shown = subprocess.run([*common, "--dump-dom", address], capture_output=True, text=True, check=True, timeout=180)
-    return shown.stdout
 
 
 @pytest.mark.parametrize("mark", ["install", "demo", "quick", "tests"])

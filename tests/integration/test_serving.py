@@ -1,191 +1,167 @@
-"""The champion behind HTTP: the same numbers as offline, in every form of request; a clean no to what is no sound."""
+"""The champion behind HTTP: the numbers that its evaluation had, in every form of request, kind of file and batch."""
 
 import base64
-import io
+import csv
 import json
+import os
 import sys
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
+from mlflow.artifacts import download_artifacts
+from mlflow.models import Model
 
-from processes import MLFLOW, REPOSITORY, free_port, run, running
+from processes import REPOSITORY, run
 from ser.audio import decode
-from ser.bundle import Classifier, load_bundle
-from ser.report.leaderboard import leaderboard
+from ser.bundle import Classifier
+from served import ALONE, CHAMPION, FORMS, Server, as_kind, cut, request_of, scaled, sound, text
 from tracked import FinishedSweep
 
 pytestmark = pytest.mark.integration
 
 SAMPLE = REPOSITORY / "mlflow" / "sample_request.json"
+NOT_NEEDED = {"librosa", "numba", "ray", "optuna", "sklearn", "matplotlib", "IPython"}
 OFFLINE = """
 import json, sys
-import pandas, mlflow.pyfunc
-rows = json.load(open(sys.argv[1]))
-model = mlflow.pyfunc.load_model("models:/ser-synthetic@champion")
-print(model.predict(pandas.DataFrame({"audio": rows})).to_json(orient="records", double_precision=15))
+import mlflow.pyfunc, pandas
+model = mlflow.pyfunc.load_model(sys.argv[1])
+rows = model.predict(pandas.DataFrame({"audio": json.load(open(sys.argv[2]))})).to_dict("records")
+print(json.dumps({"rows": rows, "modules": sorted({name.partition(".")[0] for name in sys.modules})}))
 """
 
 
-class Server:
-    """A running `mlflow models serve`."""
-
-    def __init__(self, port: int) -> None:
-        self._url = f"http://127.0.0.1:{port}"
-
-    def is_up(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self._url}/ping", timeout=2) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
-
-    def post(self, body: bytes) -> tuple[int, Any]:
-        request = urllib.request.Request(
-            f"{self._url}/invocations", data=body, headers={"Content-Type": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return answer.status, json.load(answer)
-        except urllib.error.HTTPError as refusal:
-            with refusal:
-                return refusal.code, json.load(refusal)
-
-    def ask(self, form: str, content: object) -> tuple[int, Any]:
-        return self.post(json.dumps({form: content}).encode())
+@pytest.fixture(scope="module")
+def texts(corpus_dir: Path) -> list[str]:
+    """Clips of all lengths, whole and cut."""
+    waves = [path.read_bytes() for path in sorted((corpus_dir / "AudioWAV").glob("1021_*.wav"))[:6]]
+    return [text(data) for data in (*waves, cut(waves[0], 0.3), cut(waves[1], 0.01))]
 
 
 @pytest.fixture(scope="module")
-def server(finished: FinishedSweep) -> Iterator[Server]:
-    port = free_port()
-    words = [MLFLOW, "models", "serve", "-m", "models:/ser-synthetic@champion", "--env-manager", "local", "-p", port]
-    variables = {"MLFLOW_TRACKING_URI": f"sqlite:///{finished.folder}/mlflow.db"}
-    with running(*words, folder=finished.folder, variables=variables) as command:
-        made = Server(port)
-        command.wait_until(made.is_up, timeout_s=120)
-        yield made
+def offline(finished: FinishedSweep, texts: list[str]) -> dict[str, Any]:
+    """What a process that knows nothing but the model's address makes of the clips."""
+    (finished.folder / "rows.json").write_text(json.dumps(texts))
+    ended = run(sys.executable, "-c", OFFLINE, CHAMPION, "rows.json", folder=finished.folder, variables=ALONE)
+    assert ended.code == 0, ended.seen
+    return dict(json.loads(ended.stdout.splitlines()[-1]))
 
 
-@pytest.fixture(scope="module")
-def waves(corpus_dir: Path) -> list[bytes]:
-    return [path.read_bytes() for path in sorted((corpus_dir / "AudioWAV").glob("1021_*.wav"))[:3]]
+def champion_folder(finished: FinishedSweep) -> Path:
+    """Where its model was logged."""
+    source = finished.client.get_model_version_by_alias("ser-synthetic", "champion").source
+    return Path(finished.client.get_logged_model(source.split("/")[-1]).artifact_location)
 
 
-@pytest.fixture(scope="module")
-def classifier(finished: FinishedSweep) -> Classifier:
-    best = finished.record.trials[leaderboard(finished.record)[0].key]
-    assert best.ended is not None
-    return Classifier(load_bundle(Path(best.ended.bundle)))
-
-
-def text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def as_format(wav: bytes, name: str) -> bytes:
-    samples, rate_hz = soundfile.read(io.BytesIO(wav), dtype="int16")
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, rate_hz, format=name)
-    return buffer.getvalue()
+def probabilities(row: dict[str, Any], classifier: Classifier) -> list[float]:
+    return [row[emotion] for emotion in classifier.emotions]
 
 
 def check_answer(row: dict[str, Any], data: bytes, classifier: Classifier) -> None:
-    expected = classifier.probabilities(decode(data))
-    given = np.array([row[emotion] for emotion in classifier.emotions])
-    np.testing.assert_allclose(given, expected, rtol=1e-5, atol=1e-7)
+    wave = decode(data)
+    expected = classifier.probabilities(wave)
+    np.testing.assert_allclose(probabilities(row, classifier), expected, atol=1e-6)
     assert row["emotion"] == classifier.emotions[int(expected.argmax())]
+    assert row["duration_s"] == len(wave) / 16_000
 
 
-def test_every_form_of_request_gives_the_answers_of_the_bundle(
-    server: Server, waves: list[bytes], classifier: Classifier
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_request_gives_what_a_fresh_process_gives_to_the_last_bit(
+    server: Server, texts: list[str], offline: dict[str, Any], form: str
 ) -> None:
-    texts = [text(data) for data in waves]
-    forms: dict[str, object] = {
-        "dataframe_records": [{"audio": one} for one in texts],
-        "dataframe_split": {"columns": ["audio"], "data": [[one] for one in texts]},
-        "inputs": {"audio": texts},
-    }
-    answers = {form: server.ask(form, content) for form, content in forms.items()}
-    for status, answer in answers.values():
-        assert status == 200, answer
-        assert answer == answers["dataframe_records"][1]
-        for row, data in zip(answer["predictions"], waves, strict=True):
-            check_answer(row, data, classifier)
+    assert server.ask(texts, form).rows == offline["rows"]
 
 
-@pytest.mark.parametrize("name", ["WAV", "FLAC", "OGG", "MP3"])
-def test_every_kind_of_file_is_heard(server: Server, waves: list[bytes], classifier: Classifier, name: str) -> None:
-    data = as_format(waves[0], name)
-    status, answer = server.ask("dataframe_records", [{"audio": text(data)}])
-    assert status == 200, answer
-    (row,) = answer["predictions"]
+def test_a_clip_gets_the_same_answer_alone_as_among_others(
+    server: Server, texts: list[str], offline: dict[str, Any]
+) -> None:
+    alone = [server.ask([one]).rows[0] for one in texts]
+    assert alone == offline["rows"]
+
+
+def test_served_probabilities_are_those_of_the_evaluation_to_the_last_bit(
+    finished: FinishedSweep, server: Server, corpus_dir: Path
+) -> None:
+    run_id = finished.client.get_model_version_by_alias("ser-synthetic", "champion").run_id
+    uri = f"runs:/{run_id}/predictions.csv"
+    path = download_artifacts(artifact_uri=uri, tracking_uri=f"sqlite:///{finished.folder}/mlflow.db")
+    with Path(path).open() as file:
+        evaluated = list(csv.DictReader(file))
+    assert len(evaluated) == finished.record.facts["n_validation"] + finished.record.facts["n_test"]
+    files = [corpus_dir / "AudioWAV" / f"{row['clip']}.wav" for row in evaluated]
+    answers = server.ask([text(path.read_bytes()) for path in files]).rows
+    for row, answer in zip(evaluated, answers, strict=True):
+        assert answer["emotion"] == row["prediction"]
+        for emotion in finished.record.facts["emotions"]:
+            assert answer[emotion] == float(row[emotion]), (row["clip"], emotion)
+
+
+def test_the_process_needs_few_libraries_and_pins_them(finished: FinishedSweep, offline: dict[str, Any]) -> None:
+    assert not NOT_NEEDED & set(offline["modules"])
+    pins = (champion_folder(finished) / "requirements.txt").read_text().split()
+    names = ["mlflow", "numpy", "pandas", "safetensors", "scipy", "soundfile", "soxr", "torch"]
+    assert pins == [f"{name}=={version(name).split('+')[0]}" for name in names]
+
+
+def test_the_server_process_has_neither_ray_nor_numba_in_its_memory(server: Server) -> None:
+    children = Path(f"/proc/{server.process}/task/{server.process}/children").read_text().split()
+    maps = "".join(Path(f"/proc/{child}/maps").read_text() for child in children)
+    assert "libtorch" in maps
+    assert "_raylet" not in maps
+    assert "numba" not in maps
+    assert os.sep + "sklearn" + os.sep not in maps
+
+
+@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
+def test_every_kind_of_file_is_heard(server: Server, corpus_dir: Path, classifier: Classifier, kind: str) -> None:
+    data = as_kind(next((corpus_dir / "AudioWAV").glob("*.wav")).read_bytes(), kind)
+    (row,) = server.ask([text(data)]).rows
     check_answer(row, data, classifier)
-    assert sum(row[emotion] for emotion in classifier.emotions) == pytest.approx(1)
-
-
-def test_served_is_what_a_fresh_process_predicts(finished: FinishedSweep, server: Server, waves: list[bytes]) -> None:
-    texts = [text(data) for data in waves]
-    (finished.folder / "rows.json").write_text(json.dumps(texts))
-    ended = run(sys.executable, "-c", OFFLINE, "rows.json", folder=finished.folder)
-    assert ended.code == 0, ended.seen
-    offline = json.loads(ended.stdout.splitlines()[-1])
-    _, answer = server.ask("inputs", {"audio": texts})
-    for served, alone in zip(answer["predictions"], offline, strict=True):
-        assert served == pytest.approx(alone)
+    assert sum(probabilities(row, classifier)) == pytest.approx(1)
+    assert list(row) == ["emotion", *classifier.emotions, "duration_s", "warning"]
 
 
 def test_the_sample_request_is_a_voice_and_is_answered(server: Server, classifier: Classifier) -> None:
     body = SAMPLE.read_bytes()
     assert len(body) < 20_000
     (row,) = json.loads(body)["dataframe_records"]
-    data = base64.b64decode(row["audio"])
-    status, answer = server.post(body)
-    assert status == 200, answer
-    check_answer(answer["predictions"][0], data, classifier)
+    (answer,) = server.post(body).rows
+    check_answer(answer, base64.b64decode(row["audio"]), classifier)
 
 
-@pytest.mark.parametrize(
-    ("bad", "sentence"),
-    [
-        ("*** no base64 ***", "row 1: audio must be the base64 of a WAV, FLAC, OGG or MP3 file; this is not base64"),
-        ("", "row 1: the sound file is empty (0 bytes)"),
-        (None, "row 1: audio is missing: it must be text"),
-        (text(b"these are words, not sound " * 40), "row 1: cannot be read as sound"),
-        (text(b"version https://git-lfs.github.com/spec/v1\n"), "row 1: this is a Git LFS pointer"),
-    ],
-    ids=["not base64", "empty", "null", "no sound", "pointer"],
-)
-def test_a_bad_row_is_named_with_its_rule_and_nothing_else(
-    server: Server, waves: list[bytes], bad: str | None, sentence: str
-) -> None:
-    status, refusal = server.ask("dataframe_records", [{"audio": text(waves[0])}, {"audio": bad}])
-    assert status == 400
-    assert refusal["error_code"] == "INVALID_PARAMETER_VALUE"
-    assert refusal["message"].startswith(sentence)
-    seen = json.dumps(refusal)
-    assert "stack_trace" not in seen
-    assert "Traceback" not in seen
-    assert text(waves[0])[:24] not in seen
-    assert len(refusal["message"]) < 200
-    status, answer = server.ask("dataframe_records", [{"audio": text(waves[0])}])
-    assert status == 200, answer
+def test_a_clip_unlike_the_training_clips_is_answered_with_a_warning(server: Server, corpus_dir: Path) -> None:
+    usual = next((corpus_dir / "AudioWAV").glob("*.wav")).read_bytes()
+    noise = np.random.default_rng(0).normal(0, 0.1, 16_000 * 20)
+    clips = [
+        usual,
+        cut(usual, 0.2),
+        sound(noise),
+        scaled(usual, 0.001),
+        scaled(usual, 1000),
+        cut(scaled(usual, 0.001), 0.2),
+    ]
+    seen = [row["warning"] for row in server.ask([text(clip) for clip in clips]).rows]
+    assert seen[0] == ""
+    assert seen[1].startswith("shorter than every training clip: 0.20 s, they lasted ")
+    assert seen[2].startswith("longer than every training clip: 20.00 s, they lasted ")
+    assert seen[3].startswith("quieter than every training clip: peak at -")
+    assert seen[4].startswith("clipped: ")
+    assert [part.split(":")[0] for part in seen[5].split("; ")] == [
+        "shorter than every training clip",
+        "quieter than every training clip",
+    ]
 
 
-def test_silence_is_answered_with_finite_probabilities(server: Server, classifier: Classifier) -> None:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, np.zeros(16000), 16000, format="WAV")
-    status, answer = server.ask("inputs", {"audio": [text(buffer.getvalue())]})
-    assert status == 200, answer
-    assert np.isfinite([answer["predictions"][0][emotion] for emotion in classifier.emotions]).all()
+def test_the_logged_example_and_signature_fit_the_model(finished: FinishedSweep, server: Server) -> None:
+    folder = champion_folder(finished)
+    (row,) = server.post((folder / "serving_input_example.json").read_bytes()).rows
+    signature = Model.load(folder).signature
+    assert signature.inputs.input_names() == ["audio"]
+    assert signature.outputs.input_names() == list(row)
 
 
-def test_a_request_without_the_column_is_refused(server: Server, waves: list[bytes]) -> None:
-    status, refusal = server.ask("dataframe_records", [{"sound": text(waves[0])}])
-    assert status == 400
-    assert "audio" in refusal["message"]
-    assert "stack_trace" not in refusal
+def test_a_full_batch_is_taken_and_one_row_more_is_refused(server: Server, texts: list[str]) -> None:
+    assert len(server.post(request_of(texts[-1:] * 256)).rows) == 256
+    assert server.post(request_of(texts[-1:] * 257)).status == 422

@@ -9,7 +9,7 @@ from signal import SIGTERM
 
 import pytest
 
-from browser import CHROMIUM, Page, browser
+from driven_browser import CHROMIUM, Page, browser
 from processes import REPOSITORY, free_port, running
 from ser.audio import decode
 from ser.bundle import Classifier, load_bundle

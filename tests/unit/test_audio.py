@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.audio import AudioError, AudioFacts, Wave, decode, facts
+from ser.audio import AudioError, AudioFacts, Wave, decode, digest_of, facts
 
 
 def tone(*, rate_hz: int = 16_000, duration_s: float = 1.0, pitch_hz: float = 440.0) -> Wave:
@@ -72,6 +72,10 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 72
         (b"", "empty"),
         (b"<html>not found</html>" * 20, "WAV, FLAC, OGG, MP3 or AIFF"),
         (encoded(tone(), kind="FLAC")[:9000], "cannot be read as sound"),
+        (encoded(tone())[:-2], "header tells of 32,000 bytes of sound, 31,998 are there: copy or download"),
+        (encoded(tone(), kind="AIFF")[:9000], "the file is cut off"),
+        (encoded(tone() * 1e18, subtype="FLOAT"), r"reaches 5e\+17 times full scale, at most 100 times"),
+        (encoded(-32768 * tone(), subtype="FLOAT"), r"reaches 1\.638e\+04 times full scale"),
         (encoded(np.zeros(0, np.float32)), "no samples"),
         (encoded(np.zeros(1, np.int16), rate_hz=2**31 - 1), "no samples"),
         (encoded(tone(duration_s=60.5)), "lasts 60.5 s, at most 60 s"),
@@ -80,6 +84,17 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 72
 def test_unusable_bytes_are_refused_with_a_remedy(data: bytes, message: str) -> None:
     with pytest.raises(AudioError, match=message):
         decode(data)
+
+
+def test_40_db_above_full_scale_is_taken() -> None:
+    assert decode(encoded(tone() * 199, subtype="FLOAT")).max() == pytest.approx(99.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("n_bytes", [0xFFFF_FFFF, 0x7FFF_FFFF, 0x7FFF_F000])
+def test_a_wav_whose_writer_did_not_see_its_end_is_whole(n_bytes: int) -> None:
+    data = bytearray(encoded(tone()))
+    data[40:44] = n_bytes.to_bytes(4, "little")
+    assert len(decode(bytes(data))) == 16_000
 
 
 @pytest.mark.parametrize("position", [0, 8_000, 15_999])
@@ -131,7 +146,7 @@ def test_damaged_bytes_are_decoded_or_refused_never_anything_else(kind: str) -> 
 def test_facts_of_a_clip() -> None:
     samples = np.array([0, 16384, -32768, 3], np.int16)
     data = encoded(samples)
-    found = facts(data, decode(data))
+    found = facts(decode(data), digest=digest_of(data))
     assert found == AudioFacts(hashlib.sha256(data).hexdigest(), 4, 1.0)
     assert not found.silent
 
@@ -139,8 +154,8 @@ def test_facts_of_a_clip() -> None:
 def test_all_zeros_are_silent_and_one_count_is_not() -> None:
     zeros, quiet = np.zeros(100, np.int16), np.zeros(100, np.int16)
     quiet[50] = 1
-    assert facts(b"a", decode(encoded(zeros))).silent
-    assert not facts(b"b", decode(encoded(quiet))).silent
+    assert facts(decode(encoded(zeros)), digest="a").silent
+    assert not facts(decode(encoded(quiet)), digest="b").silent
 
 
 def test_real_clip_is_its_own_int16_samples(shared_dir: Path) -> None:

@@ -16,7 +16,8 @@ from ser.distributed.doctor.features import corpus_finding, store_findings
 from ser.distributed.doctor.finding import Finding, Level
 from ser.distributed.doctor.leftovers import leftover_findings
 from ser.distributed.doctor.sweeps import SeenSweep, seen_sweeps, sweep_findings
-from ser.features.store import Entry, FeatureStore
+from ser.features.entry import Entry
+from ser.features.store import FeatureStore
 from ser.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, Started, kept_from_drivers
 from ser.training_state import FILE_NAME
 
@@ -224,7 +225,7 @@ def test_a_whole_store_is_fine_and_an_empty_one_too(store: FeatureStore, tmp_pat
 
 
 def test_damaged_entries_are_removed_when_asked_to(store: FeatureStore) -> None:
-    flipped, cut, _ = store.paths()
+    flipped, cut, _ = map(store.path, sorted(store.keys()))
     content = flipped.read_bytes()
     flipped.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     cut.write_bytes(content[:50])
@@ -232,24 +233,23 @@ def test_damaged_entries_are_removed_when_asked_to(store: FeatureStore) -> None:
     assert (finding.level, "2 of 3 entries" in finding.found) == (Level.WARNING, True)
     assert finding.fix is not None
     assert finding.fix() == "removed 2 damaged entries"
-    assert len(store.paths()) == 1
+    assert len(list(store.keys())) == 1
     assert of_store(store)[0].level is Level.OK
 
 
 def test_an_entry_that_was_computed_again_meanwhile_is_kept(store: FeatureStore) -> None:
-    path = store.paths()[0]
+    path = store.path(next(store.keys()))
     content = path.read_bytes()
     path.write_bytes(content[:50])
     (finding,) = of_store(store)
     path.write_bytes(content)
     assert finding.fix is not None
     assert finding.fix() == "removed 0 damaged entries"
-    assert len(store.paths()) == 3
+    assert len(list(store.keys())) == 3
 
 
 def test_files_of_killed_writers_are_removed_but_not_those_being_written(store: FeatureStore) -> None:
-    folder = store.paths()[0].parent
-    old, new = folder / ".1.unfinished", folder / ".2.unfinished"
+    old, new = store.root / ".unfinished" / "1", store.root / ".unfinished" / "2"
     for path in (old, new):
         path.write_bytes(b"x")
     os.utime(old, (0, 0))

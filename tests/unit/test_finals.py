@@ -143,6 +143,7 @@ def test_the_table_has_means_over_folds_and_seeds() -> None:
     with console.capture() as capture:
         console.print(final_table(rows))
     assert "50.0 ± 14.1" in capture.get()
+    assert capture.get().count("±") == 2  # of one training there is none; the other is in the caption
     assert "2/3" in capture.get()
 
 

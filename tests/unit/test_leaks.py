@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ser import trial as trial_module
+from ser.audio import AudioFacts
 from ser.config import Experiment, all_cells, default_experiment
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
@@ -156,7 +157,8 @@ def small() -> tuple[Experiment, TrialData]:
     experiment = default_experiment(all_cells()["lenet5-2d"])
     rows = [rng.normal(size=(40, 64)).astype(np.float32) for _ in CLIPS]
     emotions = tuple(EMOTION_OF_CODE.values())
-    data = TrialData(join(rows), tuple(CLIPS), tuple(NAMES), emotions)
+    facts = tuple(AudioFacts(name, 9, 0.5) for name in NAMES)
+    data = TrialData(join(rows), tuple(CLIPS), facts, emotions)
     return experiment.with_values({"training.max_epochs": 1}), data
 
 

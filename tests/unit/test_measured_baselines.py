@@ -40,6 +40,7 @@ def prepared(tmp_path: Path) -> Prepared:
         folder=str(tmp_path / "corpus"),
         clips=clips,
         digests=tuple(NAMES),
+        twins=(),
         partition=partition(clips, SPLIT),
         store=FeatureStore(tmp_path / "features"),
         pipeline=Pipeline(),

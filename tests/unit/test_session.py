@@ -4,6 +4,7 @@ import importlib.util
 import itertools
 import signal
 import sys
+from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ser.distributed.plan import Plan, PlanError, read_plan
 from ser.distributed.session import (
     REFUSED,
     Request,
+    _let_go_of,
     _new_plan,
     _resumed,
     _terminable,
@@ -24,7 +26,7 @@ from ser.distributed.session import (
     run_session,
     seconds,
 )
-from ser.journal import Closed, Journal, Started
+from ser.journal import Closed, Journal, Started, read_events
 
 TUNE = Path(__file__).resolve().parents[2] / "tune"
 PLANS = TUNE / "plans"
@@ -265,3 +267,18 @@ def test_termination_is_an_orderly_interruption():
     with pytest.raises(KeyboardInterrupt), _terminable():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(("before", "outcome"), [([], "killed"), ([Closed("finished")], "finished")])
+def test_a_sweep_that_is_stopped_before_anything_runs_is_let_go_of_once(tmp_path, before, outcome) -> None:
+    path = tmp_path / "journal.jsonl"
+
+    def stopped() -> None:
+        with closing(Journal(path)) as journal, _let_go_of(journal):
+            for event in (Started("s", {}, {}), *before):
+                journal.append(event)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+    assert [event.outcome for _, event in read_events(path) if isinstance(event, Closed)] == [outcome]

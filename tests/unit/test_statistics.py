@@ -121,6 +121,18 @@ def test_recalls_have_intervals_of_their_own() -> None:
     assert np.isnan([recall_intervals(without)[2].value, recall_intervals(without)[2].low]).all()
 
 
+def test_a_speaker_without_clips_in_a_repeat_is_left_out_of_it() -> None:
+    """As where each seed draws its own test clips: some draws have none of a repeat at all."""
+    whole = predicted(3, 30, seed=19, n_repeats=2)
+    kept = np.array([[1, 1, 1], [0, 0, 1]])[:, :, None, None]
+    counts = replace(whole, confusions=whole.confusions * kept)
+    apart = [float(UAR(confusions.sum(axis=0))) for confusions in counts.confusions]
+    result = interval(counts, UAR, n_resamples=300)
+    assert result.value == pytest.approx(np.mean(apart))
+    assert result.low <= result.value <= result.high
+    assert 0 <= compare(counts, counts, UAR).p_value <= 1
+
+
 def test_a_network_does_not_differ_from_itself() -> None:
     counts = predicted(15, 30, seed=9, n_repeats=2)
     same = compare(counts, counts, UAR)

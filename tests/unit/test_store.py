@@ -12,8 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ser.audio import AudioFacts
-from ser.features.store import Entry, FeatureStore, StoreError
+from ser.audio import AudioFacts, digest_of
+from ser.distributed.feature_tasks import Sound, extract_batch
+from ser.features.entry import Entry, encoded
+from ser.features.pipeline import Pipeline
+from ser.features.store import FeatureStore, StoreError
 
 KEY = FeatureStore.key("sound", "pipeline")
 
@@ -46,7 +49,8 @@ def test_what_is_written_comes_back(store: FeatureStore) -> None:
     store.write(KEY, entry())
     assert same(store.read(KEY), entry())
     assert store.read(KEY).features["1d"].dtype == np.float32
-    assert store.path(KEY).parent.name == KEY[:2]
+    assert store.path(KEY).relative_to(store.root).parts == ("pipeline", "so", "sound.safetensors")
+    assert list(store.keys()) == [KEY]
 
 
 def test_writing_again_replaces(store: FeatureStore) -> None:
@@ -54,6 +58,36 @@ def test_writing_again_replaces(store: FeatureStore) -> None:
     store.write(KEY, entry(1))
     assert same(store.read(KEY), entry(1))
     assert [path.name for path in store.path(KEY).parent.iterdir()] == [store.path(KEY).name]
+
+
+def test_columns_that_are_a_space_of_their_own_are_kept_once(store: FeatureStore) -> None:
+    one = entry(n_frames=300)
+    picture = one.features["1d"][:, 2:6].copy()
+    both = Entry(one.facts, {"1d": one.features["1d"], "2d": picture})
+    store.write(KEY, both)
+    n_once = store.path(KEY).stat().st_size
+    assert same(store.read(KEY), both)
+    assert store.read(KEY).features["2d"].flags.c_contiguous
+    changed = Entry(one.facts, {"1d": one.features["1d"], "2d": picture + np.float32(1)})
+    store.write(KEY, changed)
+    assert same(store.read(KEY), changed)
+    assert store.path(KEY).stat().st_size > n_once + picture.nbytes - 500
+
+
+def test_the_2d_space_of_a_real_pipeline_takes_no_room() -> None:
+    features = Pipeline().compute(np.random.default_rng(0).standard_normal(40_000).astype(np.float32))
+    n_bytes = len(encoded(Entry(entry().facts, features)))
+    assert features["1d"].nbytes < n_bytes < features["1d"].nbytes + 1500
+
+
+def test_facts_are_had_from_the_header_alone(store: FeatureStore) -> None:
+    assert store.facts(KEY) is None
+    store.write(KEY, entry())
+    assert store.facts(KEY) == entry().facts
+    path = store.path(KEY)
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert (store.facts(KEY), store.read(KEY)) == (entry().facts, None)
 
 
 def test_key_depends_on_sound_and_pipeline() -> None:
@@ -68,6 +102,7 @@ def test_any_truncated_file_counts_as_missing_and_can_be_written_again(store: Fe
     for length in (0, 1, 7, 8, 9, 100, len(whole) // 2, len(whole) - 1):
         store.path(KEY).write_bytes(whole[:length])
         assert store.read(KEY) is None
+        assert store.facts(KEY) is None
     store.write(KEY, entry())
     assert same(store.read(KEY), entry())
 
@@ -84,6 +119,7 @@ def test_no_flipped_bit_goes_unnoticed(store: FeatureStore) -> None:
             found = store.read(KEY)
             assert found is None or same(found, entry(n_frames=2))
             n_missing += found is None
+            assert store.facts(KEY) in (None, entry().facts)
     # Only a flip in the padding of the header may change nothing.
     assert n_missing > 0.99 * 2 * len(whole)
 
@@ -93,6 +129,7 @@ def test_other_files_under_the_name_count_as_missing(store: FeatureStore) -> Non
     for content in (b"\x02\0\0\0\0\0\0\0{}", b"not safetensors at all", b"\xff" * 64):
         store.path(KEY).write_bytes(content)
         assert store.read(KEY) is None
+        assert store.facts(KEY) is None
 
 
 def _write_for_a_second(store: FeatureStore, seed: int) -> None:
@@ -114,13 +151,14 @@ def test_two_writers_leave_one_whole_entry(store: FeatureStore) -> None:
         n_reads += 1
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert n_reads > 100
-    assert len(list(store.root.rglob("*.*"))) == 1
+    assert list(store.keys()) == [KEY]
+    assert list((store.root / ".unfinished").iterdir()) == []
 
 
 def test_a_killed_writer_leaves_nothing_that_is_read(store: FeatureStore) -> None:
     program = (
         "import sys, numpy as np; from pathlib import Path; from ser.audio import AudioFacts\n"
-        "from ser.features.store import Entry, FeatureStore\n"
+        "from ser.features.entry import Entry; from ser.features.store import FeatureStore\n"
         "store = FeatureStore(Path(sys.argv[1]))\n"
         "rows = np.arange(2_000_000, dtype=np.float32).reshape(-1, 100)\n"
         "print('ready', flush=True)\n"
@@ -147,10 +185,51 @@ def test_full_disk_is_told_with_remedy_and_leaves_nothing(store: FeatureStore) -
             store.write(KEY, entry(n_frames=1000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert list(store.path(KEY).parent.iterdir()) == []
+    assert list((store.root / ".unfinished").iterdir()) == []
+    assert list(store.keys()) == []
 
 
 def test_a_folder_that_cannot_be_written_to_is_told_with_remedy(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file, not a folder")
     with pytest.raises(StoreError, match=r"cannot be used .*: check the folder, or choose another"):
         FeatureStore(tmp_path / "store").write(KEY, entry())
+
+
+def test_what_killed_writers_left_is_removed_and_what_is_being_written_is_not(store: FeatureStore) -> None:
+    store.write(KEY, entry())
+    old, new, going = (store.root / ".unfinished" / name for name in ("old", "new", "going"))
+    old.write_bytes(b"x")
+    new.write_bytes(b"x")
+    (going / "ab").mkdir(parents=True)
+    (going / "ab" / "cd.safetensors").write_bytes(b"x")
+    for path in (old, going):
+        os.utime(path, (0, 0))
+    assert store.clean() == 2
+    assert [path.name for path in (store.root / ".unfinished").iterdir()] == ["new"]
+    assert same(store.read(KEY), entry())
+
+
+def _extract(store: FeatureStore, sounds: list[Sound]) -> None:
+    extract_batch(sounds, store, Pipeline(), whole=False)
+
+
+def test_two_extractions_killed_at_any_moment_leave_nothing_wrong(store: FeatureStore, synthetic_dir: Path) -> None:
+    paths = sorted((synthetic_dir / "AudioWAV").iterdir())
+    sounds = [Sound(path.stem, str(path)) for path in paths]
+    spawn, rng = multiprocessing.get_context("spawn"), np.random.default_rng(0)
+    for _ in range(3):
+        pair = [spawn.Process(target=_extract, args=(store, some)) for some in (sounds, sounds[::-1])]
+        for one in pair:
+            one.start()
+        n_before = len(list(store.keys()))
+        while any(one.is_alive() for one in pair) and len(list(store.keys())) == n_before:
+            time.sleep(0.001)
+        time.sleep(rng.uniform(0, 0.05))
+        for one in pair:
+            one.kill()
+            one.join()
+        keys = list(store.keys())
+        assert all(store.read(key) is not None for key in keys)
+    n_different = len({digest_of(path.read_bytes()) for path in paths})
+    assert extract_batch(sounds, store, Pipeline(), whole=True).n_computed == n_different - len(keys)
+    assert extract_batch(sounds, store, Pipeline(), whole=True).n_computed == 0

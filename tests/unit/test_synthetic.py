@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from ser.audio import decode, facts
+from ser.audio import decode, digest_of
 from ser.corpora.base import CorpusError, describe
 from ser.corpora.locations import read_bytes
 from ser.corpora.synthetic import Synthetic, make_synthetic
@@ -18,7 +18,7 @@ from ser.splits.base import Split, partition
 
 def digests(folder: Path) -> dict[str, str]:
     clips = Synthetic().scan(folder).clips
-    return {clip.name: facts(read_bytes(clip.location), decode(read_bytes(clip.location))).digest for clip in clips}
+    return {clip.name: digest_of(read_bytes(clip.location)) for clip in clips}
 
 
 @pytest.fixture(scope="module")

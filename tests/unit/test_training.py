@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ser.augment import Augment
-from ser.evaluation import evaluate
+from ser.evaluation import evaluate, probabilities
 from ser.models.base import ARCHITECTURES, build_model
 from ser.training import Training, fit, lr_factor
 from ser.training_state import FILE_NAME, TrainingError, load_state, save_state
@@ -234,14 +234,14 @@ def test_schedules(schedule, expected):
 def test_evaluation_keeps_order_and_sums_to_one():
     network = model().eval()
     seen = evaluate(network, VALIDATION, n_classes=N_CLASSES, batch_size=7)
-    assert seen.probabilities.shape == (30, N_CLASSES)
-    assert seen.probabilities.dtype == np.float32
-    np.testing.assert_allclose(seen.probabilities.sum(axis=1), 1, rtol=1e-6)
-    picked = seen.probabilities[np.arange(30), VALIDATION.labels]
+    shares = probabilities(seen.logits, temperature=1.0)
+    assert shares.shape == (30, N_CLASSES)
+    np.testing.assert_allclose(shares.sum(axis=1), 1)
+    picked = shares[np.arange(30), VALIDATION.labels]
     assert seen.loss == pytest.approx(-np.log(picked).mean(), rel=1e-5)
     alone = network(torch.from_numpy(VALIDATION.clips[29:])).softmax(1).detach().numpy()
-    np.testing.assert_allclose(seen.probabilities[29:], alone, rtol=1e-5)
-    np.testing.assert_array_equal(seen.predictions, seen.probabilities.argmax(axis=1))
+    np.testing.assert_allclose(shares[29:], alone, rtol=1e-5)
+    np.testing.assert_array_equal(seen.predictions, shares.argmax(axis=1))
 
 
 def test_evaluating_no_clips_is_refused():

@@ -1,9 +1,7 @@
 """The corpus and the feature store: what is there, and what of it is damaged."""
 
 import os
-import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from rich.console import Console
 
@@ -13,9 +11,6 @@ from ser.corpora.locations import Location, exists, is_remote, name_of, read_byt
 from ser.distributed.doctor.finding import Finding, fine, problem, refused, size, warning
 from ser.distributed.progress import extraction_progress
 from ser.features.store import FeatureStore
-
-# A clip's file is written in far less.
-_GIVEN_UP_S = 600.0
 
 
 def corpus_finding(name: str, folder: Location | None) -> tuple[Finding, int | None]:
@@ -54,25 +49,26 @@ def corpus_finding(name: str, folder: Location | None) -> tuple[Finding, int | N
 
 def store_findings(store: FeatureStore, console: Console) -> Iterator[Finding]:
     """Every entry is read and its checksum compared; what a killed writer left is named."""
-    paths = store.paths()
-    damaged = _damaged(store, paths, console)
+    keys = sorted(store.keys())
+    damaged = _damaged(store, keys, console)
+    paths = [store.path(key) for key in keys]
     n_bytes = sum(path.stat().st_size for path in paths if path.exists())
     if damaged:
         yield warning(
             "features",
-            f"{len(damaged):,} of {len(paths):,} entries in {store.root} are damaged, as {damaged[0].name}",
+            f"{len(damaged):,} of {len(keys):,} entries in {store.root} are damaged, as {damaged[0]}",
             remedy="they count as missing and are computed again; --fix removes them",
-            fix=lambda: _remove([path for path in damaged if store.read(path.stem) is None], "damaged entries"),
+            fix=lambda: _remove_damaged(store, damaged),
         )
     else:
-        yield fine("features", f"{len(paths):,} entries in {store.root}, {size(n_bytes)}, all whole")
-    abandoned = [path for path in store.unfinished() if _age_s(path) > _GIVEN_UP_S]
+        yield fine("features", f"{len(keys):,} entries in {store.root}, {size(n_bytes)}, all whole")
+    abandoned = store.abandoned()
     if abandoned:
         yield warning(
             "features",
             f"{len(abandoned):,} unfinished files in {store.root}, of writers that were killed",
-            remedy="nothing needs them: --fix removes them",
-            fix=lambda: _remove(abandoned, "unfinished files"),
+            remedy="nothing needs them: the next extraction removes them, or --fix",
+            fix=lambda: f"removed {store.clean():,} unfinished files",
         )
 
 
@@ -87,25 +83,18 @@ def _is_pointer(clip: Clip) -> bool:
     return read_bytes(clip.location, at_most=len(LFS_POINTER_START)) == LFS_POINTER_START
 
 
-def _damaged(store: FeatureStore, paths: Sequence[Path], console: Console) -> list[Path]:
+def _damaged(store: FeatureStore, keys: Sequence[str], console: Console) -> list[str]:
     damaged = []
-    started = time.monotonic()
-    with extraction_progress(console, len(paths)) as tell:
-        for n_read, path in enumerate(paths, start=1):
-            if store.read(path.stem) is None and path.exists():
-                damaged.append(path)
-            tell(n_read, n_read / max(time.monotonic() - started, 1e-9))
+    with extraction_progress(console, len(keys)) as tell:
+        for n_read, key in enumerate(keys, start=1):
+            if store.read(key) is None and store.path(key).exists():
+                damaged.append(key)
+            tell(n_read, len(damaged))
     return damaged
 
 
-def _age_s(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except FileNotFoundError:  # its writer has finished it just now
-        return 0.0
-
-
-def _remove(paths: Sequence[Path], what: str) -> str:
-    for path in paths:
-        path.unlink(missing_ok=True)
-    return f"removed {len(paths):,} {what}"
+def _remove_damaged(store: FeatureStore, damaged: Sequence[str]) -> str:
+    still = [key for key in damaged if store.read(key) is None]
+    for key in still:
+        store.path(key).unlink(missing_ok=True)
+    return f"removed {len(still):,} damaged entries"

@@ -9,7 +9,7 @@ from ser.bundle import network
 from ser.corpora.base import CORPORA
 from ser.distributed.plan import Plan
 
-# Measured on 2 cores: a driver with its Ray, a worker with torch and a small network, what the store keeps of a clip.
+# Measured on 2 cores: a driver with its Ray, a worker with torch and a small network, the features of a clip.
 _DRIVER_BYTES = 1_200_000_000
 _TRIAL_BYTES = 800_000_000
 BYTES_PER_CLIP = 110_000

@@ -3,8 +3,9 @@
 import math
 
 from ser.baselines import MAJORITY
+from ser.report.boards import BASELINE_TITLES, Line
 from ser.report.content import Column, Gallery, Matrix, Section, Table, Value, file_name
-from ser.report.study import BASELINE_TITLES, Line, Study
+from ser.report.study import Study
 from ser.statistics.intervals import Interval, recall_intervals
 
 

@@ -4,19 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ser.report.boards import Board, Line, n_parameters, train_seconds
 from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table
 from ser.report.latency import CLIP_S, latency_ms
 from ser.report.marks import GREY
-from ser.report.study import Board, Line, Study, n_parameters, train_seconds
+from ser.report.study import Study
 from ser.report.svg import Picture, Point, padded
 from ser.statistics.counts import FIGURES
 
 _COLUMNS = (
     Column("cell", "network"),
     Column("test_uar", "test UAR %", percent=True),
-    Column("latency_ms", "latency, ms"),
+    Column("latency_ms", "latency, ms"),
     Column("n_parameters", "parameters"),
-    Column("train_seconds", "training, s", digits=0),
+    Column("train_seconds", "training, s", digits=0),
     Column("on_front", "unbeaten in", words=True),
 )
 

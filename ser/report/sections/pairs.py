@@ -2,8 +2,9 @@
 
 from itertools import combinations
 
+from ser.report.boards import Line
 from ser.report.content import Column, Note, Section, Table, Value
-from ser.report.study import Line, Study
+from ser.report.study import Study
 from ser.statistics.comparisons import Comparison, compare, corrected
 from ser.statistics.counts import FIGURES
 

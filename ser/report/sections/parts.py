@@ -1,12 +1,11 @@
 """Slices: for whom, and on what, the networks do better or worse."""
 
-from pathlib import Path
-
 import numpy as np
 
+from ser.report.boards import Board, Line
 from ser.report.content import Block, Column, Note, Section, Table, Value
 from ser.report.slices import Slicing, slicings_by_clip, slicings_by_speaker
-from ser.report.study import Board, Line, Study
+from ser.report.study import Study
 from ser.statistics.counts import FIGURES
 
 _MOST_OPEN = 6
@@ -15,7 +14,7 @@ _MOST_OPEN = 6
 def section(study: Study) -> Section:
     """Test UAR by intensity, sentence, sex and age, each group by itself."""
     board, facts = study.boards[0], study.record.facts
-    by_clip = slicings_by_clip(str(facts["corpus"]), Path(facts["corpus_dir"]))
+    by_clip = slicings_by_clip(str(facts["corpus"]), str(facts["corpus_dir"]))
     by_speaker = slicings_by_speaker(study.folder)
     blocks: list[Block] = []
     spans: dict[str, float] = {}

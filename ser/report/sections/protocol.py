@@ -1,7 +1,8 @@
 """How the figures came about: clips, split, what chose, what was looked at once."""
 
+from ser.report.boards import Board
 from ser.report.content import Facts, Section
-from ser.report.study import Board, Study
+from ser.report.study import Study
 
 
 def section(study: Study) -> Section:

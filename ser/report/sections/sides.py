@@ -1,8 +1,9 @@
 """Random against speaker-independent: how much of a figure is the speaker's voice known from training."""
 
 from ser.journal import FINAL
+from ser.report.boards import Board
 from ser.report.content import Column, Note, Section, Table
-from ser.report.study import Board, Study
+from ser.report.study import Study
 from ser.splits.base import ASSIGNMENT
 from ser.statistics.intervals import Interval
 

@@ -2,8 +2,9 @@
 
 import math
 
+from ser.report.boards import Board, Line, n_parameters, train_seconds, validation_uar
 from ser.report.content import Block, Column, Forest, ForestRow, Note, Section, Table, Value
-from ser.report.study import Board, Line, Study, n_parameters, train_seconds, validation_uar
+from ser.report.study import Study
 from ser.statistics.counts import FIGURES
 from ser.statistics.intervals import Interval
 
@@ -13,10 +14,12 @@ _COLUMNS = (
     Column("test_accuracy", "accuracy %", percent=True),
     Column("test_macro_f1", "macro-F1 %", percent=True),
     Column("val_uar", "validation UAR %", percent=True),
-    Column("seed_spread", "± seeds", percent=True),
+    Column("seed_spread", "± seeds", percent=True),
     Column("n_parameters", "parameters"),
-    Column("train_seconds", "training, s", digits=0),
+    Column("train_seconds", "training, s", digits=0),
     Column("n_runs", "runs"),
+    Column("stage", "stage", filed=True),
+    Column("split", "split", filed=True),
 )
 
 
@@ -24,7 +27,8 @@ def section(study: Study) -> Section:
     """One leaderboard for each way of evaluation, the one that counts most first."""
     blocks: list[Block] = []
     for number, board in enumerate(study.boards):
-        blocks.append(_forest(study, board))
+        if board is study.boards[0]:
+            blocks.append(_forest(study, board))
         blocks.append(_table(study, board, number))
         blocks += [Note(f"Not shown: {sentence}") for sentence in board.missing]
     return Section("leaderboard", "Leaderboard", _lead(study), tuple(blocks))
@@ -41,9 +45,7 @@ def _lead(study: Study) -> str:
     )
     rivals = [line for line in board.networks[1:] if _overlaps(study.interval(line.counts, "uar"), best)]
     if rivals:
-        text += (
-            f" The intervals of {len(rivals)} others overlap with it: the pairwise tests say what can be told apart."
-        )
+        text += f" The intervals of {len(rivals)} others overlap with it: the paired tests say what can be told apart."
     return text
 
 
@@ -82,10 +84,10 @@ def _table(study: Study, board: Board, number: int) -> Table:
         f"replacement {study.n_resamples:,} times. ± seeds: standard deviation of the test UAR between seeds."
     )
     name = "leaderboard" if number == 0 else f"leaderboard-{board.stage}-{board.split}"
-    return Table(name, caption, _COLUMNS, tuple(_row(study, line) for line in board.lines))
+    return Table(name, caption, _COLUMNS, tuple(_row(study, board, line) for line in board.lines))
 
 
-def _row(study: Study, line: Line) -> tuple[Value, ...]:
+def _row(study: Study, board: Board, line: Line) -> tuple[Value, ...]:
     return (
         line.name,
         *(study.interval(line.counts, figure) for figure in FIGURES),
@@ -94,4 +96,6 @@ def _row(study: Study, line: Line) -> tuple[Value, ...]:
         n_parameters(line),
         train_seconds(line),
         len(line.trials) or None,
+        board.stage,
+        board.split,
     )

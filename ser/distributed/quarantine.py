@@ -1,0 +1,88 @@
+"""Clips that cannot be used: their report, and how many of them are too many.
+
+What counts is sound that cannot be read or computed with. A silent clip can: its features are in the store, and a sweep
+leaves it out as a known fault of its corpus.
+"""
+
+import argparse
+import csv
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ser.corpora.base import Clip, CorpusError
+from ser.distributed.extraction import Extraction
+from ser.features.store import explained
+
+MAX_BAD_PERCENT = 1.0
+
+
+@dataclass(frozen=True)
+class Quarantine:
+    """What is done with clips that cannot be used.
+
+    Attributes:
+        report: the CSV file that lists them; it is there only while there are some.
+        max_bad: percent of the clips; with more, nothing goes on.
+    """
+
+    report: Path
+    max_bad: float
+
+    def most(self, n_clips: int) -> float:
+        """Clips, of so many, that may be bad."""
+        return n_clips * self.max_bad / 100
+
+    def write(self, clips: Sequence[Clip], extraction: Extraction) -> None:
+        """Make the report say what was found in `clips`.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        unfinished = self.report.with_name(f".{self.report.name}.{os.getpid()}")
+        try:
+            self.report.unlink(missing_ok=True)
+            if extraction.unusable:
+                with unfinished.open("w", newline="") as file:
+                    table = csv.writer(file)
+                    table.writerow(("clip", "file", "reason"))
+                    table.writerows(
+                        (clip.name, clip.location, extraction.unusable[clip.name])
+                        for clip in clips
+                        if clip.name in extraction.unusable
+                    )
+                unfinished.replace(self.report)
+        except OSError as error:
+            raise explained(error, self.report.parent) from None
+
+    def refuse_too_many(self, extraction: Extraction, n_clips: int) -> None:
+        """Go on only with enough of the clips.
+
+        Raises:
+            CorpusError: more of them are bad than may be, or all.
+        """
+        n_bad = len(extraction.unusable)
+        if n_bad <= self.most(n_clips) and extraction.facts:
+            return
+        reason, _ = Counter(extraction.unusable.values()).most_common(1)[0]
+        raise CorpusError(
+            f"{n_bad:,} of the first {extraction.n_clips:,} of {n_clips:,} clips cannot be used, more than "
+            f"{self.max_bad:g} % of all (--max-bad); {self.report} lists them; the commonest reason: {reason}"
+        )
+
+
+def percent(text: str) -> float:
+    """A share as it is given on the command line.
+
+    Raises:
+        ArgumentTypeError: no number from 0 to 100.
+    """
+    try:
+        share = float(text)
+    except ValueError:
+        share = float("nan")
+    if not 0 <= share <= 100:
+        raise argparse.ArgumentTypeError(f"must be a number of percent in [0, 100], got '{text}'")
+    return share

@@ -1,0 +1,208 @@
+"""Networks side by side: what each made of the test clips of a split, and what they are compared with."""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ser.baselines import BASELINES, HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
+from ser.config import from_flat
+from ser.journal import FINAL, SEARCH
+from ser.replay import SweepRecord, TrialRecord
+from ser.splits.leaks import check_predictions
+from ser.splits.manifests import manifests
+from ser.splits.parts import SplitError
+from ser.statistics.comparisons import same_clips
+from ser.statistics.counts import FIGURES, SpeakerCounts
+from ser.statistics.predictions import Predictions, PredictionsError, read_predictions, together
+from ser.trial import PREDICTIONS_FILE
+
+BASELINE_TITLES = {MAJORITY: "chance", MFCC_SVM: "MFCC + SVM", HUMAN_VOTE: "listeners' vote"}
+_PARTS = ("validation", "test")
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a network, or what it is compared with, made of the test clips of a split.
+
+    Attributes:
+        name: of the cell, or of the baseline.
+        trials: whose predictions these are, of every fold and seed; none of a baseline.
+        predictions: of the test clips, all folds and seeds together.
+    """
+
+    name: str
+    trials: tuple[TrialRecord, ...]
+    predictions: Predictions
+
+    @cached_property
+    def counts(self) -> SpeakerCounts:
+        """Its predictions counted by seed and speaker."""
+        return self.predictions.counts()
+
+    def mean(self, value: Callable[[TrialRecord], float]) -> float | None:
+        """Mean over its trials; None of a baseline."""
+        return sum(map(value, self.trials)) / len(self.trials) if self.trials else None
+
+
+@dataclass(frozen=True)
+class Board:
+    """Networks that were evaluated in the same way.
+
+    Attributes:
+        stage: 'search' (the trial that validation chose) or 'final' (trained again over folds and seeds).
+        split: its name.
+        networks: best first: of the search by validation UAR, of the final evaluation by test UAR.
+        baselines: what they are compared with on the same clips.
+        missing: sentences about predictions that cannot be read.
+    """
+
+    stage: str
+    split: str
+    networks: tuple[Line, ...]
+    baselines: tuple[Line, ...]
+    missing: tuple[str, ...]
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Networks and baselines."""
+        return self.networks + self.baselines
+
+    @property
+    def n_runs(self) -> int:
+        """Trials that a complete line has."""
+        return max(len(line.trials) for line in self.networks)
+
+    @property
+    def knows_speakers(self) -> bool:
+        """Whether test clips are of speakers that the training heard."""
+        return "speaker" not in manifests()[self.split].claims
+
+    @property
+    def title(self) -> str:
+        """Its name on the page."""
+        what = "final evaluation" if self.stage == FINAL else "best trial of the search"
+        return f"{what}, split {self.split}"
+
+    def comparable(self) -> tuple[Line, ...]:
+        """The lines that were evaluated on all clips, in every fold and with every seed."""
+        whole = max(self.networks, key=lambda line: len(line.predictions)).counts
+        return tuple(line for line in self.lines if same_clips(line.counts, whole))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A trial and its predictions of test clips."""
+
+    trial: TrialRecord
+    tested: Predictions
+
+
+def boards_of(record: SweepRecord, folder: Path) -> list[Board]:
+    """All ways in which a sweep's networks were evaluated, the one that counts most first.
+
+    Args:
+        record: what its journal says.
+        folder: of the sweep, where its baselines are.
+    """
+    chosen = [trial for cell in sorted({key.cell for key in record.trials}) if (trial := record.best_of_cell(cell))]
+    groups: dict[tuple[str, str], list[TrialRecord]] = defaultdict(list)
+    for trial in record.finals():
+        if trial.outcome == "completed":
+            groups[FINAL, str(trial.asked.values["split.name"])].append(trial)
+    for trial in chosen:
+        groups[SEARCH, str(record.plan["split"])].append(trial)
+    selected = _selected(chosen)
+    boards = [_board(stage, split, trials, folder, selected) for (stage, split), trials in groups.items()]
+    return sorted((board for board in boards if board.networks), key=_weight)
+
+
+def _weight(board: Board) -> tuple[bool, bool, int]:
+    """Final before search, new speakers before known ones, more runs before fewer."""
+    return board.stage != FINAL, board.knows_speakers, -board.n_runs
+
+
+def _board(stage: str, split: str, trials: list[TrialRecord], folder: Path, selected: frozenset[str]) -> Board:
+    runs: dict[str, list[_Run]] = defaultdict(list)
+    missing = []
+    for trial in trials:
+        assert trial.ended is not None
+        path = Path(trial.ended.bundle) / PREDICTIONS_FILE
+        seen = selected if stage == FINAL else frozenset()
+        try:
+            tested = _tested(trial, path, seen)
+        except (PredictionsError, SplitError) as error:
+            missing.append(f"{trial.key.short}: {error}")
+        else:
+            runs[trial.key.cell].append(_Run(trial, tested))
+    lines = [
+        Line(cell, tuple(run.trial for run in listed), together([run.tested for run in listed]))
+        for cell, listed in runs.items()
+    ]
+    order = _test_uar if stage == FINAL else validation_uar
+    networks = tuple(sorted(lines, key=lambda line: (-order(line), line.name)))
+    most = max(runs.values(), key=len, default=[])
+    baselines = filter(None, (_baseline(name, most, folder) for name in BASELINES))
+    return Board(stage, split, networks, tuple(baselines), tuple(missing))
+
+
+def _tested(trial: TrialRecord, path: Path, selected: frozenset[str]) -> Predictions:
+    """The predictions of its test clips, unless a leak made them worthless."""
+    values = trial.asked.values
+    parts = {part: read_predictions(path, part=part, repeat=int(values["training.seed"])) for part in _PARTS}
+    rows = [
+        {"clip": str(clip), "part": part, "speaker": str(speaker)}
+        for part, read in parts.items()
+        for clip, speaker in zip(read.clips, read.speakers, strict=True)
+    ]
+    check_predictions(str(values["split.name"]), rows, selected)
+    return parts["test"]
+
+
+def _selected(trials: Iterable[TrialRecord]) -> frozenset[str]:
+    """Names of the validation clips by which the search chose."""
+    names: set[str] = set()
+    for trial in trials:
+        path = Path(trial.ended.bundle if trial.ended else "") / PREDICTIONS_FILE
+        with suppress(PredictionsError):
+            names.update(map(str, read_predictions(path, part="validation").clips))
+    return frozenset(names)
+
+
+def _baseline(name: str, runs: list[_Run], folder: Path) -> Line | None:
+    """A baseline on the very clips of the runs, or None where it was not measured on all of them."""
+    parts = []
+    for run in runs:
+        path = baseline_path(folder, name, from_flat(run.trial.asked.values).split)
+        if not path.exists():
+            return None
+        answers = read_predictions(path, part="test", repeat=int(run.tested.repeats[0]))
+        parts.append(answers.where(np.isin(answers.clips, run.tested.clips)))
+        if len(parts[-1]) != len(run.tested):
+            return None
+    return Line(BASELINE_TITLES[name], (), together(parts)) if parts else None
+
+
+def _test_uar(line: Line) -> float:
+    return line.counts.figure(FIGURES["uar"])
+
+
+def validation_uar(line: Line) -> float:
+    """Mean over its trials of the best validation UAR."""
+    return line.mean(lambda trial: trial.best.metrics["val_uar"] if trial.best else math.nan) or math.nan
+
+
+def n_parameters(line: Line) -> int | None:
+    """Weights of the network; None of a baseline."""
+    ended = line.trials[0].ended if line.trials else None
+    return int(ended.test["n_parameters"]) if ended else None
+
+
+def train_seconds(line: Line) -> float | None:
+    """Mean over its trials of the time of training; None of a baseline."""
+    return line.mean(lambda trial: float(trial.ended.test["train_seconds"]) if trial.ended else math.nan)

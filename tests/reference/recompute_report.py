@@ -1,0 +1,144 @@
+"""The leaderboards of a sweep computed again, with pandas and scikit-learn alone: nothing of `ser` is imported.
+
+    python tests/reference/recompute_report.py .ser/sweeps/NAME
+    python tests/reference/recompute_report.py .ser/sweeps/NAME --against OUT/tables
+
+Reads the journal's lines and the `predictions.csv` of each completed trial. The trial of the search is the one with the
+highest validation UAR (then the lowest validation loss). UAR is the mean over training seeds of the balanced accuracy
+of all folds together, its interval 250 draws of speakers. With `--against` the tables that `tune/report.py` wrote are
+compared with it: it exits with 1 where a figure differs.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+
+FIGURES = {
+    "test_uar": balanced_accuracy_score,
+    "test_accuracy": accuracy_score,
+    "test_macro_f1": lambda truth, prediction: f1_score(truth, prediction, average="macro"),
+}
+N_DRAWS = 250
+# Of an interval's width: how far ends of 250 draws scatter.
+TOLERANCE = 0.25
+
+
+def events(journal: Path) -> list[dict]:
+    """The journal's lines without their checksums."""
+    return [json.loads(line.partition(" ")[2]) for line in journal.read_text().splitlines()]
+
+
+def trials(journal: Path) -> pd.DataFrame:
+    """Completed trials: cell, number, stage, split, seed, where their predictions are, and what chose them."""
+    asked: dict[tuple[str, int], dict] = {}
+    best: dict[tuple[str, int], tuple[float, float]] = {}
+    rows = []
+    for event in events(journal):
+        key = (event.get("cell"), event.get("number"))
+        if event["kind"] == "asked":
+            asked[key] = event
+        elif event["kind"] == "reported":
+            merit = (event["metrics"]["val_uar"], -event["metrics"]["val_loss"])
+            best[key] = max(best.get(key, merit), merit)
+        elif event["kind"] == "ended" and event["outcome"] == "completed":
+            values = asked[key]["values"]
+            rows.append(
+                {
+                    "cell": key[0],
+                    "number": key[1],
+                    "stage": asked[key]["stage"],
+                    "split": values["split.name"],
+                    "seed": values["training.seed"],
+                    "path": Path(event["bundle"]) / "predictions.csv",
+                    "merit": best[key],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def evaluated(found: pd.DataFrame) -> pd.DataFrame:
+    """The trials that stand on a leaderboard: all final ones, and of the search the best of each cell."""
+    search = found[found["stage"] == "search"]
+    ranked = search.assign(val_uar=[m[0] for m in search["merit"]], loss=[m[1] for m in search["merit"]])
+    ranked = ranked.sort_values(["val_uar", "loss", "number"], ascending=[False, False, True])
+    chosen = ranked.drop_duplicates("cell")[found.columns]
+    return pd.concat([found[found["stage"] == "final"], chosen])
+
+
+def predictions(listed: pd.DataFrame) -> pd.DataFrame:
+    """Predictions of test clips by the listed trials, each with the seed of its trial."""
+    tables = [pd.read_csv(row.path, dtype=str).assign(seed=row.seed) for row in listed.itertuples()]
+    table = pd.concat(tables)
+    return table[table["part"] == "test"]
+
+
+def figure(name: str, table: pd.DataFrame) -> float:
+    """Mean over seeds of the figure of all folds together."""
+    return float(np.mean([FIGURES[name](seed["truth"], seed["prediction"]) for _, seed in table.groupby("seed")]))
+
+
+def interval(table: pd.DataFrame, rng: np.random.Generator) -> tuple[float, float]:
+    """Ends of the 95 % interval of the UAR: speakers drawn with replacement."""
+    of_speaker = dict(list(table.groupby("speaker")))
+    names = sorted(of_speaker)
+    draws = [
+        figure("test_uar", pd.concat([of_speaker[name] for name in rng.choice(names, len(names))]))
+        for _ in range(N_DRAWS)
+    ]
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def recomputed(journal: Path) -> pd.DataFrame:
+    """One row for each stage, split and cell: its figures, and the interval of its UAR."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for (stage, split, cell), listed in evaluated(trials(journal)).groupby(["stage", "split", "cell"]):
+        table = predictions(listed)
+        low, high = interval(table, rng)
+        figures = {name: figure(name, table) for name in FIGURES}
+        rows.append({"stage": stage, "split": split, "cell": cell, **figures, "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def differences(mine: pd.DataFrame, tables: Path) -> list[str]:
+    """What the report's leaderboards say otherwise."""
+    found = []
+    for row in mine.itertuples():
+        for path in sorted(tables.glob("leaderboard*.csv")):
+            theirs = pd.read_csv(path).set_index("cell")
+            if (theirs.at[row.cell, "stage"], theirs.at[row.cell, "split"]) == (row.stage, row.split):
+                found += _of_row(row, theirs.loc[row.cell], path)
+                break
+        else:
+            found.append(f"no leaderboard of {row.stage} on {row.split}")
+    return found
+
+
+def _of_row(mine: object, theirs: pd.Series, path: Path) -> list[str]:
+    tolerance = TOLERANCE * (mine.high - mine.low) + 1e-9
+    pairs = [(name, getattr(mine, name), theirs[name], 1e-9) for name in FIGURES]
+    pairs += [(f"test_uar_{end}", getattr(mine, end), theirs[f"test_uar_{end}"], tolerance) for end in ("low", "high")]
+    return [
+        f"{path.name}, {mine.cell}: {name} is {value:.6f} here, {other:.6f} there"
+        for name, value, other, allowed in pairs
+        if not abs(value - other) <= allowed
+    ]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sweep", type=Path, help="folder of the sweep")
+    parser.add_argument("--against", type=Path, help="folder of the report's CSV files")
+    given = parser.parse_args()
+    table = recomputed(given.sweep / "journal.jsonl")
+    print(table.to_string(index=False, float_format="%.4f"))
+    if given.against:
+        wrong = differences(table, given.against)
+        print("\n".join(wrong) or "The report says the same.")
+        sys.exit(bool(wrong))

@@ -1,0 +1,178 @@
+"""What the report says of a made-up sweep: every section, and what is missing."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from evaluated import CELLS, EMOTIONS, NEW_VOICES, SPEAKERS, Evaluated, evaluated_sweep
+from ser.metrics import unweighted_average_recall
+from ser.report.build import ReportError, build_report
+from ser.report.content import Facts, Gallery, Matrix, Note, Report, Section, Table
+from ser.report.study import Study, read_study
+from ser.statistics.intervals import Interval
+from ser.statistics.predictions import read_predictions
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
+    return evaluated_sweep(tmp_path_factory.mktemp("evaluated"))
+
+
+@pytest.fixture(scope="module")
+def study(sweep: Evaluated) -> Study:
+    return read_study(sweep.journal, n_resamples=200, command="python tune/report.py")
+
+
+@pytest.fixture(scope="module")
+def report(sweep: Evaluated) -> Report:
+    return build_report(sweep.journal, command="python tune/report.py --sweep made-up", n_resamples=1024)
+
+
+@pytest.fixture(scope="module")
+def searched_only(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    made = evaluated_sweep(tmp_path_factory.mktemp("searched"), finals=False, baselines=False)
+    return build_report(made.journal, command="python tune/report.py --sweep made-up", n_resamples=200)
+
+
+def section(report: Report, anchor: str) -> Section:
+    return next(each for each in report.sections if each.anchor == anchor)
+
+
+def table(report: Report, name: str) -> Table:
+    return next(each for each in report.tables() if isinstance(each, Table) and each.name == name)
+
+
+def notes(of: Section) -> str:
+    return " ".join(block.text for block in of.blocks if isinstance(block, Note))
+
+
+def all_text(report: Report) -> Iterator[str]:
+    for each in report.sections:
+        yield each.lead
+        yield notes(each)
+
+
+def test_what_says_most_comes_first(study: Study) -> None:
+    assert [(board.stage, board.split, board.n_runs) for board in study.boards] == [
+        ("final", NEW_VOICES, 10),
+        ("final", "assignment", 2),
+        ("search", "assignment", 1),
+    ]
+    assert [line.name for line in study.boards[0].networks] == list(reversed(CELLS))
+    assert [line.name for line in study.boards[0].baselines] == ["chance", "MFCC + SVM", "listeners' vote"]
+
+
+def test_folds_are_pooled_and_seeds_averaged(study: Study) -> None:
+    best = study.boards[0].networks[0]
+    assert best.counts.confusions.shape == (2, len(SPEAKERS), len(EMOTIONS), len(EMOTIONS))
+    assert best.counts.confusions.sum(axis=(1, 2, 3)).tolist() == [120, 120]
+    seeds = {}
+    for trial in best.trials:
+        assert trial.ended is not None
+        read = read_predictions(Path(trial.ended.bundle) / "predictions.csv", part="test")
+        seeds.setdefault(trial.asked.values["training.seed"], []).append(read.counts().confusions.sum(axis=(0, 1)))
+    expected = [unweighted_average_recall(sum(listed)) for listed in seeds.values()]
+    assert study.interval(best.counts, "uar").value == pytest.approx(sum(expected) / 2)
+
+
+def test_only_the_validation_chooses_the_trial_of_the_search(study: Study) -> None:
+    for line in study.boards[2].networks:
+        (trial,) = line.trials
+        assert trial.key.number == 3
+
+
+def test_all_that_was_evaluated_alike_is_compared(report: Report) -> None:
+    n_lines = len(CELLS) + 3
+    pairs = table(report, "pairs")
+    assert len(pairs.rows) == n_lines * (n_lines - 1) / 2
+    p_of = {(row[0], row[1]): row[3] for row in pairs.rows}
+    assert p_of["sercnn-2d", "lenet5-1d"] < 0.05
+    assert p_of["lenet5-2d", "lenet5-1d"] > 0.05
+    assert "of 15 pairs" in section(report, "pairs").lead.lower()
+
+
+def test_a_network_that_lacks_a_fold_is_not_compared(tmp_path: Path) -> None:
+    made = evaluated_sweep(tmp_path)
+    (made.folder / "trials" / "lenet5-1d-9" / "predictions.csv").unlink()
+    report = build_report(made.journal, command="c", n_resamples=100)
+    assert "lenet5-1d has not been evaluated on all of the clips" in notes(section(report, "pairs"))
+    assert "Not shown: lenet5-1d 009" in notes(section(report, "leaderboard"))
+    assert not any("lenet5-1d" in row[:2] for row in table(report, "pairs").rows)
+    assert {row[0] for row in table(report, "leaderboard").rows} >= set(CELLS)
+
+
+def test_predictions_that_leak_are_not_reported(tmp_path: Path) -> None:
+    made = evaluated_sweep(tmp_path, baselines=False)
+    chosen = made.folder / "trials" / "sercnn-2d-3" / "predictions.csv"
+    header, *tested = chosen.read_text().splitlines()
+    spoken = next(line for line in tested if line.startswith("1001"))
+    chosen.write_text(
+        "\n".join([header, *(line for line in tested if line != spoken), spoken.replace(",test,", ",validation,")])
+    )
+    report = build_report(made.journal, command="c", n_resamples=100)
+    said = notes(section(report, "leaderboard"))
+    clip = spoken.split(",")[0]
+    for cell in CELLS:
+        assert f"{cell} 009: these predictions leak: selection saw test clip {clip}" in said
+
+
+def test_known_and_new_voices_stand_side_by_side(report: Report) -> None:
+    rows = table(report, "sides").rows
+    assert [row[0] for row in rows] == list(reversed(CELLS))
+    for _, known, new, drop in rows:
+        assert isinstance(known, Interval)
+        assert isinstance(new, Interval)
+        assert drop == known.value - new.value
+
+
+def test_a_plain_search_is_reported_and_what_it_lacks_is_said(searched_only: Report) -> None:
+    assert [row[0] for row in table(searched_only, "leaderboard").rows] == list(reversed(CELLS))
+    assert "--final-splits assignment,speaker-5fold-present" in notes(section(searched_only, "sides"))
+    assert "no table of its speakers" in notes(section(searched_only, "slices"))
+    assert "measure_robustness.py --sweep made-up" in notes(section(searched_only, "noise"))
+    assert "weights are no longer on this machine" in notes(section(searched_only, "costs"))
+    assert not re.search(r"\bnan\b|None", " ".join(all_text(searched_only)))
+
+
+def test_slices_are_by_clip_and_by_speaker(report: Report) -> None:
+    names = [block.name for block in section(report, "slices").blocks if isinstance(block, Table)]
+    assert names == ["slices-intensity", "slices-sentence", "slices-sex", "slices-age"]
+    titles = [(column.title, column.detail) for column in table(report, "slices-sex").columns[1:]]
+    assert titles == [("female %", "60 clips, 5 speakers"), ("male %", "60 clips, 5 speakers")]
+
+
+def test_the_setting_that_decides_is_found(report: Report) -> None:
+    first = table(report, "importance").rows[0]
+    assert first[0] == "training.lr"
+    assert first[3] > 0.3
+    assert "training.lr matters most" in section(report, "search").lead
+
+
+def test_every_network_has_its_matrix_and_its_curves(report: Report) -> None:
+    galleries = {each.anchor: block for each in report.sections for block in each.blocks if isinstance(block, Gallery)}
+    matrices = [block for block in galleries["emotions"].blocks if isinstance(block, Matrix)]
+    assert [matrix.title for matrix in matrices[:3]] == list(reversed(CELLS))
+    assert sum(map(sum, matrices[0].counts)) == 240
+    assert [block.title for block in galleries["curves"].blocks] == [f"{cell}, 8 trials" for cell in CELLS]
+
+
+def test_protocol_and_origin_say_how_and_with_what(report: Report) -> None:
+    (protocol,) = (block for block in section(report, "protocol").blocks if isinstance(block, Facts))
+    said = dict(protocol.pairs)
+    assert said[f"Evaluation: final evaluation, split {NEW_VOICES}"].startswith(
+        "30 runs of 3 networks, 5 folds, 2 training seeds (0, 1), 120 test clips of 10 speakers"
+    )
+    (origin,) = (block for block in section(report, "origin").blocks if isinstance(block, Facts))
+    shown = dict(origin.pairs)
+    assert shown["Command of this report"] == "python tune/report.py --sweep made-up"
+    assert (shown["Corpus digest"], shown["Split digest"], shown["Versions"]) == ("c0ffee", "facade", "torch 2.13.0")
+
+
+def test_a_sweep_without_predictions_is_refused(tmp_path: Path) -> None:
+    made = evaluated_sweep(tmp_path, finals=False)
+    for path in (made.folder / "trials").glob("*/predictions.csv"):
+        path.unlink()
+    with pytest.raises(ReportError, match="no completed trial whose predictions can be read"):
+        build_report(made.journal, command="c")
