@@ -308,6 +308,5 @@ def test_the_command_shows_a_table_and_says_why(
     assert code == 0, seen
     assert f"champion goes back from version {int(weak) + 1} to version {weak}" in seen
     assert aliases(versions) == before
-    code, seen = promoting(tmp_path, "--run", "nobody")
-    assert code == 2
-    assert "error: the tracker has no run 'nobody'" in seen
+    with pytest.raises(RegistryError, match="the tracker has no run 'nobody'"):
+        versions.run("nobody")
