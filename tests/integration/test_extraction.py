@@ -123,7 +123,7 @@ def test_a_sound_that_kills_whoever_reads_it_is_given_up_and_no_other(
     some = clips[:20]
     lengths = Counter(len(decode(read_bytes(clip.location))) for clip in some)
     deadly = next(clip for clip in some if lengths[len(decode(read_bytes(clip.location)))] == 1)
-    pipeline = Watched(log=tmp_path / "log", deadly=len(decode(deadly.path.read_bytes())))
+    pipeline = Watched(log=tmp_path / "log", deadly=len(decode(read_bytes(deadly.location))))
     found = run(some, store, pipeline, most_unusable=1)
     assert list(found.unusable) == [deadly.name]
     assert "does not survive (its process died, 2 times)" in found.unusable[deadly.name]
