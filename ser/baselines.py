@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from ser.calibration import fit_temperature
 from ser.features.base import Rows
 from ser.metrics import confusion_matrix, unweighted_average_recall
 from ser.predictions import Predicted
@@ -22,13 +22,13 @@ from ser.splits.parts import Partition
 
 MAJORITY, MFCC_SVM, HUMAN_VOTE = "majority", "mfcc-svm", "human-vote"
 BASELINES = (MAJORITY, MFCC_SVM, HUMAN_VOTE)
+BASELINES_FOLDER = "baselines"
 
 COSTS = (1.0, 3.0, 10.0, 30.0)
 GAMMAS = (0.1, 0.3, 1.0)
 """In units of 1 / D, which suits standardised summaries. A grid of 7 x 5 chose the same pairs on five folds."""
 
 _EVALUATED = ("validation", "test")
-_TEMPERATURES = (0.01, 100.0)
 
 Summaries = NDArray[np.float64]
 
@@ -51,7 +51,7 @@ def baseline_path(sweep_dir: Path, name: str, split: Split) -> Path:
     """
     drawn = f"-seed{split.seed}" if split.seed else ""
     unseen = "" if split.selection == NOTHING else "-unseen"
-    return sweep_dir / "baselines" / name / f"{split.name}-{split.fold}{drawn}{unseen}.csv"
+    return sweep_dir / BASELINES_FOLDER / name / f"{split.name}-{split.fold}{drawn}{unseen}.csv"
 
 
 def summarise(clip: Rows) -> Summaries:
@@ -106,7 +106,7 @@ def mfcc_svm(summaries: Summaries, labels: NDArray[np.int64], partition: Partiti
             best = uar, machine
     assert best is not None
     uar, machine = best
-    temperature = _temperature(machine.decision_function(scaled[validation]), labels[validation])
+    temperature = fit_temperature(machine.decision_function(scaled[validation]), labels[validation])
     predicted = {}
     for part in _EVALUATED:
         positions = np.asarray(partition.parts[part])
@@ -139,13 +139,3 @@ def majority(labels: NDArray[np.int64], partition: Partition, *, n_classes: int)
 
 def _uar(truth: NDArray[np.int64], prediction: NDArray[np.int64], n_classes: int) -> float:
     return unweighted_average_recall(confusion_matrix(truth, prediction, n_classes=n_classes))
-
-
-def _temperature(scores: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
-    """What to divide scores by so that the truth is likeliest, between 0.01 and 100."""
-
-    def loss(log_temperature: float) -> float:
-        return -float(log_softmax(scores / np.exp(log_temperature), axis=1)[np.arange(len(truth)), truth].mean())
-
-    low, high = np.log(_TEMPERATURES)
-    return float(np.exp(minimize_scalar(loss, bounds=(low, high), method="bounded").x))

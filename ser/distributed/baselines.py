@@ -1,6 +1,7 @@
 """The lines that every network is compared with, on the very clips of each split: chance, SVM, listeners."""
 
 import csv
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,17 @@ import ray
 from numpy.typing import NDArray
 from rich.console import Console
 
-from ser.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, SvmResult, baseline_path, majority, mfcc_svm, summarise
+from ser.baselines import (
+    BASELINES_FOLDER,
+    HUMAN_VOTE,
+    MAJORITY,
+    MFCC_SVM,
+    SvmResult,
+    baseline_path,
+    majority,
+    mfcc_svm,
+    summarise,
+)
 from ser.config import Experiment
 from ser.corpora.base import Clip, CorpusError
 from ser.corpora.cremad_tables import (
@@ -69,6 +80,12 @@ def measure_baselines(sweep_dir: Path, prepared: Prepared, splits: Sequence[Spli
     _measure_svm(sweep_dir, prepared, parts, console)
 
 
+def forget_baselines(sweep_dir: Path) -> None:
+    """Remove what a start that came to nothing has left in the folder of a new sweep: it may be of other clips."""
+    shutil.rmtree(sweep_dir / BASELINES_FOLDER, ignore_errors=True)
+    (sweep_dir / SPEAKERS_FILE).unlink(missing_ok=True)
+
+
 def _missing(sweep_dir: Path, name: str, parts: dict[Split, Partition]) -> Iterator[tuple[Path, Split, Partition]]:
     for split, made in parts.items():
         path = baseline_path(sweep_dir, name, split)
@@ -86,11 +103,16 @@ def _measure_chance(sweep_dir: Path, prepared: Prepared, parts: dict[Split, Part
 
 
 def _measure_svm(sweep_dir: Path, prepared: Prepared, parts: dict[Split, Partition], console: Console) -> None:
-    missing = list(_missing(sweep_dir, MFCC_SVM, parts))
+    n_classes, known = len(prepared.emotions), _labels(prepared)
+    missing = []
+    for path, split, made in _missing(sweep_dir, MFCC_SVM, parts):
+        if len(set(known[list(made.train)].tolist())) == n_classes:
+            missing.append((path, split, made))
+        else:
+            console.print(f"MFCC + SVM is left out: a class has no training clip in {split.name} fold {split.fold}")
     if not missing:
         return
-    summaries, labels = ray.put(_summaries(prepared)), ray.put(_labels(prepared))
-    n_classes = len(prepared.emotions)
+    summaries, labels = ray.put(_summaries(prepared)), ray.put(known)
     calls = [
         partial(_train_svm.remote, at, summaries, labels, made, n_classes) for at, (_, _, made) in enumerate(missing)
     ]

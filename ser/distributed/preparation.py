@@ -269,7 +269,8 @@ def refuse_other_clips(before: SweepRecord, prepared: Prepared) -> None:
         if before.facts.get(name, now[name]) != now[name]:
             raise CorpusError(
                 f"{prepared.folder} does not hold the {before.facts['n_clips']:,} clips that sweep '{before.name}' "
-                "began with: give that folder by --corpus-dir, or start a new sweep"
+                f"began with, but {now['n_clips']:,} that can be used: give their folder by --corpus-dir; if it is "
+                "that one, its files have changed, or another version of ser chose among them: start a new sweep"
             )
 
 

@@ -18,7 +18,6 @@ from ser.corpora.locations import Location, read_bytes
 from ser.distributed.cluster import connected
 from ser.distributed.display import clock
 from ser.distributed.preparation import clips_digest, extract_all, find_clips, pipeline_of, quarantine_of
-from ser.distributed.quarantine import MAX_BAD_PERCENT
 from ser.distributed.takes import superfluous
 from ser.features.dataset import join
 from ser.features.entry import Entry
@@ -65,13 +64,16 @@ def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, co
     entries = _entries(clips, digests, store, pipeline)
     if len(entries) < len(clips):
         with connected(None):
-            quarantine = quarantine_of(experiment.corpus, store, MAX_BAD_PERCENT)
-            extract_all(clips, store, pipeline, console, quarantine=quarantine)
+            # Whether too many are bad was decided when the run began; other clips than its own are refused.
+            quarantine = quarantine_of(experiment.corpus, store, 100.0)
+            extract_all(clips, store, pipeline, console, quarantine=quarantine, whole=True)
         entries = _entries(clips, digests, store, pipeline)
     clips = tuple(clip for clip in clips if clip.name in entries)
     if experiment.corpus.known_faults == "drop":
         faulty = known_faults(clips, {clip.name: entries[clip.name].facts for clip in clips})
         clips = tuple(clip for clip in clips if clip.name not in faulty)
+    if not clips:
+        raise CorpusError(f"not one clip in {corpus_dir} can be used: quarantine says why")
     pairs = same_takes(np.stack([fingerprint(entries[clip.name].features["2d"]) for clip in clips]))
     twins = tuple((clips[one].name, clips[other].name) for one, other in pairs)
     if experiment.corpus.known_faults == "drop":
@@ -97,7 +99,8 @@ def refuse_others(data: TrialData, logged: LoggedRun, corpus_dir: Location) -> N
     ):
         raise CorpusError(
             f"{corpus_dir} does not hold the clips that run {logged.run.info.run_id} was trained on: give their folder "
-            f"by --corpus-dir; it was {logged.corpus_dir}"
+            f"by --corpus-dir; it was {logged.corpus_dir}. If it is that one, its files have changed, or another "
+            "version of ser chose among them"
         )
 
 

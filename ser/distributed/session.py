@@ -20,7 +20,7 @@ from rich.text import Text
 
 from ser.corpora.base import CORPORA, CorpusError
 from ser.corpora.locations import Location
-from ser.distributed.baselines import compared_splits, measure_baselines
+from ser.distributed.baselines import compared_splits, forget_baselines, measure_baselines
 from ser.distributed.calibration import calibrated
 from ser.distributed.closing import DEFAULT_HOME, FINISHED, STOPPED, conclude
 from ser.distributed.cluster import ClusterError, connected, refuse_remote_drivers, refuse_too_large
@@ -140,15 +140,17 @@ def _session(request: Request, console: Console) -> int:
                         clips,
                         corpus_dir=corpus_dir,
                         store_dir=request.home / "features",
-                        max_bad=request.max_bad,
+                        # A sweep that goes on has decided; other clips than its own are refused below.
+                        max_bad=100.0 if before.name else request.max_bad,
                         console=console,
                     )
                     refuse_other_clips(before, prepared)
                     finals = choose_finals(prepared, finals, console)
                     if not before.name:
+                        forget_baselines(folder.path)
                         plan = calibrated(plan, trial_resources(plan), home=request.home, console=console)
-                    measure_baselines(folder.path, prepared, compared_splits(plan.experiments(), finals), console)
                     data = share(prepared, plan.experiments())
+                    measure_baselines(folder.path, prepared, compared_splits(plan.experiments(), finals), console)
                     with _let_go_of(journal):
                         journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
                         run(folder, plan, journal, data, console, finals=finals, time_budget_s=budget_s)

@@ -7,9 +7,10 @@ import ray
 from numpy.typing import NDArray
 
 from ser.corpora.base import Clip
+from ser.distributed.loading import stored_rows
 from ser.distributed.tasks import get
 from ser.features.pipeline import Pipeline
-from ser.features.store import FeatureStore, StoreError
+from ser.features.store import FeatureStore
 from ser.features.takes import fingerprint, same_takes
 
 _CLIPS_PER_TASK = 512
@@ -31,7 +32,7 @@ def find_twins(clips: Sequence[Clip], digests: Sequence[str], store: FeatureStor
     """
     batches = [digests[first : first + _CLIPS_PER_TASK] for first in range(0, len(digests), _CLIPS_PER_TASK)]
     tasks = [_fingerprints.remote(batch, store, pipeline) for batch in batches]
-    pairs = same_takes(np.concatenate([get(task) for task in tasks]))
+    pairs = same_takes(np.concatenate([get(task) for task in tasks])) if tasks else []
     return tuple((clips[one].name, clips[other].name) for one, other in pairs)
 
 
@@ -53,8 +54,5 @@ def superfluous(clips: Sequence[Clip], twins: Twins) -> dict[str, str]:
 def _fingerprints(digests: Sequence[str], store: FeatureStore, pipeline: Pipeline) -> NDArray[np.float16]:
     found = []
     for digest in digests:
-        entry = store.read(store.key(digest, pipeline.digest))
-        if entry is None:
-            raise StoreError(f"{store.root} lost an entry since the extraction: run the same command again")
-        found.append(fingerprint(entry.features["2d"]))
+        found.append(fingerprint(stored_rows(store.read(store.key(digest, pipeline.digest)), "2d", store)))
     return np.stack(found)

@@ -29,11 +29,12 @@ def fingerprint(log_mel: Rows) -> Fingerprint:
     """What a take is known by, whatever its gain and tone colour, (384,) of length 1, or all zeros for silence.
 
     Args:
-        log_mel: (T, M) in dB, M a multiple of 16.
+        log_mel: (T, M) in dB, M at least 16.
     """
     power = 10 ** (log_mel.astype(np.float64) / 10)
     middle, spread = _moments(power.mean(axis=1))
-    bands = np.maximum(log_mel, log_mel.max() - _RANGE_DB).reshape(len(log_mel), _N_BANDS, -1).mean(axis=2)
+    audible = np.maximum(log_mel, log_mel.max() - _RANGE_DB)
+    bands = np.stack([group.mean(axis=1) for group in np.array_split(audible, _N_BANDS, axis=1)], axis=1)
     course = _segments(bands, np.linspace(middle - _REACH * spread, middle + _REACH * spread, _N_SEGMENTS + 1))
     course -= course.mean(axis=0)
     length = np.linalg.norm(course)

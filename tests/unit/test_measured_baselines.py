@@ -13,7 +13,7 @@ from ser.config import Cell, default_experiment
 from ser.corpora.base import CorpusChoice, CorpusError
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.corpora.cremad_tables import DEMOGRAPHICS, VOTES
-from ser.distributed.baselines import compared_splits, measure_baselines
+from ser.distributed.baselines import compared_splits, forget_baselines, measure_baselines
 from ser.distributed.finals import Final
 from ser.distributed.preparation import Prepared
 from ser.features.pipeline import Pipeline
@@ -124,3 +124,24 @@ def test_the_compared_splits_are_those_of_search_and_finals_each_once() -> None:
     finals = [Final(fold, seed) for seed in (0, 1, 2) for fold in folds]
     assert compared_splits(experiments, finals) == [Split(), *folds]
     assert compared_splits(experiments, []) == [Split()]
+
+
+def test_a_class_without_training_clips_costs_the_machine_alone(prepared: Prepared, sweep_dir: Path) -> None:
+    baseline_path(sweep_dir, MFCC_SVM, SPLIT).unlink()
+    angry = tuple(clip for clip in prepared.clips if clip.emotion in ("anger", "fear"))
+    fewer = replace(
+        prepared, clips=angry, digests=tuple(clip.name for clip in angry), partition=partition(angry, SPLIT)
+    )
+    console = Console(record=True, width=250)
+    measure_baselines(sweep_dir, fewer, [SPLIT], console)
+    assert "MFCC + SVM is left out: a class has no training clip in assignment fold 0" in console.export_text()
+    assert not baseline_path(sweep_dir, MFCC_SVM, SPLIT).exists()
+    assert baseline_path(sweep_dir, MAJORITY, SPLIT).exists()
+
+
+def test_a_new_sweep_forgets_what_a_start_that_came_to_nothing_has_left(prepared: Prepared, sweep_dir: Path) -> None:
+    give_actors(prepared, "1001,51,Male", "1002,21,Female", "1003,62,Male")
+    measured(sweep_dir, prepared)
+    forget_baselines(sweep_dir)
+    assert not list(sweep_dir.iterdir())
+    forget_baselines(sweep_dir)

@@ -8,7 +8,7 @@ import soxr
 
 from ser.audio import decode
 from ser.corpora.base import Clip
-from ser.corpora.cremad import CremaD
+from ser.corpora.cremad import CremaD, parse
 from ser.corpora.locations import read_bytes
 from ser.corpora.voices import speak
 from ser.distributed.takes import superfluous
@@ -98,3 +98,13 @@ def test_of_two_labels_neither_stays_and_of_one_label_the_first(clips) -> None:
         "1056_TAI_ANG_XX",
     ]  # fmt: skip
     assert reasons["1045_IWL_DIS_XX"] == "the same take as 1045_ITH_DIS_XX (disgust), labelled disgust"
+
+
+@pytest.mark.parametrize("n_mels", [16, 40, 100, 128])
+def test_a_take_is_known_in_any_number_of_bands(n_mels: int) -> None:
+    space = MelSpace(n_mels=n_mels)
+    clip = parse("1001_DFA_ANG_XX", "1001_DFA_ANG_XX.wav")
+    assert clip is not None
+    wave = speak(clip, seed=0)
+    prints = [fingerprint(space.compute(Spectra(sound, space.framing))) for sound in (wave, 0.5 * wave)]
+    assert same_takes(np.stack(prints)) == [(0, 1)]
