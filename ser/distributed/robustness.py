@@ -19,7 +19,7 @@ from ser.distributed.cluster import connected
 from ser.distributed.feature_tasks import read_sound, unreadable
 from ser.distributed.plan import plan_from
 from ser.distributed.preparation import Prepared, find_fitting, prepare, refuse_other_clips
-from ser.distributed.progress import extraction_progress
+from ser.distributed.progress import clip_progress
 from ser.distributed.sweep import SweepFolder
 from ser.distributed.tasks import results
 from ser.features.base import Rows, Spectra
@@ -147,7 +147,7 @@ def measure_robustness(
     )
     batches = (missing[first : first + _CLIPS_PER_TASK] for first in range(0, len(missing), _CLIPS_PER_TASK))
     n_done = 0
-    with extraction_progress(console, len(missing), what="Answers to") as tell:
+    with clip_progress(console, len(missing), what="Answers to") as tell:
         for given in results(partial(_submit, tuple(listeners), batch, training) for batch in batches):
             append_answers(path, given)
             answers += given
