@@ -14,8 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ser.distributed.sweep import JOURNAL
-from ser.journal import JournalError
+from ser.journal import JOURNAL, JournalError
 from ser.report.build import ReportError, build_report
 from ser.report.files import write_report
 from ser.statistics.intervals import N_RESAMPLES
