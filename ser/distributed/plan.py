@@ -86,7 +86,7 @@ class Plan:
         folds = self.final_folds
         if folds != _ALL_FOLDS and not (isinstance(folds, tuple) and folds and all(map(_is_fold, folds))):
             raise PlanError(f"final_folds must be '{_ALL_FOLDS}' or some of 0 to 4, got {folds!r}")
-        splits = self.final_splits
+        splits: Any = self.final_splits
         if not (isinstance(splits, tuple) and all(isinstance(name, str) and name for name in splits)):
             raise PlanError(f"final_splits must be names of splits, got {splits!r}")
         for name in _LISTS:
