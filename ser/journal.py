@@ -19,6 +19,9 @@ from typing import Any, ClassVar
 
 from ser.space import Value
 
+JOURNAL = "journal.jsonl"
+"""Its name in the folder of a sweep."""
+
 # The stages of a sweep.
 SEARCH, FINAL = "search", "final"
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from ser.corpora.base import CORPORA
 from ser.distributed.doctor.examination import Request, examine
 from ser.distributed.plan import PlanError
 from ser.registry import UnknownNameError
@@ -28,7 +29,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--plan", default="quick", help="the sweep to come: a plan of tune/plans or a TOML file; default quick")
-    add("--corpus", help="cremad, ravdess, savee, tess or synthetic; default: the plan's")
+    add("--corpus", help=f"{', '.join(CORPORA)}; default: the plan's")
     add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus; default data/<corpus>")
     add("--tracking-uri", metavar="URI", help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder")
     add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else this machine")

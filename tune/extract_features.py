@@ -4,7 +4,7 @@
     python tune/extract_features.py --corpus-dir s3://bucket/cremad
 
 Those of the default settings; a sweep with others extracts its own. --prune removes those that neither these settings
-nor those of a sweep in --home name.
+nor those of a sweep in --home name; with --store it needs --home too.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ser.corpora.base import CorpusChoice, CorpusError
+from ser.corpora.base import CORPORA, CorpusChoice, CorpusError
 from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.cluster import ClusterError, connected
 from ser.distributed.preparation import extract_all, find_clips, quarantine_of
@@ -25,13 +25,14 @@ from ser.features.store import FeatureStore, StoreError
 from ser.registry import UnknownNameError
 
 REFUSED, STOPPED = 2, 130
+HOME = Path(".ser")
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--corpus", default="cremad", help="cremad (default), ravdess, savee, tess or synthetic")
+    add("--corpus", default="cremad", help=f"{', '.join(CORPORA)}; default cremad")
     add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus (s3://, http://); default data/<corpus>")
     add(
         "--download",
@@ -41,7 +42,7 @@ def arguments() -> argparse.Namespace:
         help="fetch CREMA-D into the folder first, or what is missing",
     )
     add("--download-from", metavar="POINTERS,MEDIA", help="as --download, from the repository at other addresses")
-    add("--home", type=Path, default=Path(".ser"), help="of sweeps: features and journals; default .ser")
+    add("--home", type=Path, help=f"of sweeps: features and journals; default {HOME}")
     add("--store", type=Path, help="default features in --home, where sweeps look")
     add(
         "--max-bad",
@@ -52,7 +53,13 @@ def arguments() -> argparse.Namespace:
     )
     add("--prune", action="store_true", help="then remove the entries that no settings in use name")
     add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")
-    return parser.parse_args()
+    given = parser.parse_args()
+    if given.prune and given.store is not None and given.home is None:
+        parser.error(
+            "--prune with --store needs --home too: what the sweeps there need is kept, all else in the store goes"
+        )
+    given.home = given.home or HOME
+    return given
 
 
 def main(request: argparse.Namespace, console: Console) -> None:

@@ -15,6 +15,7 @@ import sys
 from rich.console import Console
 from rich.text import Text
 
+from ser.corpora.base import CORPORA
 from ser.tracking.promotion import PREVIOUS, promote, roll_back
 from ser.tracking.publication import TrackerError
 from ser.tracking.trackers import opened
@@ -29,7 +30,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--run", metavar="ID", help="run of the candidate; default: the version under the alias candidate")
-    add("--corpus", default="cremad", help="whose champion: cremad (default) or synthetic")
+    add("--corpus", default="cremad", help=f"whose champion: {', '.join(CORPORA)}; default cremad")
     add("--dry-run", action="store_true", help="say what would happen; change nothing")
     add("--force", action="store_true", help="make it the champion without being better")
     add("--rollback", action="store_true", help="make the champion before the champion again")

@@ -14,13 +14,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ser.distributed.sweep import JOURNAL
-from ser.journal import JournalError
+from ser.journal import JOURNAL, JournalError
 from ser.report.build import ReportError, build_report
 from ser.report.files import write_report
 from ser.statistics.intervals import N_RESAMPLES
 
-REFUSED = 2
+REFUSED, STOPPED = 2, 130
 
 
 def arguments() -> argparse.Namespace:
@@ -30,8 +29,19 @@ def arguments() -> argparse.Namespace:
     add("--sweep", required=True, metavar="NAME", help="name of the sweep")
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the report; files in it are replaced")
     add("--home", type=Path, default=Path(".ser"), help="where the sweep is; default .ser")
-    add("--resamples", type=int, default=N_RESAMPLES, metavar="N", help=f"of each interval; default {N_RESAMPLES:,}")
+    add("--resamples", type=draws, default=N_RESAMPLES, metavar="N", help=f"of each interval; default {N_RESAMPLES:,}")
     return parser.parse_args()
+
+
+def draws(text: str) -> int:
+    """A number of draws as it is given on the command line.
+
+    Raises:
+        ArgumentTypeError: no whole number from 1 on.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number, 1 or more, got '{text}'")
+    return int(text)
 
 
 def main() -> int:
@@ -43,10 +53,22 @@ def main() -> int:
     try:
         report = build_report(journal, command=command, n_resamples=given.resamples)
         console.print(f"Report: {write_report(report, given.out)}", markup=False)
-    except (JournalError, ReportError) as error:
-        console.print(Text.assemble(("error: ", "bold red"), str(error)))
+    except (JournalError, ReportError, OSError) as error:
+        said = unusable(error, given.out) if isinstance(error, OSError) else str(error)
+        console.print(Text.assemble(("error: ", "bold red"), said))
         return REFUSED
+    except KeyboardInterrupt:
+        console.print("Stopped. The same command makes the report from the start.")
+        return STOPPED
     return 0
+
+
+def unusable(error: OSError, out: Path) -> str:
+    """What a user is told of a file that cannot be read or written."""
+    return (
+        f"{error.filename or out} cannot be used ({error.strerror or error}): mend its permissions, free some space, "
+        "or give another --out"
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from ser.corpora.base import CORPORA
 from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.plan import SEARCHES
 from ser.distributed.quarantine import MAX_BAD_PERCENT, percent
@@ -28,7 +29,7 @@ def arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--plan", help="a plan of tune/plans (demo, quick, full) or a TOML file; default quick")
-    add("--corpus", help="cremad, ravdess, savee, tess or synthetic; default: the plan's")
+    add("--corpus", help=f"{', '.join(CORPORA)}; default: the plan's")
     add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus (s3://, http://); default data/<corpus>")
     add(
         "--download",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ser.corpora.base import CorpusError
 from ser.corpora.cremad import CremaD
-from ser.corpora.locations import Location, exists, joined, name_of, read_bytes, resolved
+from ser.corpora.locations import Location, is_found, joined, name_of, read_bytes, resolved
 
 DEMOGRAPHICS, VOTES = "VideoDemographics.csv", "summaryTable.csv"
 AGE_BANDS = {"20-29": range(20, 30), "30-44": range(30, 45), "45-59": range(45, 60), "60+": range(60, 120)}
@@ -51,7 +51,7 @@ def find_table(name: str, corpus_dir: Location) -> str | None:
     folder = resolved(corpus_dir)
     beside = folder.rpartition("/")[0]
     places = (joined(place, name) for each in (folder, beside) for place in (each, joined(each, "processedResults")))
-    return next((place for place in places if _is_there(place)), None)
+    return next((place for place in places if is_found(place)), None)
 
 
 def where_to_get(name: str) -> str:
@@ -102,13 +102,6 @@ def read_votes(table: Location) -> dict[str, Vote]:
             raise _wrong(table, number, f"each clip once, got {row['FileName']} again")
         votes[row["FileName"]] = Vote(tuple(_EMOTION_OF_LETTER[letter] for letter in letters))
     return votes
-
-
-def _is_there(place: Location) -> bool:
-    try:
-        return exists(place)
-    except OSError:
-        return False  # as storage that only hands out files by their name may say of what it lacks
 
 
 def _rows(table: Location, needed: tuple[str, ...]) -> Iterator[tuple[int, Mapping[str, str]]]:

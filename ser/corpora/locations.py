@@ -26,13 +26,13 @@ class Entry:
 
 
 def is_remote(location: Location) -> bool:
-    """Whether this is a URL; what is no URL is a path of this machine."""
-    return "://" in os.fspath(location)
+    """Whether this is a URL of another place; what is no URL, and what file:// names, is a path of this machine."""
+    return "://" in _plain(location)
 
 
 def resolved(location: Location) -> str:
     """The form in which a location is kept: an absolute path, or a URL without a slash at its end."""
-    text = os.fspath(location).removeprefix("file://")
+    text = _plain(location)
     return text.rstrip("/") if is_remote(text) else str(Path(text).resolve())
 
 
@@ -61,9 +61,17 @@ def entries(folder: Location) -> list[Entry]:
 def exists(location: Location) -> bool:
     """Whether there is a file or folder."""
     if not is_remote(location):
-        return os.path.exists(location)  # noqa: PTH110 - a location is no Path
+        return os.path.exists(_plain(location))  # noqa: PTH110 - a location is no Path
     with _storage(os.fspath(location)) as (storage, path):
         return bool(storage.exists(path))
+
+
+def is_found(location: Location) -> bool:
+    """Whether there is a file or folder; not, where its storage does not say."""
+    try:
+        return exists(location)
+    except OSError:
+        return False  # as storage that only hands out files by their name may say of what it lacks
 
 
 def read_bytes(location: Location, *, at_most: int | None = None) -> bytes:
@@ -73,7 +81,7 @@ def read_bytes(location: Location, *, at_most: int | None = None) -> bytes:
         OSError: it is not there or cannot be read; `strerror` says why.
     """
     if not is_remote(location):
-        with open(location, "rb") as file:  # noqa: PTH123 - a location is no Path
+        with open(_plain(location), "rb") as file:  # noqa: PTH123 - a location is no Path
             # Asking for more than there is would allocate it.
             return file.read(-1 if at_most is None else min(at_most, os.fstat(file.fileno()).st_size))
     with _storage(os.fspath(location)) as (storage, path):
@@ -88,8 +96,12 @@ def read_bytes(location: Location, *, at_most: int | None = None) -> bytes:
             return b""
 
 
+def _plain(location: Location) -> str:
+    return os.fspath(location).removeprefix("file://")
+
+
 def _local_entries(folder: Location) -> Iterator[Entry]:
-    with os.scandir(folder) as found:
+    with os.scandir(_plain(folder)) as found:
         for item in found:
             kind: Literal["file", "folder", "other"] = (
                 "file" if item.is_file() else "folder" if item.is_dir() else "other"

@@ -16,13 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import LocalRayletDiedError, NodeDiedError, OutOfMemoryError, WorkerCrashedError
 
 from ser.audio import AudioError, AudioFacts
 from ser.corpora.base import Clip
 from ser.distributed.cluster import resources
 from ser.distributed.feature_tasks import Part, Sound, extract_batch, read_sound, unreadable
-from ser.distributed.tasks import get
+from ser.distributed.tasks import WorkerDiedError, get
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 
@@ -31,7 +30,6 @@ _TASKS_PER_CORE = 4
 _BYTES_SENT = 8_000_000
 _MARK_EVERY_S = 60.0
 _RETRIES = 1
-_DEATHS = (WorkerCrashedError, OutOfMemoryError, NodeDiedError, LocalRayletDiedError)
 
 _extract_batch: Any = ray.remote(num_cpus=1, max_retries=_RETRIES)(extract_batch)
 
@@ -157,17 +155,17 @@ class _Flow:
     def _result(self, ref: ray.ObjectRef[Part], batch: _Batch) -> Part:
         try:
             part = get(ref)
-        except _DEATHS as error:
+        except WorkerDiedError as error:
             return self._outlived(batch, error)
         if part.unread:
             self._again.append(_Batch([clip for clip in batch.clips if clip.name in part.unread], sent=True))
         return part
 
-    def _outlived(self, batch: _Batch, error: Exception) -> Part:
+    def _outlived(self, batch: _Batch, error: WorkerDiedError) -> Part:
         """Of a batch that killed every worker which took it: each clip alone; one alone is given up."""
         if len(batch.clips) > 1:
             self._again.extend(_Batch([clip], batch.sent) for clip in batch.clips)
             return Part()
-        died = "memory ran out" if isinstance(error, OutOfMemoryError) else "its process died"
+        died = "memory ran out" if error.out_of_memory else "its process died"
         reason = f"whoever reads it does not survive ({died}, {_RETRIES + 1} times): look at the file, record it again"
         return Part(unusable={batch.clips[0].name: reason})

@@ -86,6 +86,13 @@ class Plan:
         folds = self.final_folds
         if folds != _ALL_FOLDS and not (isinstance(folds, tuple) and folds and all(map(_is_fold, folds))):
             raise PlanError(f"final_folds must be '{_ALL_FOLDS}' or some of 0 to 4, got {folds!r}")
+        splits: Any = self.final_splits
+        if not (isinstance(splits, tuple) and all(isinstance(name, str) and name for name in splits)):
+            raise PlanError(f"final_splits must be names of splits, got {splits!r}")
+        for name in _LISTS:
+            given = getattr(self, name)
+            if isinstance(given, tuple):  # each once, however often it is named
+                object.__setattr__(self, name, tuple(dict.fromkeys(given)))
 
     @property
     def n_searched(self) -> int:
@@ -183,7 +190,10 @@ def plan_from(values: Mapping[str, Any]) -> Plan:
         for key, value in values.get(name, {}).items():
             if not isinstance(value, kind):
                 raise PlanError(f"{name}.{key} must be {what}, got {value!r}")
-    lists = {name: tuple(values[name]) for name in _LISTS if isinstance(values.get(name), list)}
+    lists: dict[str, Any] = {name: tuple(values[name]) for name in _LISTS if isinstance(values.get(name), list)}
+    for name, read in (("final_folds", fold_numbers), ("final_splits", _split_names)):
+        if isinstance(values.get(name), str):
+            lists[name] = read(values[name])
     return Plan(**{**values, **lists, "cells": cell_names(values.get("cells", "all"))})
 
 
@@ -196,8 +206,14 @@ def fold_numbers(text: str) -> str | tuple[int, ...]:
     if text == _ALL_FOLDS:
         return text
     if not all(number.isdecimal() for number in text.split(",")):
-        raise PlanError(f"--folds must be '{_ALL_FOLDS}' or numbers joined by commas, as in 0,2; got '{text}'")
+        raise PlanError(
+            f"final_folds or --folds must be '{_ALL_FOLDS}' or numbers joined by commas, as in 0,2; got '{text}'"
+        )
     return tuple(dict.fromkeys(map(int, text.split(","))))
+
+
+def _split_names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def _is_fold(value: object) -> bool:

@@ -17,7 +17,7 @@ from ser.corpora.locations import Location, resolved
 from ser.distributed.extraction import Extraction, extract
 from ser.distributed.finals import Final, fitting
 from ser.distributed.loading import load_data
-from ser.distributed.progress import extraction_progress
+from ser.distributed.progress import clip_progress
 from ser.distributed.quarantine import Quarantine
 from ser.distributed.takes import Twins, find_twins, superfluous
 from ser.distributed.tasks import get
@@ -110,7 +110,7 @@ def extract_all(
         StoreError: the store cannot be written.
     """
     started = time.monotonic()
-    with extraction_progress(console, len(clips)) as progress:
+    with clip_progress(console, len(clips)) as progress:
         extraction = extract(
             clips,
             store=store,

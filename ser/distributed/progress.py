@@ -13,7 +13,7 @@ _LINE_EVERY_S = 10.0
 
 
 @contextmanager
-def extraction_progress(
+def clip_progress(
     console: Console, n_clips: int, *, what: str = "Features of"
 ) -> Iterator[Callable[[int, int | None], None]]:
     """What to tell of clips done, and how many of them cannot be used (None: nobody asks); `what` is done with them."""

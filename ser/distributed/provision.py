@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from ser.corpora.base import CorpusError
 from ser.corpora.download.cremad import Addresses, Tally, download
-from ser.corpora.locations import Location, is_remote
+from ser.corpora.locations import Location, is_remote, resolved
 from ser.corpora.synthetic import make_synthetic
 from ser.distributed.display import clock
 
@@ -40,7 +40,7 @@ def provide(corpus: str, folder: Location, *, download_from: str | None, console
             markup=False,
         )
     elif corpus == "synthetic" and not is_remote(folder):
-        make_synthetic(Path(folder))
+        make_synthetic(Path(resolved(folder)))
 
 
 @contextmanager

@@ -5,13 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ser.distributed.display import clock
 from ser.distributed.plan import PlanError, plan_from
 from ser.distributed.preparation import pipeline_of
-from ser.distributed.sweep import JOURNAL
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore, StoreError
-from ser.journal import JournalError
+from ser.journal import JOURNAL, JournalError
 from ser.registry import UnknownNameError
 from ser.replay import replay
 
@@ -47,7 +45,7 @@ def prune(store: FeatureStore, home: Path, pipeline: Pipeline, console: Console)
     console.print(f"Removed {n_entries:,} entries, {n_bytes / 1e6:,.1f} MB, that no settings in use name")
     if n_spared:
         console.print(
-            f"Left those of {n_spared} other settings, which a command has used within {clock(_SPARED_S)} h: "
+            f"Left those of {n_spared} other settings, which a command has used within {_SPARED_S / 3600:g} h: "
             "it may need them still"
         )
 

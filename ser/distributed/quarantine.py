@@ -67,10 +67,12 @@ class Quarantine:
         if n_bad <= self.most(n_clips) and extraction.facts:
             return
         reason, _ = Counter(extraction.unusable.values()).most_common(1)[0]
-        raise CorpusError(
+        too_many = (
             f"{n_bad:,} of the first {extraction.n_clips:,} of {n_clips:,} clips cannot be used, more than "
-            f"{self.max_bad:g} % of all (--max-bad); {self.report} lists them; the commonest reason: {reason}"
+            f"{self.max_bad:g} % of all (--max-bad)"
         )
+        found = too_many if n_bad > self.most(n_clips) else f"none of {n_clips:,} clips can be used"
+        raise CorpusError(f"{found}; {self.report} lists them; the commonest reason: {reason}")
 
 
 def percent(text: str) -> float:

@@ -11,14 +11,15 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ser.audio import decode
+from ser.audio import AudioError, Wave, decode
 from ser.bundle import Classifier, load_bundle
 from ser.corpora.base import Clip
-from ser.corpora.locations import Location, read_bytes
+from ser.corpora.locations import Location
 from ser.distributed.cluster import connected
+from ser.distributed.feature_tasks import read_sound, unreadable
 from ser.distributed.plan import plan_from
 from ser.distributed.preparation import Prepared, find_fitting, prepare, refuse_other_clips
-from ser.distributed.progress import extraction_progress
+from ser.distributed.progress import clip_progress
 from ser.distributed.sweep import SweepFolder
 from ser.distributed.tasks import results
 from ser.features.base import Rows, Spectra
@@ -30,6 +31,7 @@ from ser.replay import SweepRecord, replay
 from ser.robustness import (
     ROBUSTNESS_FILE,
     Answer,
+    RobustnessError,
     append_answers,
     choose_clips,
     confusions,
@@ -71,7 +73,7 @@ def run_robustness(request: Request, console: Console) -> None:
         CorpusError: the corpus folder does not hold the sweep's clips.
         ClusterError: Ray cannot be used.
         StoreError: the feature store cannot be used.
-        RobustnessError: fewer than one clip is asked for, or the file of the sweep is damaged.
+        RobustnessError: fewer than one clip is asked for, the file of the sweep is damaged, or a clip cannot be read.
     """
     folder = SweepFolder(request.home / "sweeps" / request.sweep)
     record = replay(folder.journal)
@@ -128,7 +130,8 @@ def measure_robustness(
         console: where to show progress and the time left.
 
     Raises:
-        RobustnessError: fewer than one clip is asked for, or the file of the sweep is damaged.
+        RobustnessError: fewer than one clip is asked for, the file of the sweep is damaged, or a clip cannot be read.
+        WorkerDiedError: a worker has died, again and again.
     """
     path, parts = sweep_dir / ROBUSTNESS_FILE, prepared.partition
     training = [prepared.clips[at] for at in parts.train]
@@ -143,10 +146,9 @@ def measure_robustness(
         f"{len(CONDITIONS)} conditions; {len(done)} were heard before"
     )
     batches = (missing[first : first + _CLIPS_PER_TASK] for first in range(0, len(missing), _CLIPS_PER_TASK))
-    tried = ([(clip, talkers_beside(clip, training)) for clip in batch] for batch in batches)
     n_done = 0
-    with extraction_progress(console, len(missing), what="Answers to") as tell:
-        for given in results(partial(_listen.remote, tuple(listeners), batch) for batch in tried):
+    with clip_progress(console, len(missing), what="Answers to") as tell:
+        for given in results(partial(_submit, tuple(listeners), batch, training) for batch in batches):
             append_answers(path, given)
             answers += given
             n_done += len({answer.clip for answer in given})
@@ -178,13 +180,51 @@ def _kept(path: Path, trials: Sequence[tuple[str, int]], chosen: set[str]) -> li
     return [answer for answer in answers if answer.clip in whole]
 
 
+@dataclass(frozen=True)
+class _Tried:
+    """A clip to try, and the files of its sound and of those who talk beside it, by their locations."""
+
+    clip: Clip
+    sounds: dict[str, bytes]
+
+
+def _submit(
+    listeners: tuple[Listener, ...], batch: Sequence[Clip], training: Sequence[Clip]
+) -> ray.ObjectRef[list[Answer]]:
+    """Hand a batch to the workers, with its bytes: their machines need not have the corpus."""
+    return _listen.remote(listeners, [_Tried(clip, _sounds(clip, *talkers_beside(clip, training))) for clip in batch])
+
+
+def _sounds(*clips: Clip) -> dict[str, bytes]:
+    sounds = {}
+    for clip in clips:
+        try:
+            sounds[clip.location] = read_sound(clip.location)
+        except OSError as error:
+            raise RobustnessError(f"{clip.location} {unreadable(error)}, then run the same command again") from None
+        except AudioError as error:
+            raise _unusable(clip.location, error) from None
+    return sounds
+
+
+def _wave(location: str, sound: bytes) -> Wave:
+    try:
+        return decode(sound)
+    except AudioError as error:
+        raise _unusable(location, error) from None
+
+
+def _unusable(location: str, error: AudioError) -> RobustnessError:
+    return RobustnessError(f"{location} cannot be used ({error}): put back the file that the sweep was trained with")
+
+
 @ray.remote(num_cpus=1, max_retries=3)
-def _listen(listeners: tuple[Listener, ...], batch: Sequence[tuple[Clip, Sequence[Clip]]]) -> list[Answer]:
+def _listen(listeners: tuple[Listener, ...], batch: Sequence[_Tried]) -> list[Answer]:
     torch.set_num_threads(1)
     classifiers = [(listener.key, Classifier(load_bundle(listener.bundle))) for listener in listeners]
     answers = []
-    for clip, others in batch:
-        wave, *talkers = (decode(read_bytes(each.location)) for each in (clip, *others))
+    for clip, sounds in ((tried.clip, tried.sounds) for tried in batch):
+        wave, *talkers = (_wave(location, sound) for location, sound in sounds.items())
         for condition in CONDITIONS:
             heard = perturbed(wave, condition, name=clip.name, talkers=talkers)
             features: dict[str, Rows] = {}

@@ -22,10 +22,8 @@ from ser.distributed.tuning import (
     key_of,
     trial_resources,
 )
-from ser.journal import Journal
+from ser.journal import JOURNAL, Journal
 from ser.trial import TrialData
-
-JOURNAL = "journal.jsonl"
 
 
 @dataclass(frozen=True)

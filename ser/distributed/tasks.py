@@ -4,21 +4,44 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import ray
-from ray.exceptions import RayTaskError
+from ray.exceptions import LocalRayletDiedError, NodeDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
 
-from ser.distributed.cluster import resources
+from ser.distributed.cluster import ClusterError, resources
 
 _TASKS_PER_CPU = 4
 
 T = TypeVar("T")
 
 
+class WorkerDiedError(ClusterError):
+    """Whoever ran a task has died, as often as Ray tried it.
+
+    Attributes:
+        out_of_memory: it was ended because memory ran out on its machine.
+    """
+
+    def __init__(self, *, out_of_memory: bool) -> None:
+        died = (
+            "memory ran out on the machine of a Ray worker: free some there, or use fewer CPUs at a time"
+            if out_of_memory
+            else "a Ray worker died, or its whole machine: look into Ray's logs on it (/tmp/ray/session_latest/logs)"
+        )
+        super().__init__(f"{died}; then run the same command again, what was done is kept")
+        self.out_of_memory = out_of_memory
+
+
 def get(ref: ray.ObjectRef[T]) -> T:
-    """What a task gave; what it raised is raised as it is."""
+    """What a task gave; what it raised is raised as it is.
+
+    Raises:
+        WorkerDiedError: whoever ran it has died.
+    """
     try:
         return ray.get(ref)
     except RayTaskError as error:
         raise error.cause from None
+    except (WorkerCrashedError, OutOfMemoryError, NodeDiedError, LocalRayletDiedError) as error:
+        raise WorkerDiedError(out_of_memory=isinstance(error, OutOfMemoryError)) from error
 
 
 def results(calls: Iterable[Callable[[], ray.ObjectRef[T]]]) -> Iterator[T]:

@@ -10,6 +10,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,11 +89,11 @@ class FeatureStore:
         return sorted(path for path in self.root.glob(f"{_UNFINISHED}/*") if _age_s(path) > _GIVEN_UP_S)
 
     def clean(self) -> int:
-        """Remove what killed writers have left: how many files."""
+        """Remove what killed writers have left, where it may be: how many files."""
         abandoned = self.abandoned()
         for path in abandoned:
             _delete(path)
-        return len(abandoned)
+        return sum(not path.exists() for path in abandoned)
 
     def pipelines(self) -> list[str]:
         """Digests of the pipelines that have entries."""
@@ -153,10 +154,12 @@ def _is_digest(name: str) -> bool:
 
 
 def _delete(path: Path) -> None:
+    """As far as it goes: another command may be at it too, and what is another user's is not worth a stop."""
     if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)  # another command may be at it too
+        shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _age_s(path: Path) -> float:

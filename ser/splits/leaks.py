@@ -155,7 +155,7 @@ def _check_same_sound(partition: Partition, clips: Sequence[Clip], digests: Mapp
             if other_part != part:
                 raise SplitError(
                     f"{partition.name} leaks: {other} in {other_part} and {name} in {part} are the same "
-                    "file; set corpus.known_faults=drop where their labels differ, or remove one of them"
+                    "file; set corpus.known_faults=drop, which leaves out what is there twice, or remove one of them"
                 )
 
 

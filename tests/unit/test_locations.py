@@ -12,7 +12,7 @@ import pytest
 
 from ser.corpora.base import CorpusError
 from ser.corpora.cremad import CremaD
-from ser.corpora.locations import Entry, entries, exists, is_remote, name_of, read_bytes, resolved
+from ser.corpora.locations import Entry, entries, exists, is_found, is_remote, name_of, read_bytes, resolved
 
 FILES = ("AudioWAV/1001_DFA_ANG_XX.wav", "AudioWAV/1002_DFA_SAD_XX.WAV", "AudioWAV/take 2.wav", "notes.txt")
 
@@ -75,6 +75,22 @@ def test_what_is_not_there_is_said_with_its_place(place: str) -> None:
     with pytest.raises(FileNotFoundError):
         entries(f"{place}/nowhere")
     assert (exists(f"{place}/notes.txt"), exists(f"{place}/none.wav")) == (True, False)
+    assert (is_found(f"{place}/notes.txt"), is_found(f"{place}/none.wav")) == (True, False)
+
+
+def test_what_its_storage_does_not_say_is_not_found() -> None:
+    with pytest.raises(OSError, match="Protocol not known"):
+        exists("carrier-pigeon://loft/SYNTHETIC.json")
+    assert not is_found("carrier-pigeon://loft/SYNTHETIC.json")
+
+
+def test_what_a_file_url_names_is_local(local: str) -> None:
+    place = f"file://{local}"
+    assert not is_remote(place)
+    assert [entry.name for entry in entries(place)] == ["AudioWAV", "notes.txt"]
+    assert read_bytes(f"{place}/notes.txt", at_most=3) == b"not"
+    assert (exists(f"{place}/notes.txt"), exists(f"{place}/none.wav")) == (True, False)
+    assert CremaD().scan(place) == CremaD().scan(local)
 
 
 def test_clips_are_found_wherever_they_lie(place: str) -> None:

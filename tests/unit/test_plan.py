@@ -167,6 +167,12 @@ def test_a_third_of_the_trials_is_random_from_2_to_10(n, n_startup):
         ('cells = "lenet-1d"', "unknown cell 'lenet-1d': did you mean 'lenet5-1d'"),
         ("max_epochs = ", "is not a plan"),
         ("max_epochs = 3.5", "max_epochs must be a whole number, got 3.5"),
+        ("final_splits = 3", "final_splits must be names of splits, got 3"),
+        ("final_splits = [3]", r"final_splits must be names of splits, got \(3,\)"),
+        ('final_splits = ""', r"final_splits must be names of splits, got \('',\)"),
+        ("final_folds = 0", "final_folds must be 'all' or some of 0 to 4, got 0"),
+        ("final_folds = [[0]]", "final_folds must be 'all' or some of 0 to 4"),
+        ('final_folds = "some"', "final_folds or --folds must be 'all' or numbers joined by commas"),
         (b"split = '\xff'", "is not a plan"),
     ],
 )
@@ -175,6 +181,21 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, text, rule):
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(PlanError, match=rule):
         read_plan(str(path), folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "splits", "folds"),
+    [
+        ({"final_splits": "evar", "final_folds": "0"}, ("evar",), (0,)),
+        ({"final_splits": "evar,assignment,evar", "final_folds": "2,0,2"}, ("evar", "assignment"), (2, 0)),
+        ({"final_splits": ["evar", "evar"], "final_folds": [1, 1]}, ("evar",), (1,)),
+        ({"final_folds": "all"}, (), "all"),
+    ],
+)
+def test_splits_and_folds_of_the_final_evaluation_are_named_once(given, splits, folds):
+    made = plan_from(given)
+    assert (made.final_splits, made.final_folds) == (splits, folds)
+    assert plan(final_splits=("evar", "evar")).final_splits == ("evar",)
 
 
 def test_a_plan_is_read_by_name_or_by_path(tmp_path: Path):

@@ -58,3 +58,10 @@ def test_only_cremad_is_fetched_and_only_a_local_synthetic_corpus_is_made(tmp_pa
     for corpus, place in (("savee", tmp_path), ("cremad", tmp_path), ("synthetic", "memory://nowhere")):
         provide(corpus, place, download_from=None, console=quiet)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_synthetic_corpus_is_made_where_a_file_url_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+    monkeypatch.setattr(provision, "make_synthetic", made.append)
+    provide("synthetic", f"file://{tmp_path}/made", download_from=None, console=Console(quiet=True))
+    assert made == [tmp_path / "made"]

@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -207,6 +208,25 @@ def test_what_killed_writers_left_is_removed_and_what_is_being_written_is_not(st
     assert store.clean() == 2
     assert [path.name for path in (store.root / ".unfinished").iterdir()] == ["new"]
     assert same(store.read(KEY), entry())
+
+
+def test_what_may_not_be_removed_stays_and_stops_nobody() -> None:
+    before = os.geteuid()
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # pytest's own folders are closed to others
+        store = FeatureStore(Path(folder))
+        left = store.root / ".unfinished" / "left"
+        left.parent.mkdir()
+        left.write_bytes(b"x")
+        os.utime(left, (0, 0))
+        left.parent.chmod(0o555)
+        try:
+            if before == 0:  # who may remove everything
+                os.seteuid(65_534)
+            assert (store.clean(), store.abandoned()) == (0, [left])
+        finally:
+            os.seteuid(before)
+            left.parent.chmod(0o755)
 
 
 def _extract(store: FeatureStore, sounds: list[Sound]) -> None:

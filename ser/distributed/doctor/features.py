@@ -9,7 +9,7 @@ from ser.audio import LFS_POINTER_START
 from ser.corpora.base import CORPORA, Clip, CorpusError, describe
 from ser.corpora.locations import Location, exists, is_remote, name_of, read_bytes
 from ser.distributed.doctor.finding import Finding, fine, problem, refused, size, warning
-from ser.distributed.progress import extraction_progress
+from ser.distributed.progress import clip_progress
 from ser.features.store import FeatureStore
 
 
@@ -85,7 +85,7 @@ def _is_pointer(clip: Clip) -> bool:
 
 def _damaged(store: FeatureStore, keys: Sequence[str], console: Console) -> list[str]:
     damaged = []
-    with extraction_progress(console, len(keys)) as tell:
+    with clip_progress(console, len(keys)) as tell:
         for n_read, key in enumerate(keys, start=1):
             if store.read(key) is None and store.path(key).exists():
                 damaged.append(key)
