@@ -22,7 +22,10 @@ pytestmark = pytest.mark.integration
 
 CELLS = ("lenet5-1d", "lenet5-2d")
 # Text, and a format that holds numbers and nothing else.
-PLAIN = {".csv", ".json", ".py", ".safetensors", ".toml", ".txt", ".yaml", "MLmodel", "registered_model_meta"}
+PLAIN = {
+    ".css", ".csv", ".html", ".jinja", ".js", ".json", ".md", ".py", ".safetensors", ".svg", ".toml", ".txt", ".yaml",
+    "MLmodel", "registered_model_meta",
+}  # fmt: skip
 
 
 def artefact(sweep: FinishedSweep, run_id: str, name: str) -> Path:

@@ -30,7 +30,12 @@ def test_a_take_that_is_there_twice_is_left_out_or_refused(shared_dir: Path, tmp
         for faults in ("drop", "keep")
     ]
     out = io.StringIO()
-    how = {"corpus_dir": shared_dir / "cremad", "store_dir": tmp_path, "console": Console(file=out, width=200)}
+    how = {
+        "corpus_dir": shared_dir / "cremad",
+        "store_dir": tmp_path,
+        "max_bad": 0.0,
+        "console": Console(file=out, width=200),
+    }
     with connected(None):
         prepared = prepare(plans[0].experiments(), clips, **how)
         assert {clip.name for clip in clips} - {clip.name for clip in prepared.clips} == {PAIR[1]}
