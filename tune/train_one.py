@@ -44,20 +44,6 @@ def arguments() -> argparse.Namespace:
     return parser.parse_intermixed_args()
 
 
-def refuse_settings_beside_run(settings: dict[str, str]) -> None:
-    """A run is trained as it was, or it would not be repeated.
-
-    Raises:
-        SettingError: there are settings beside `run`.
-    """
-    others = [name for name in settings if name != "run"]
-    if others:
-        raise SettingError(
-            f"run={settings['run']} is trained with its own settings: leave away {', '.join(others)}, or give all "
-            "settings of an experiment and no run"
-        )
-
-
 def repeat(run_id: str, request: argparse.Namespace, folder: Path, console: Console) -> int:
     """Train a logged run again and say whether it agrees."""
     client = opened(request.tracking_uri)
@@ -100,7 +86,8 @@ if __name__ == "__main__":
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             if "run" in settings:
-                refuse_settings_beside_run(settings)
+                if len(settings) > 1:
+                    raise SettingError("a run is trained with its own settings: give run=ID alone, or settings and no run")
                 sys.exit(repeat(settings["run"], request, folder, console))
             sys.exit(train_anew(settings, request, folder, console))
     except REFUSALS as error:
