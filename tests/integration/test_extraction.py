@@ -25,6 +25,7 @@ from ser.distributed import extraction
 from ser.distributed.cluster import connected, resources
 from ser.distributed.extraction import Extraction, extract
 from ser.distributed.feature_tasks import Sound
+from ser.distributed.tasks import WorkerDiedError, get
 from ser.features.base import Rows
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore, StoreError
@@ -229,3 +230,14 @@ def test_what_a_file_that_vanishes_costs(clips: Sequence[Clip], store: FeatureSt
     assert list(found.facts) == ["there"]
     assert "cannot be read (No such file or directory)" in found.unusable["gone"]
     assert "cannot be read (Is a directory)" in found.unusable[tmp_path.name]
+
+
+@ray.remote(max_retries=0)
+def _die() -> None:
+    os.kill(os.getpid(), SIGKILL)
+
+
+def test_of_a_task_whose_worker_dies_it_is_said_in_a_sentence() -> None:
+    with pytest.raises(WorkerDiedError, match="a Ray worker died, or its whole machine: look into Ray's logs") as died:
+        get(_die.remote())
+    assert not died.value.out_of_memory

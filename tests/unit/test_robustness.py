@@ -7,6 +7,7 @@ import pytest
 
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
+from ser.distributed.robustness import _sounds, _wave
 from ser.perturbation import CONDITIONS, Condition
 from ser.robustness import (
     Answer,
@@ -141,3 +142,11 @@ def test_confusions_by_cell_and_condition() -> None:
         assert by_condition.keys() == set(CONDITIONS)
         assert by_condition[Condition("babble", 0)][:, emotions.index("fear")].tolist() == [30, 30, 30, 30, 30, 20]
         assert by_condition[Condition("babble", 0)].sum() == len(CLIPS)
+
+
+def test_a_clip_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    gone, sound = tmp_path / "1001_DFA_ANG_XX.wav", b"no sound"
+    with pytest.raises(RobustnessError, match=rf"{gone} cannot be read \(No such file or directory\): check the file"):
+        _sounds(Clip("1001_DFA_ANG_XX", str(gone), "1001", "DFA", "anger", "XX"))
+    with pytest.raises(RobustnessError, match=rf"{gone} cannot be used \(.*\): put back the file"):
+        _wave(str(gone), sound)
