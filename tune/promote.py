@@ -19,7 +19,7 @@ from ser.tracking.promotion import PREVIOUS, promote, roll_back
 from ser.tracking.publication import TrackerError
 from ser.tracking.trackers import opened
 from ser.tracking.verdicts import CANDIDATE, CHAMPION, RULE, verdict_table
-from ser.tracking.versions import RegistryError, Versions, registered_name
+from ser.tracking.versions import UNREGISTERED, Versions, registered_name
 
 MOVED, STAYED, REFUSED = 0, 1, 2
 
@@ -66,6 +66,6 @@ if __name__ == "__main__":
         request = arguments()
         versions = Versions(opened(request.tracking_uri), registered_name(request.corpus))
         sys.exit(go_back(versions, console) if request.rollback else go_on(versions, request, console))
-    except (RegistryError, TrackerError) as error:
+    except (*UNREGISTERED, TrackerError) as error:
         console.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
         sys.exit(REFUSED)
