@@ -34,7 +34,12 @@ def arguments() -> argparse.Namespace:
     add("--force", action="store_true", help="make it the champion without being better")
     add("--rollback", action="store_true", help="make the champion before the champion again")
     add("--tracking-uri", metavar="URI", help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder")
-    return parser.parse_args()
+    request = parser.parse_args()
+    if request.rollback and (request.run or request.force or request.dry_run):
+        parser.error(
+            "--rollback goes with none of --run, --force and --dry-run: it always goes back, to the one before"
+        )
+    return request
 
 
 def go_back(versions: Versions, console: Console) -> int:
