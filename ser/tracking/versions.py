@@ -88,8 +88,14 @@ class Versions:
         """The version of a run, made where it is not there yet, with tags, metrics and model card.
 
         Raises:
-            RegistryError: the run has no model.
+            RegistryError: the run has no model, or is of another corpus.
         """
+        corpus = run.data.params.get("corpus.name", "unknown")
+        if registered_name(corpus) != self.name:
+            raise RegistryError(
+                f"run {run.info.run_id} was trained on the corpus {corpus}, which {self.name} is not of: name a run of "
+                "that corpus, or promote this one by --corpus"
+            )
         found = self.known(run)
         if found is not None:
             return found
