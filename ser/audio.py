@@ -15,8 +15,13 @@ LFS_POINTER_START = b"version https://git-lfs"
 
 # A minute of two channels at 192 kHz in 32 bits is less.
 LARGEST_BYTES = 100_000_000
+# What a served model takes of one file: a minute of stereo at 44.1 kHz in 16 bits is less.
+LARGEST_SENT_BYTES = 12 * 2**20
 
-_BLOCK_FRAMES = 1 << 16
+_HIGHEST_RATE_HZ = 192_000
+# A minute of two channels at 192 kHz, or of eight at 48 kHz: compressed, many more fit in a small file.
+_MOST_SAMPLES = 2 * 60 * _HIGHEST_RATE_HZ
+_BLOCK_SAMPLES = 1 << 18
 # 40 dB above full scale: no gain of a recorder, and far below where the power of a frame overflows.
 _LOUDEST = 100.0
 # Where a file ends before its header says, libsndfile takes what is there and notes it, in its log alone.
@@ -70,8 +75,8 @@ def decode(data: bytes, *, longest_s: float = 60.0) -> Wave:
 
     Raises:
         AudioError: no bytes, a Git LFS pointer, not a sound file, one that is cut off (of OGG and MP3, which are
-            streams, what is there is taken), longer than `longest_s`, no samples, or samples that are not finite
-            or more than 40 dB above full scale.
+            streams, what is there is taken), a rate above 192 kHz, longer than `longest_s`, more than 23,040,000
+            samples in all channels, no samples, or samples that are not finite or more than 40 dB above full scale.
 
     Source:
         Rate conversion by soxr (HQ), as librosa's default.
@@ -106,7 +111,9 @@ def _read(data: bytes, longest_s: float) -> tuple[Wave, int]:
         raise AudioError("this is a Git LFS pointer, not sound: run `git lfs pull` in the corpus's repository")
     try:
         with soundfile.SoundFile(_Memory(data)) as sound:
+            _check_rate(sound.samplerate)
             _check_length(sound.frames / sound.samplerate, longest_s)
+            _check_samples(sound.frames * sound.channels)
             _check_end(sound.extra_info)
             return _mono(sound), sound.samplerate
     except soundfile.SoundFileError as error:
@@ -120,6 +127,22 @@ def _check_length(duration_s: float, longest_s: float) -> None:
     if duration_s > longest_s:
         raise AudioError(
             f"the sound lasts {duration_s:.1f} s, at most {longest_s:g} s are taken: cut it into utterances"
+        )
+
+
+def _check_rate(rate_hz: int) -> None:
+    if rate_hz > _HIGHEST_RATE_HZ:
+        raise AudioError(
+            f"the sound has {rate_hz:,} samples a second, at most {_HIGHEST_RATE_HZ:,} are taken: export it again at "
+            f"{SAMPLE_RATE_HZ:,}"
+        )
+
+
+def _check_samples(n_samples: int) -> None:
+    if n_samples > _MOST_SAMPLES:
+        raise AudioError(
+            f"the sound holds {n_samples:,} samples in all its channels, at most {_MOST_SAMPLES:,} are taken: export "
+            "it again in mono"
         )
 
 
@@ -150,8 +173,11 @@ def _check_peak(peak: float) -> None:
 def _mono(sound: soundfile.SoundFile) -> Wave:
     # In blocks, so that many channels are never all in memory. `SoundFile.blocks` is no help: where a cut-off
     # file ends before its header says, it repeats old samples.
-    blocks = [np.empty(0, np.float32)]
-    while len(block := sound.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)):
+    blocks, n_samples = [np.empty(0, np.float32)], 0
+    while len(block := sound.read(max(1, _BLOCK_SAMPLES // sound.channels), dtype="float32", always_2d=True)):
+        # The header of a stream may tell of fewer than there are.
+        n_samples += block.size
+        _check_samples(n_samples)
         mono = block.mean(axis=1, dtype=np.float64) if sound.channels > 1 else block[:, 0]
         blocks.append(mono.astype(np.float32, copy=False))
     return np.concatenate(blocks)

@@ -16,12 +16,12 @@ from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UNAVAILABLE, ErrorCode
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
-from ser.audio import SAMPLE_RATE_HZ, AudioError, Wave, decode
+from ser.audio import LARGEST_SENT_BYTES, SAMPLE_RATE_HZ, AudioError, Wave, decode
 from ser.bundle import Classifier, load_bundle
 
 MOST_ROWS = 256
-# As much as the gateway lets through (docker/gateway.conf): a minute of stereo at 44.1 kHz in 16 bits fits in.
-LONGEST_TEXT = 16 * 2**20
+# In base64: 16 MiB, as much as the gateway lets through (docker/gateway.conf).
+LONGEST_TEXT = LARGEST_SENT_BYTES * 4 // 3
 
 _KINDS = "the base64 of a WAV, FLAC, OGG or MP3 file"
 _log = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from ser.tracking.promotion import PREVIOUS, promote, roll_back
 from ser.tracking.publication import TrackerError
 from ser.tracking.trackers import opened
 from ser.tracking.verdicts import CANDIDATE, CHAMPION, RULE, verdict_table
-from ser.tracking.versions import RegistryError, Versions, registered_name
+from ser.tracking.versions import UNREGISTERED, Versions, registered_name
 
 MOVED, STAYED, REFUSED = 0, 1, 2
 
@@ -35,7 +35,12 @@ def arguments() -> argparse.Namespace:
     add("--force", action="store_true", help="make it the champion without being better")
     add("--rollback", action="store_true", help="make the champion before the champion again")
     add("--tracking-uri", metavar="URI", help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder")
-    return parser.parse_args()
+    request = parser.parse_args()
+    if request.rollback and (request.run or request.force or request.dry_run):
+        parser.error(
+            "--rollback goes with none of --run, --force and --dry-run: it always goes back, to the one before"
+        )
+    return request
 
 
 def go_back(versions: Versions, console: Console) -> int:
@@ -67,6 +72,6 @@ if __name__ == "__main__":
         request = arguments()
         versions = Versions(opened(request.tracking_uri), registered_name(request.corpus))
         sys.exit(go_back(versions, console) if request.rollback else go_on(versions, request, console))
-    except (RegistryError, TrackerError) as error:
+    except (*UNREGISTERED, TrackerError) as error:
         console.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
         sys.exit(REFUSED)

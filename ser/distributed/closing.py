@@ -11,8 +11,9 @@ from ser.report.finals import final_rows, final_table
 from ser.report.leaderboard import Row, leaderboard, leaderboard_table
 from ser.tracking.publication import Publication, TrackerError
 from ser.tracking.verdicts import CHAMPION
+from ser.tracking.versions import UNREGISTERED
 
-FINISHED, CELL_WITHOUT_RESULT, UNSENT, STOPPED = 0, 1, 3, 130
+FINISHED, CELL_WITHOUT_RESULT, UNSENT, WITHOUT_MODEL, STOPPED = 0, 1, 3, 4, 130
 DEFAULT_HOME = Path(".ser")
 
 
@@ -33,6 +34,10 @@ def conclude(record: SweepRecord, publication: Publication, *, home: Path, scope
             _register(record, publication, rows, scope, console)
     except TrackerError as error:
         problem = str(error)
+    except UNREGISTERED as error:
+        _say(console, f"The best models could not be registered: {error}")
+        _say(console, "All results are in the tracker. To register one: python tune/promote.py --run ID")
+        return WITHOUT_MODEL
     if problem:
         _say(console, f"The tracker {publication.uri} did not take everything ({problem}). Nothing is lost.")
         _say(console, f"Once it answers, this sends the rest and registers the models: {resume}")

@@ -48,7 +48,8 @@ def evaluations(client: MlflowClient, run: Run) -> list[Evaluation]:
     by_split: dict[str, list[Run]] = {}
     for final in _finals(client, run):
         by_split.setdefault(final.data.params[_SPLIT], []).append(final)
-    pooled = [_pooled(split, _whole(runs)) for split, runs in by_split.items()]
+    wholes = ((split, _whole(runs)) for split, runs in by_split.items())
+    pooled = [_pooled(split, whole) for split, whole in wholes if whole]
     tags = run.data.tags
     own = ("run", tags.get("ser.corpus_digest", ""), tags.get("ser.split_digest", ""))
     return [
@@ -103,6 +104,6 @@ def _read(client: MlflowClient, run: Run, part: str, seed: int) -> Predictions:
             return read_predictions(path, part=part, repeat=seed)
         except PredictionsError:
             raise PredictionsError(
-                f"{PREDICTIONS_FILE} of run {run.info.run_id} was written by another version of ser: repeat the run by "
-                f"python tune/train_one.py run={run.info.run_id} --log"
+                f"{PREDICTIONS_FILE} of run {run.info.run_id} was written by another version of ser (its sweep's tag "
+                "ser.git_commit says which): use that one, or run the sweep again with this one"
             ) from None

@@ -18,13 +18,14 @@ from ser.config import Experiment, from_flat
 from ser.corpora.base import CORPORA
 from ser.corpora.cremad_tables import AGE_BANDS, DEMOGRAPHICS, Actor, find_table, read_actors
 from ser.features.spaces import FrameSpace, family_range
+from ser.metrics import recalls_per_class
 from ser.models.base import ARCHITECTURES
 from ser.splits.manifests import manifests
 from ser.splits.parts import CLAIMS
-from ser.statistics.counts import FIGURES
+from ser.statistics.counts import FIGURES, SpeakerCounts
 from ser.statistics.intervals import Interval, interval, recall_intervals
-from ser.statistics.predictions import Predictions
-from ser.tracking.evaluations import evaluations
+from ser.statistics.predictions import Predictions, PredictionsError
+from ser.tracking.evaluations import Evaluation, evaluations
 
 LONGEST = 5000
 
@@ -42,6 +43,8 @@ _BETWEEN = " &emsp;| "
 def model_card(client: MlflowClient, run: Run, model: LoggedModel, *, name: str, commit: str) -> str:
     """The card of a completed run's model; Markdown of at most `LONGEST` characters.
 
+    Where they would be more, the last rows of scores are left out.
+
     Args:
         client: of the tracker.
         run: that trained it.
@@ -58,13 +61,12 @@ def model_card(client: MlflowClient, run: Run, model: LoggedModel, *, name: str,
     rows = [_scores("validation", own.predictions(client, "validation")), _scores("test", test)]
     data = _data(run)
     rows += _slices(test, _actors(experiment.corpus.name, data["folder"]))
-    rows += [_scores(f"test: {final.what}", final.predictions(client, "test")) for final in finals]
+    rows += [_final_scores(client, final) for final in finals]
     values = {
         **_described(experiment),
         "n_parameters": f"{run.data.metrics.get('n_parameters', float('nan')):,.0f}",
         "commit": commit,
         "trial": run.data.tags.get("ser.trial", run.info.run_id),
-        "scores": _table(_SCORES, rows),
         "chance": f"{100 / len(test.emotions):.1f}",
         "calibration": _calibration(run.data.metrics),
         "per_emotion": _table(_EMOTIONS, _per_emotion(test)),
@@ -75,9 +77,14 @@ def model_card(client: MlflowClient, run: Run, model: LoggedModel, *, name: str,
         "model_id": model.model_id,
         "name": name,
     }
-    card = Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(values)
-    assert len(card) <= LONGEST
-    return card
+    return _fitting(values, rows)
+
+
+def _fitting(values: Mapping[str, Any], rows: Sequence[_Row]) -> str:
+    """The card with as many rows of scores as it holds; those of the run itself come first."""
+    template = Template(_TEMPLATE.read_text(encoding="utf-8"))
+    cards = [template.substitute(values, scores=_table(_SCORES, rows[:n])) for n in range(len(rows), 0, -1)]
+    return next((card for card in cards if len(card) <= LONGEST), cards[-1][:LONGEST])
 
 
 def _described(experiment: Experiment) -> dict[str, str]:
@@ -146,18 +153,34 @@ def _scores(title: str, predictions: Predictions) -> _Row:
     return (title, *values, f"{len(set(predictions.clips)):,}", str(n_speakers))
 
 
+def _final_scores(client: MlflowClient, final: Evaluation) -> _Row:
+    """The scores of a final evaluation, or a row that says that they cannot be had."""
+    title = f"test: {final.what}"
+    try:
+        return _scores(title, final.predictions(client, "test"))
+    except PredictionsError:
+        return (title, "a run lacks its predictions", *["-"] * (len(_SCORES) - 2))
+
+
 def _per_emotion(predictions: Predictions) -> list[_Row]:
     counts = predictions.counts()
     confusion = counts.confusions.sum(axis=(0, 1))
-    recalls = recall_intervals(counts)
+    recalls = _recalls(counts)
     rows: list[_Row] = []
     for index, emotion in enumerate(predictions.emotions):
         others = np.where(np.arange(len(confusion)) == index, -1, confusion[index])
         n_clips = int(confusion[index].sum())
         mistaken = int(others.max())
         most = f"{predictions.emotions[int(others.argmax())]} ({100 * mistaken / n_clips:.0f} %)" if mistaken else "-"
-        rows.append((emotion, _shown(recalls[index]), f"{n_clips:,}", most))
+        rows.append((emotion, recalls[index], f"{n_clips:,}", most))
     return rows
+
+
+def _recalls(counts: SpeakerCounts) -> list[str]:
+    """Of each class, with its interval where more than one speaker is there."""
+    if len(counts.speakers) > 1:
+        return [_shown(recall) for recall in recall_intervals(counts)]
+    return [f"{100 * recall:.1f}" for recall in recalls_per_class(counts.confusions.sum(axis=(0, 1)))]
 
 
 def _calibration(metrics: Mapping[str, float]) -> str:

@@ -128,12 +128,24 @@ def _move(versions: Versions, version: ModelVersion, before: ModelVersion | None
 
 def _follow(versions: Versions, champion: ModelVersion) -> None:
     """Have `previous` mean the champion before this one."""
-    before = champion.tags.get(_BEFORE)
-    previous = versions.number(before) if before else None
+    previous = _before(versions, champion)
     if previous is not None:
         versions.point(PREVIOUS, previous)
-    elif _number(versions.at(PREVIOUS)) == _number(champion):
+    elif versions.at(PREVIOUS) is not None:
         versions.client.delete_registered_model_alias(versions.name, PREVIOUS)
+
+
+def _before(versions: Versions, champion: ModelVersion) -> ModelVersion | None:
+    """The last champion before this one that was not rolled back; a version that came back by force is met twice."""
+    met: set[str] = set()
+    version: ModelVersion | None = champion
+    while version is not None and _number(version) not in met:
+        if met and _ROLLED_BACK not in version.tags:
+            return version
+        met.add(_number(version))
+        number = version.tags.get(_BEFORE)
+        version = versions.number(number) if number else None
+    return None
 
 
 def _tag(versions: Versions, version: ModelVersion, name: str, value: str) -> None:

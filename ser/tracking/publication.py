@@ -12,6 +12,7 @@ from mlflow.tracking import MlflowClient
 from ser.replay import SweepRecord
 from ser.tracking.registration import Registration, register_sweep
 from ser.tracking.runs import Runs
+from ser.tracking.versions import UNREGISTERED
 from ser.tracking.writer import Writer
 
 _PATIENCE_S = 60.0
@@ -78,15 +79,19 @@ class Publication:
         """Register the best models of a sweep that has any. Everything must have been sent before.
 
         Raises:
-            TrackerError: the tracker does not answer, or lacks a model.
+            TrackerError: the tracker does not answer.
+            RegistryError: a run has no model, or another of `UNREGISTERED`.
         """
         return self._asked(lambda: register_sweep(self._connect(), sweep, scope=scope))
 
     def _asked(self, question: Callable[[], T]) -> T:
         try:
             return question()
+        except UNREGISTERED:
+            raise
         except Exception as error:
-            raise TrackerError(f"{type(error).__name__}: {str(error).splitlines()[0]}") from error
+            said = next(iter(str(error).splitlines()), "without a message")
+            raise TrackerError(f"{type(error).__name__}: {said}") from error
 
 
 def _refuse_unknown(uri: str) -> None:

@@ -12,7 +12,7 @@ from ser.statistics.comparisons import Comparison, compare
 from ser.statistics.counts import FIGURES, StatisticsError
 from ser.statistics.intervals import Interval, interval
 from ser.statistics.predictions import Predictions, PredictionsError
-from ser.tracking.evaluations import evaluations
+from ser.tracking.evaluations import Evaluation, evaluations
 
 SIGNIFICANT = 0.05
 RULE = f"higher UAR on the same validation clips, p < {SIGNIFICANT} in a paired test by speaker"
@@ -102,19 +102,28 @@ def verdict_table(verdict: Verdict) -> Table:
 
 
 def _in_common(client: MlflowClient, candidate: Run, champion: Run) -> tuple[str, Predictions, Predictions]:
-    """The validation predictions of both by the most thorough evaluation that both have, and what it is."""
+    """The validation predictions of both by the most thorough evaluation that compares them, and what it is."""
     known = {evaluation.key: evaluation for evaluation in evaluations(client, champion)}
-    found = next((own for own in evaluations(client, candidate) if own.key in known), None)
-    if found is None:
-        raise UnlikeError(_difference(candidate, champion))
-    one, other = (evaluation.predictions(client, "validation") for evaluation in (found, known[found.key]))
+    common = [(own, known[own.key]) for own in evaluations(client, candidate) if own.key in known]
+    problems = []
+    for own, other in common:
+        try:
+            return own.what, *_matched(client, own, other)
+        except (UnlikeError, PredictionsError) as error:
+            problems.append(str(error))
+    raise UnlikeError("; ".join(problems) or _difference(candidate, champion))
+
+
+def _matched(client: MlflowClient, found: Evaluation, known: Evaluation) -> tuple[Predictions, Predictions]:
+    """The validation predictions of two evaluations, of the seeds that both have."""
+    one, other = (evaluation.predictions(client, "validation") for evaluation in (found, known))
     seeds = np.intersect1d(one.repeats, other.repeats)
     if not len(seeds):
         raise UnlikeError(f"their final evaluations have no seed in common ({found.what})")
     one, other = (predictions.where(np.isin(predictions.repeats, seeds)) for predictions in (one, other))
     if _asked(one) != _asked(other):
         raise UnlikeError(f"their validation clips are not the same ({found.what})")
-    return found.what, one, other
+    return one, other
 
 
 def _asked(predictions: Predictions) -> set[tuple[int, str, str]]:

@@ -7,6 +7,9 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from ser.corpora.base import CorpusError
+from ser.statistics.counts import StatisticsError
+from ser.statistics.predictions import PredictionsError
 from ser.tracking.evaluations import PARENT_ID
 from ser.tracking.exclusion import GONE, alone
 from ser.tracking.model_card import model_card
@@ -18,6 +21,10 @@ _COMMIT = "ser.git_commit"
 
 class RegistryError(RuntimeError):
     """The registry does not have what was asked for, or cannot change; the message says why and what to do."""
+
+
+# What keeps a run from becoming a version, however often it is asked for: no fault of the tracker.
+UNREGISTERED = (RegistryError, PredictionsError, StatisticsError, CorpusError)
 
 
 def registered_name(corpus: str) -> str:
@@ -81,8 +88,14 @@ class Versions:
         """The version of a run, made where it is not there yet, with tags, metrics and model card.
 
         Raises:
-            RegistryError: the run has no model.
+            RegistryError: the run has no model, or is of another corpus.
         """
+        corpus = run.data.params.get("corpus.name", "unknown")
+        if registered_name(corpus) != self.name:
+            raise RegistryError(
+                f"run {run.info.run_id} was trained on the corpus {corpus}, which {self.name} is not of: name a run of "
+                "that corpus, or promote this one by --corpus"
+            )
         found = self.known(run)
         if found is not None:
             return found

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ser.audio import AudioError, decode
+from ser.audio import LARGEST_SENT_BYTES, AudioError, decode
 from ser.tryout.picture import picture
 from ser.tryout.served import ServedModel, ServedModelError
 
-LONGEST_BODY = 20 * 2**20
-
+_PIECE = 1 << 20
 _STATIC = Path(__file__).with_name("static")
 _KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _POLICY = "default-src 'self'; media-src 'self' blob:; img-src 'self' data:; frame-ancestors 'none'"
@@ -45,6 +44,12 @@ def heard(model: ServedModel, audio: bytes) -> dict[str, Any]:
         return {"error": str(error)}
 
 
+def too_large(n_bytes: int) -> str:
+    """Why a file of more than `LARGEST_SENT_BYTES` is not heard."""
+    sizes = f"{n_bytes / 2**20:.1f} MiB, at most {LARGEST_SENT_BYTES / 2**20:g} are taken"
+    return f"the file has {sizes}: send a compressed or shorter one"
+
+
 class _Handler(BaseHTTPRequestHandler):
     """Answers a browser of this machine; other sites that it has open are kept out."""
 
@@ -57,7 +62,8 @@ class _Handler(BaseHTTPRequestHandler):
         files: dict[str, Path] = self.server.page_files  # type: ignore[attr-defined]
         path = urlsplit(self.path).path
         if path == "/model":
-            self._send_json({"name": self._model.name, "url": self._model.url})
+            named = {"name": self._model.name, "url": self._model.url}
+            self._send_json({**named, "largest_bytes": LARGEST_SENT_BYTES})
         elif path in files:
             self._send(files[path].read_bytes(), f"{_KINDS[files[path].suffix]}; charset=utf-8")
         else:
@@ -72,11 +78,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404)
         elif not length.isdecimal():
             self.send_error(411)
-        elif int(length) > LONGEST_BODY:
-            self.close_connection = True
-            self._send_json({"error": f"the file has {int(length) / 2**20:.0f} MB, at most 20 are taken: shorten it"})
+        elif int(length) > LARGEST_SENT_BYTES:
+            self._pass_over(int(length))
+            self._send_json({"error": too_large(int(length))})
         else:
             self._send_json(heard(self._model, self.rfile.read(int(length))))
+
+    def _pass_over(self, length: int) -> None:
+        """Read what was sent: who is still sending does not see the answer."""
+        while length > 0 and (piece := self.rfile.read(min(length, _PIECE))):
+            length -= len(piece)
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""

@@ -1,4 +1,4 @@
-"""What serving costs: the way over HTTP, a batch, a second worker, the start; differences and ratios of one run.
+"""What serving costs: the way over HTTP, a batch, a second server, the start; differences and ratios of one run.
 
     python -m pytest tests/benchmarks/bench_serving.py -m benchmark -s
 
@@ -122,18 +122,19 @@ def per_second(server: Server, body: bytes, *, seconds: float) -> float:
         return sum(threads.map(ask, range(N_CONNECTIONS))) / seconds
 
 
-def test_a_second_worker_answers_more(tracked: Path, clip: str) -> None:
+def test_a_second_server_answers_more(tracked: Path, server: Server, clip: str) -> None:
     body = request_of([clip] * 4)
     with ExitStack() as stack:
-        servers = {n: stack.enter_context(serving(tracked, "--workers", n)) for n in (1, 2)}
-        for server in servers.values():
-            per_second(server, body, seconds=3)
-        rates: dict[int, list[float]] = {n: [] for n in servers}
+        servers = (server, stack.enter_context(serving(tracked)))
+        guarded = {n: stack.enter_context(gateway(tracked, *servers[:n])) for n in (1, 2)}
+        for front in guarded.values():
+            per_second(front, body, seconds=3)
+        rates: dict[int, list[float]] = {n: [] for n in guarded}
         for _ in range(5):
-            for n, server in servers.items():
-                rates[n].append(per_second(server, body, seconds=4))
+            for n, front in guarded.items():
+                rates[n].append(per_second(front, body, seconds=4))
     one, two = (statistics.median(rates[n]) for n in (1, 2))
-    print(f"\nrequests of 4 clips a second: one worker {one:.1f}, two {two:.1f}, ratio {two / one:.2f}", end=" ")
+    print(f"\nrequests of 4 clips a second: one server {one:.1f}, two {two:.1f}, ratio {two / one:.2f}", end=" ")
     print(f"({os.cpu_count()} cores, load {os.getloadavg()[0]:.1f})")
     assert two / one >= 1.4
 

@@ -120,12 +120,14 @@ def serving(tracked: Path, *words: object, model: str = CHAMPION) -> Iterator[Se
 
 
 @contextmanager
-def gateway(folder: Path, behind: Server) -> Iterator[Server]:
-    """`docker/gateway.conf` in front of a model server; only the ports are others."""
-    port, prefix = free_port(), _empty(folder, f"gateway-{behind.port}")
-    (prefix / "gateway").mkdir()
+def gateway(folder: Path, *behind: Server) -> Iterator[Server]:
+    """`docker/gateway.conf` in front of one model server or two; only the ports are others."""
+    port = free_port()
+    prefix = _empty(folder, f"gateway-{port}")
+    first, second = (*(server.port for server in behind), free_port())[:2]
     configuration = _CONFIGURATION.read_text()
-    for old, new in (("listen 8080;", f"listen 127.0.0.1:{port};"), ("127.0.0.1:5001;", f"127.0.0.1:{behind.port};")):
+    places = {"listen 8080;": f"listen 127.0.0.1:{port};", ":5001 max": f":{first} max", ":5002 max": f":{second} max"}
+    for old, new in places.items():
         assert configuration.count(old) == 1
         configuration = configuration.replace(old, new)
     (prefix / "gateway.conf").write_text(configuration)

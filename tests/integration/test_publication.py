@@ -2,15 +2,18 @@
 
 import shutil
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from mlflow.tracking import MlflowClient
+from rich.console import Console
 
 from processes import run_sweep
+from ser.distributed.closing import WITHOUT_MODEL, conclude
 from ser.replay import SweepRecord
 from ser.report.leaderboard import leaderboard
-from ser.tracking.publication import Publication
+from ser.tracking.publication import Publication, TrackerError
 from tracked import FinishedSweep, check_runs, journal_of
 
 pytestmark = pytest.mark.integration
@@ -99,6 +102,38 @@ def test_champion_stays_with_a_better_model_on_the_same_clips(
     assert str(aliases["champion"]) == registration.aliases[best.cell]
     assert "previous" not in aliases
     assert len(client.search_model_versions("name = 'ser-synthetic'")) == 2
+
+
+def test_what_cannot_be_registered_is_not_blamed_on_the_tracker(
+    finished: FinishedSweep, journal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The predictions are gone from the store: to resume would not bring them back."""
+    monkeypatch.chdir(tmp_path)
+    publication = publish(journal, finished.record, f"sqlite:///{tmp_path}/lost.db")
+    lost = list(tmp_path.rglob("predictions.csv"))
+    assert lost
+    for path in lost:
+        path.unlink()
+    seen = StringIO()
+    console = Console(file=seen)
+    code = conclude(finished.record, publication, home=tmp_path / ".ser", scope="cells", console=console)
+    assert code == WITHOUT_MODEL
+    assert "The best models could not be registered: run " in seen.getvalue()
+    assert "has no predictions.csv" in seen.getvalue()
+    assert "--resume" not in seen.getvalue()
+
+
+def test_an_error_without_a_message_is_told_by_its_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, uri = tmp_path / "journal.jsonl", f"sqlite:///{tmp_path}/any.db"
+    journal.touch()
+    publication = Publication(journal, sweep="any", sweep_id="0", experiment="synthetic", uri=uri)
+
+    def silent(*_: object, **__: object) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(publication, "_connect", silent)
+    with pytest.raises(TrackerError, match="ConnectionError: without a message"):
+        publication.comparison_url("http://127.0.0.1:5000")
 
 
 def test_a_sweep_of_the_same_name_is_another_sweep(

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from served import JSON, Answer, Server, request_of, sound, text
+from processes import free_port
+from served import JSON, Answer, Server, gateway, request_of, sound, text
 
 pytestmark = pytest.mark.integration
 
@@ -182,6 +183,17 @@ def test_a_file_of_60_mb_is_refused_by_our_code_and_before_it_by_the_gateway(
 def test_the_gateway_shows_nothing_but_what_is_needed(guarded: Server, path: str) -> None:
     assert guarded.get(path).status == 404
     assert guarded.get("/invocations").status == 405
+
+
+@pytest.mark.parametrize("absent_first", [False, True])
+def test_one_server_of_two_may_be_absent(server: Server, good: str, tmp_path: Path, *, absent_first: bool) -> None:
+    """Nothing listens at the other place, and who asks does not notice."""
+    absent = Server(free_port(), 0)
+    with gateway(tmp_path, *((absent, server) if absent_first else (server, absent))) as guarded:
+        statuses = [guarded.ask([good]).status for _ in range(12)]
+        assert statuses == [200] * 12
+    refused = (tmp_path / f"gateway-{guarded.port}" / "stderr.txt").read_text().count("Connection refused")
+    assert refused >= 6 if absent_first else refused == 1
 
 
 def first_with_status(asked: Server, good: str, status: int) -> Answer:

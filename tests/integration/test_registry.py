@@ -168,6 +168,28 @@ def test_a_better_candidate_becomes_champion_and_can_be_rolled_back(
     assert (aliases(versions)["champion"], aliases(versions)["previous"]) == (number, first)
 
 
+def test_going_back_never_returns_to_what_was_rolled_back(
+    versions: Versions, logged: Callable[..., Run], predictions: pd.DataFrame
+) -> None:
+    """The first is champion again by force, after the second."""
+    first = versions.run_at("champion")
+    second = promote(versions, logged(right(predictions))).champion
+    promote(versions, first, force=True)
+    now, _ = roll_back(versions)
+    assert str(now.version) == str(second.version)
+    assert "previous" not in aliases(versions)
+    with pytest.raises(RegistryError, match="no champion before"):
+        roll_back(versions)
+
+
+def test_a_run_of_another_corpus_is_refused(
+    versions: Versions, logged: Callable[..., Run], predictions: pd.DataFrame
+) -> None:
+    stranger = logged(predictions, params={"corpus.name": "cremad"})
+    with pytest.raises(RegistryError, match="trained on the corpus cremad, which ser-synthetic is not of"):
+        promote(versions, stranger, force=True)
+
+
 def test_test_figures_decide_nothing(versions: Versions, logged: Callable[..., Run], predictions: pd.DataFrame) -> None:
     before = aliases(versions)
     of_test = predictions["part"] == "test"
@@ -230,6 +252,56 @@ def test_the_final_evaluation_decides_where_both_have_one(
     assert verdict.what == "split speaker-5fold, 2 folds pooled, 2 seeds"
     assert verdict.n_clips == 2 * (predictions["part"] == "validation").sum()
     assert "final" not in aliases(versions)
+
+
+def final_of(champion: Run, *, seed: int, fold: int, split: str = "speaker-5fold") -> dict[str, dict[str, str] | str]:
+    """How a run of the final evaluation of the champion's settings is logged."""
+    params = {
+        "training.lr": champion.data.params["training.lr"],
+        "training.seed": str(seed),
+        "split.fold": str(fold),
+        "split.name": split,
+    }
+    return {"params": params, "model": "", "ser_stage": "final", "ser_split": split}
+
+
+def test_final_runs_that_lack_something_keep_no_model_from_its_version(
+    versions: Versions, champion: Run, logged: Callable[..., Run], predictions: pd.DataFrame
+) -> None:
+    """No seed has every fold; one run has no predictions; and there are more evaluations than a card holds."""
+    for seed, fold in ((0, 0), (1, 1)):
+        logged(predictions, **final_of(champion, seed=seed, fold=fold, split="speaker-10fold"))
+    whole = "speaker-5fold"
+    logged(predictions.assign(clip="a" + predictions["clip"]), **final_of(champion, seed=0, fold=0))
+    for number in range(30):
+        logged(predictions, **final_of(champion, seed=0, fold=0, split=f"made-up-{number:02}"))
+    lost = logged(predictions, **final_of(champion, seed=0, fold=1))
+    shutil.rmtree(Path(lost.info.artifact_uri.removeprefix("file://")))
+    card = versions.of_run(logged(predictions)).description
+    assert f"| test: split {whole}, 2 folds pooled, 1 seeds &emsp;| a run lacks its predictions &emsp;| -" in card
+    assert "0 folds" not in card
+    assert "made-up-00" in card
+    assert "made-up-29" not in card
+    assert len(card) <= LONGEST
+    assert card.rstrip().endswith("is the best version so far.")
+
+
+def test_where_final_runs_cannot_be_compared_the_runs_themselves_are(
+    versions: Versions, champion: Run, logged: Callable[..., Run], predictions: pd.DataFrame
+) -> None:
+    final = logged(predictions, **final_of(champion, seed=0, fold=0))
+    shutil.rmtree(Path(final.info.artifact_uri.removeprefix("file://")))
+    verdict = promote(versions, logged(right(predictions)), dry_run=True).verdict
+    assert verdict.better, verdict.reason
+    assert verdict.what == "split assignment"
+
+
+def test_one_speaker_is_enough_for_a_card(
+    versions: Versions, logged: Callable[..., Run], predictions: pd.DataFrame
+) -> None:
+    """Without intervals, which need two."""
+    card = versions.of_run(logged(predictions.assign(speaker="1001"))).description
+    assert re.search(r"\n\| anger &emsp;\| \d+\.\d &emsp;\|", card)
 
 
 def test_a_run_without_a_model_is_no_candidate(versions: Versions, finished: FinishedSweep) -> None:
@@ -304,6 +376,9 @@ def test_the_command_shows_a_table_and_says_why(
     code, seen = promoting(tmp_path, "--run", better)
     assert code == 0, seen
     assert f"champion moves to version {int(weak) + 1}: the candidate is 100.0 points" in seen
+    code, seen = promoting(tmp_path, "--rollback", "--dry-run")
+    assert (code, "--rollback goes with none of" in seen) == (2, True), seen
+    assert aliases(versions)["champion"] == str(int(weak) + 1)
     code, seen = promoting(tmp_path, "--rollback")
     assert code == 0, seen
     assert f"champion goes back from version {int(weak) + 1} to version {weak}" in seen

@@ -77,7 +77,9 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 72
         (encoded(tone() * 1e18, subtype="FLOAT"), r"reaches 5e\+17 times full scale, at most 100 times"),
         (encoded(-32768 * tone(), subtype="FLOAT"), r"reaches 1\.638e\+04 times full scale"),
         (encoded(np.zeros(0, np.float32)), "no samples"),
-        (encoded(np.zeros(1, np.int16), rate_hz=2**31 - 1), "no samples"),
+        (encoded(np.zeros(1, np.int16), rate_hz=2**31 - 1), "2,147,483,647 samples a second, at most 192,000"),
+        (encoded(np.zeros(9, np.int16), rate_hz=192_001), "192,001 samples a second"),
+        (encoded(np.zeros((2_880_001, 8), np.int16), rate_hz=96_000, kind="FLAC"), "23,040,008 samples in all its"),
         (encoded(tone(duration_s=60.5)), "lasts 60.5 s, at most 60 s"),
     ],
 )

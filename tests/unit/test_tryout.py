@@ -1,17 +1,22 @@
 """What the page draws and asks, without a browser."""
 
 import base64
+import http.client
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
 
+from ser.audio import LARGEST_SENT_BYTES
 from ser.features.base import Spectra
 from ser.features.mel_scale import band_centres_hz, mel_weights
 from ser.features.spaces import MelSpace
+from ser.serving import LONGEST_TEXT
+from ser.tryout.page import page_server
 from ser.tryout.picture import picture
 from ser.tryout.served import Answer, ServedModel, ServedModelError, served
 
@@ -90,6 +95,19 @@ def test_an_answer_is_read(model: ServedModel) -> None:
 def test_a_refusal_is_a_sentence(model: ServedModel, sound: bytes, sentence: str) -> None:
     with pytest.raises(ServedModelError, match=sentence):
         model.hear(sound)
+
+
+def test_too_large_a_file_is_answered_by_a_sentence(model: ServedModel) -> None:
+    """All of it is sent before the answer is read, as a browser does."""
+    with page_server(model) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1], timeout=30)
+        with closing(connection):
+            connection.request("POST", "/hear", b"x" * (2 * LARGEST_SENT_BYTES))
+            said = json.load(connection.getresponse())["error"]
+        server.shutdown()
+    assert said == "the file has 24.0 MiB, at most 12 are taken: send a compressed or shorter one"
+    assert 4 * LARGEST_SENT_BYTES // 3 == LONGEST_TEXT
 
 
 def test_a_model_that_is_away_is_said_to_be() -> None:

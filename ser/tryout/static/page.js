@@ -5,14 +5,20 @@ import { record } from "./recording.js";
 
 const LONGEST_RECORDING_S = 30;
 const $ = (id) => document.getElementById(id);
-let shown = null, recording = null, address = "";
+let shown = null, recording = null, address = "", largestBytes = Infinity;
 
 async function start() {
   const model = await (await fetch("/model")).json();
   $("model").textContent = `${model.name}, served at ${model.url}`;
+  largestBytes = model.largest_bytes;
 }
 
 async function hear(blob, name) {
+  if (blob.size > largestBytes) {
+    const [size, most] = [blob.size, largestBytes].map((bytes) => (bytes / 2 ** 20).toFixed(1));
+    refuse(`${name}: the file has ${size} MiB, at most ${most} are taken: send a compressed or shorter one`);
+    return;
+  }
   document.body.classList.add("busy");
   $("error").hidden = true;
   try {
