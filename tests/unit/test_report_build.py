@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from evaluated import CELLS, EMOTIONS, NEW_VOICES, SPEAKERS, Evaluated, evaluated_sweep
+from evaluated import CELLS, EMOTIONS, NEW_VOICES, PASSWORD, SPEAKERS, TRACKER, Evaluated, evaluated_sweep
 from ser.metrics import unweighted_average_recall
 from ser.report.build import ReportError, build_report
 from ser.report.content import Facts, Gallery, Matrix, Note, Report, Section, Table
+from ser.report.files import files_of
 from ser.report.study import Study, read_study
 from ser.statistics.intervals import Interval
 from ser.statistics.predictions import read_predictions
@@ -174,6 +175,13 @@ def test_protocol_and_origin_say_how_and_with_what(report: Report) -> None:
     shown = dict(origin.pairs)
     assert shown["Command of this report"] == "python tune/report.py --sweep made-up"
     assert (shown["Corpus digest"], shown["Split digest"], shown["Versions"]) == ("c0ffee", "facade", "torch 2.13.0")
+
+
+def test_no_password_is_published(sweep: Evaluated) -> None:
+    report = build_report(sweep.journal, command=f"python tune/report.py --tracking-uri {TRACKER}", n_resamples=100)
+    text = "".join(files_of(report).values())
+    assert PASSWORD not in text
+    assert text.count("postgresql://ser:***@tracker/runs") == 6
 
 
 def test_a_sweep_without_predictions_is_refused(tmp_path: Path) -> None:
