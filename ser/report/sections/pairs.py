@@ -21,10 +21,10 @@ _COLUMNS = (
 def section(study: Study) -> Section:
     """A matrix of all pairs, and their list."""
     board = study.boards[0]
-    lines = board.comparable()
-    left_out = [line.name for line in board.lines if line not in lines]
+    lines = board.lines
     notes = tuple(
-        Note(f"{name} has not been evaluated on all of the clips: it is left out of the tests.") for name in left_out
+        Note(f"{line.name} has not been evaluated on all of the clips: it is left out of the tests.")
+        for line in board.partial
     )
     if len(lines) < 2 or len(lines[0].counts.speakers) < 2:
         note = Note("A paired test needs two networks and at least two speakers in the test clips.")
