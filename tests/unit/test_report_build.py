@@ -6,13 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from evaluated import CELLS, EMOTIONS, NEW_VOICES, PASSWORD, SPEAKERS, TRACKER, Evaluated, evaluated_sweep
+from evaluated import (
+    BASELINES,
+    CELLS,
+    EMOTIONS,
+    NEW_VOICES,
+    PASSWORD,
+    SPEAKERS,
+    TRACKER,
+    Evaluated,
+    clips_in,
+    evaluated_sweep,
+)
 from ser.baselines import MFCC_SVM, baseline_path
 from ser.metrics import unweighted_average_recall
+from ser.perturbation import CONDITIONS
 from ser.report.build import ReportError, build_report
 from ser.report.content import Facts, Gallery, Matrix, Note, Report, Section, Table
 from ser.report.files import files_of
 from ser.report.study import Study, read_study
+from ser.robustness import ROBUSTNESS_FILE, Answer, write_answers
 from ser.splits.base import Split
 from ser.statistics.intervals import Interval
 from ser.statistics.predictions import read_predictions
@@ -87,13 +100,39 @@ def test_only_the_validation_chooses_the_trial_of_the_search(study: Study) -> No
 
 
 def test_all_that_was_evaluated_alike_is_compared(report: Report) -> None:
-    n_lines = len(CELLS) + 3
     pairs = table(report, "pairs")
-    assert len(pairs.rows) == n_lines * (n_lines - 1) / 2
+    assert len(pairs.rows) == 3 + 3 * len(BASELINES)
     p_of = {(row[0], row[1]): row[3] for row in pairs.rows}
     assert p_of["sercnn-2d", "lenet5-1d"] < 0.05
-    assert p_of["lenet5-2d", "lenet5-1d"] > 0.05
-    assert "of 15 pairs" in section(report, "pairs").lead.lower()
+    assert p_of["lenet5-2d", "MFCC + SVM"] > 0.05
+    assert re.match(
+        r"Of 3 pairs of networks 3 and of 9 pairs of a network and a baseline 8", section(report, "pairs").lead
+    )
+
+
+def test_few_draws_do_not_keep_a_difference_from_being_found(sweep: Evaluated) -> None:
+    few = build_report(sweep.journal, command="c", n_resamples=20)
+    p_of = {(row[0], row[1]): row[3] for row in table(few, "pairs").rows}
+    assert p_of["sercnn-2d", "lenet5-1d"] < 0.05
+
+
+def test_answers_in_noise_of_another_trial_are_not_shown(tmp_path: Path) -> None:
+    made = evaluated_sweep(tmp_path, finals=False)
+    clip = clips_in(made.corpus_dir)[0]
+
+    def answers(cell: str, trial: int) -> list[Answer]:
+        given = (clip.name, clip.speaker, clip.emotion, clip.emotion)
+        return [Answer(cell, trial, condition, *given) for condition in CONDITIONS]
+
+    path = made.folder / ROBUSTNESS_FILE
+    write_answers(path, [*answers("lenet5-1d", 2), *answers("sercnn-2d", 3)])
+    noise = section(build_report(made.journal, command="c", n_resamples=50), "noise")
+    (shown,) = (block for block in noise.blocks if isinstance(block, Table))
+    assert [row[0] for row in shown.rows] == ["sercnn-2d"]
+    assert "Not measured for lenet5-1d, of which another trial is best now" in notes(noise)
+    write_answers(path, answers("lenet5-1d", 2))
+    noise = section(build_report(made.journal, command="c", n_resamples=50), "noise")
+    assert noise.lead == "Not measured in this sweep."
 
 
 def test_a_network_that_lacks_a_fold_is_not_compared(tmp_path: Path) -> None:
@@ -176,6 +215,7 @@ def test_slices_are_by_clip_and_by_speaker(report: Report) -> None:
     names = [block.name for block in section(report, "slices").blocks if isinstance(block, Table)]
     assert names == ["slices-intensity", "slices-sentence", "slices-sex", "slices-age"]
     titles = [(column.title, column.detail) for column in table(report, "slices-sex").columns[1:]]
+    assert "at least 5 speakers differ most by" in section(report, "slices").lead
     assert titles == [("female %", "60 clips, 5 speakers"), ("male %", "60 clips, 5 speakers")]
 
 
