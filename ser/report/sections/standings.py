@@ -89,8 +89,8 @@ def _table(study: Study, board: Board, number: int) -> Table:
     runs = f"{board.n_runs} runs a network (folds x seeds)" if board.n_runs > 1 else "one run a network, one seed"
     caption = (
         f"{board.title[0].upper()}{board.title[1:]}: {clips}, {runs}, in the order of the validation UAR. Brackets: "
-        f"95 % interval, speakers drawn with replacement {study.n_resamples:,} times. ± seeds: standard deviation of the "
-        "test UAR between seeds."
+        f"95 % interval, speakers drawn with replacement {study.n_resamples:,} times. ± seeds: standard deviation of "
+        "the test UAR between seeds."
     )
     name = "leaderboard" if number == 0 else f"leaderboard-{board.stage}-{board.split}"
     return Table(name, caption, _COLUMNS, tuple(_row(study, board, line) for line in board.lines + board.partial))
