@@ -25,6 +25,8 @@ SPEAKERS = tuple(str(1001 + at) for at in range(10))
 SEEDS, FOLDS = (0, 1), range(5)
 EMOTIONS = CremaD.emotions
 NEW_VOICES = "speaker-5fold-present"
+PASSWORD = "s3cret"
+TRACKER = f"postgresql://ser:{PASSWORD}@tracker/runs"
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,9 @@ def facts(sweep: Evaluated, clips: Sequence[Clip]) -> dict[str, object]:
     return {
         "corpus": "cremad", "corpus_dir": str(sweep.corpus_dir), "corpus_digest": "c0ffee", "split_digest": "facade",
         "n_clips": len(clips), "n_speakers": len(SPEAKERS), "n_train": 80, "n_validation": 4, "n_test": 36,
-        "emotions": list(EMOTIONS), "sweep_id": "0123", "ser.command": "python tune/run_sweep.py --name made-up",
-        "ser.git_commit": "abc1234", "tracking_uri": "sqlite:///mlflow.db", "versions": {"torch": "2.13.0"},
+        "emotions": list(EMOTIONS), "sweep_id": "0123",
+        "ser.command": f"python tune/run_sweep.py --name made-up --tracking-uri {TRACKER}",
+        "ser.git_commit": "abc1234", "tracking_uri": TRACKER, "versions": {"torch": "2.13.0"},
     }  # fmt: skip
 
 

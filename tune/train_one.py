@@ -86,8 +86,9 @@ if __name__ == "__main__":
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             if "run" in settings:
-                if len(settings) > 1:
-                    raise SettingError("a run is trained with its own settings: give run=ID alone, or settings and no run")
+                others = ", ".join(name for name in settings if name != "run")
+                if others:
+                    raise SettingError(f"run=... is trained with its own settings: leave away {others}")
                 sys.exit(repeat(settings["run"], request, folder, console))
             sys.exit(train_anew(settings, request, folder, console))
     except REFUSALS as error:

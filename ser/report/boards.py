@@ -2,8 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,8 +17,9 @@ from ser.splits.leaks import check_predictions
 from ser.splits.manifests import manifests
 from ser.splits.parts import SplitError
 from ser.statistics.comparisons import same_clips
-from ser.statistics.counts import FIGURES, SpeakerCounts
+from ser.statistics.counts import SpeakerCounts
 from ser.statistics.predictions import Predictions, PredictionsError, read_predictions, together
+from ser.statistics.repeats import whole_repeats
 from ser.trial import PREDICTIONS_FILE
 
 BASELINE_TITLES = {MAJORITY: "chance", MFCC_SVM: "MFCC + SVM", HUMAN_VOTE: "listeners' vote"}
@@ -57,15 +57,17 @@ class Board:
     Attributes:
         stage: 'search' (the trial that validation chose) or 'final' (trained again over folds and seeds).
         split: its name.
-        networks: best first: of the search by validation UAR, of the final evaluation by test UAR.
+        networks: evaluated on the same clips with as many seeds, best validation UAR first.
         baselines: what they are compared with on the same clips.
-        missing: sentences about predictions that cannot be read.
+        partial: networks that lack seeds which others have; only seeds with every fold count.
+        missing: sentences about predictions that cannot be read or compared.
     """
 
     stage: str
     split: str
     networks: tuple[Line, ...]
     baselines: tuple[Line, ...]
+    partial: tuple[Line, ...]
     missing: tuple[str, ...]
 
     @property
@@ -75,8 +77,8 @@ class Board:
 
     @property
     def n_runs(self) -> int:
-        """Trials that a complete line has."""
-        return max(len(line.trials) for line in self.networks)
+        """Trials that each of its networks has."""
+        return len(self.networks[0].trials)
 
     @property
     def knows_speakers(self) -> bool:
@@ -89,11 +91,6 @@ class Board:
         what = "final evaluation" if self.stage == FINAL else "best trial of the search"
         return f"{what}, split {self.split}"
 
-    def comparable(self) -> tuple[Line, ...]:
-        """The lines that were evaluated on all clips, in every fold and with every seed."""
-        whole = max(self.networks, key=lambda line: len(line.predictions)).counts
-        return tuple(line for line in self.lines if same_clips(line.counts, whole))
-
 
 @dataclass(frozen=True)
 class _Run:
@@ -101,6 +98,24 @@ class _Run:
 
     trial: TrialRecord
     tested: Predictions
+
+    @property
+    def fold(self) -> int:
+        """Of its split."""
+        return int(self.trial.asked.values["split.fold"])
+
+    @property
+    def seed(self) -> int:
+        """Of its training."""
+        return int(self.trial.asked.values["training.seed"])
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Names of the validation clips by which the search chose, and sentences about those that cannot be read."""
+
+    clips: frozenset[str] = frozenset()
+    missing: tuple[str, ...] = ()
 
 
 def boards_of(record: SweepRecord, folder: Path) -> list[Board]:
@@ -117,8 +132,11 @@ def boards_of(record: SweepRecord, folder: Path) -> list[Board]:
             groups[FINAL, str(trial.asked.values["split.name"])].append(trial)
     for trial in chosen:
         groups[SEARCH, str(record.plan["split"])].append(trial)
-    selected = _selected(chosen)
-    boards = [_board(stage, split, trials, folder, selected) for (stage, split), trials in groups.items()]
+    seen = _seen(chosen)
+    boards = [
+        _board(stage, split, trials, folder, seen if stage == FINAL else _Seen())
+        for (stage, split), trials in groups.items()
+    ]
     return sorted((board for board in boards if board.networks), key=_weight)
 
 
@@ -127,28 +145,52 @@ def _weight(board: Board) -> tuple[bool, bool, int]:
     return board.stage != FINAL, board.knows_speakers, -board.n_runs
 
 
-def _board(stage: str, split: str, trials: list[TrialRecord], folder: Path, selected: frozenset[str]) -> Board:
+def _board(stage: str, split: str, trials: list[TrialRecord], folder: Path, seen: _Seen) -> Board:
     runs: dict[str, list[_Run]] = defaultdict(list)
-    missing = []
+    missing = list(seen.missing)
     for trial in trials:
         assert trial.ended is not None
         path = Path(trial.ended.bundle) / PREDICTIONS_FILE
-        seen = selected if stage == FINAL else frozenset()
         try:
-            tested = _tested(trial, path, seen)
+            tested = _tested(trial, path, seen.clips)
         except (PredictionsError, SplitError) as error:
             missing.append(f"{trial.key.short}: {error}")
         else:
             runs[trial.key.cell].append(_Run(trial, tested))
-    lines = [
-        Line(cell, tuple(run.trial for run in listed), together([run.tested for run in listed]))
-        for cell, listed in runs.items()
+    folds = {run.fold for listed in runs.values() for run in listed}
+    whole = {cell: _whole(listed, folds) for cell, listed in runs.items()}
+    missing += [
+        f"{cell}: no seed was evaluated on all {len(folds)} folds yet" for cell, listed in whole.items() if not listed
     ]
-    order = _test_uar if stage == FINAL else validation_uar
-    networks = tuple(sorted(lines, key=lambda line: (-order(line), line.name)))
-    most = max(runs.values(), key=len, default=[])
-    baselines = filter(None, (_baseline(name, most, folder) for name in BASELINES))
-    return Board(stage, split, networks, tuple(baselines), tuple(missing))
+    lines = [_line(cell, listed) for cell, listed in whole.items() if listed]
+    networks = _alike(lines)
+    partial = [line for line in lines if line not in networks]
+    most = whole[networks[0].name] if networks else []
+    baselines = []
+    for name in BASELINES:
+        try:
+            baselines.append(_baseline(name, most, folder))
+        except PredictionsError as error:
+            missing.append(f"{BASELINE_TITLES[name]}: {error}")
+    ranked = sorted(networks, key=lambda line: (-validation_uar(line), line.name))
+    return Board(stage, split, tuple(ranked), tuple(filter(None, baselines)), tuple(partial), tuple(missing))
+
+
+def _whole(runs: list[_Run], folds: set[int]) -> list[_Run]:
+    """Without the seeds that lack a fold."""
+    return whole_repeats(runs, seed=lambda run: run.seed, fold=lambda run: run.fold, folds=folds)
+
+
+def _line(cell: str, runs: list[_Run]) -> Line:
+    return Line(cell, tuple(run.trial for run in runs), together([run.tested for run in runs]))
+
+
+def _alike(lines: Collection[Line]) -> list[Line]:
+    """Those that were evaluated on all clips with every seed: as the one with the most predictions."""
+    if not lines:
+        return []
+    most = max(lines, key=lambda line: len(line.predictions)).counts
+    return [line for line in lines if same_clips(line.counts, most)]
 
 
 def _tested(trial: TrialRecord, path: Path, selected: frozenset[str]) -> Predictions:
@@ -164,14 +206,16 @@ def _tested(trial: TrialRecord, path: Path, selected: frozenset[str]) -> Predict
     return parts["test"]
 
 
-def _selected(trials: Iterable[TrialRecord]) -> frozenset[str]:
-    """Names of the validation clips by which the search chose."""
+def _seen(trials: Iterable[TrialRecord]) -> _Seen:
     names: set[str] = set()
+    missing = []
     for trial in trials:
         path = Path(trial.ended.bundle if trial.ended else "") / PREDICTIONS_FILE
-        with suppress(PredictionsError):
+        try:
             names.update(map(str, read_predictions(path, part="validation").clips))
-    return frozenset(names)
+        except PredictionsError as error:
+            missing.append(f"whether the clips that chose {trial.key.short} are tested on, for {error}")
+    return _Seen(frozenset(names), tuple(missing))
 
 
 def _baseline(name: str, runs: list[_Run], folder: Path) -> Line | None:
@@ -186,10 +230,6 @@ def _baseline(name: str, runs: list[_Run], folder: Path) -> Line | None:
         if len(parts[-1]) != len(run.tested):
             return None
     return Line(BASELINE_TITLES[name], (), together(parts)) if parts else None
-
-
-def _test_uar(line: Line) -> float:
-    return line.counts.figure(FIGURES["uar"])
 
 
 def validation_uar(line: Line) -> float:

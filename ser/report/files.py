@@ -20,7 +20,9 @@ def files_of(report: Report) -> dict[str, str]:
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Write all files below `folder`, and give the path of the page."""
+    """Write all files below `folder`, without the tables of an earlier report, and give the path of the page."""
+    for old in (folder / TABLES).glob("*.csv"):
+        old.unlink()
     for name, text in files_of(report).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)

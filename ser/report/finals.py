@@ -40,12 +40,12 @@ def final_table(rows: Sequence[FinalRow]) -> Table:
     """The rows for a terminal."""
     table = Table(
         box=box.SIMPLE_HEAD,
-        caption="Final evaluation: mean ± standard deviation over folds and seeds. Clips that selection saw are no "
-        "test clips.",
+        caption="Final evaluation: mean of folds ± standard deviation, over trainings, each of a fold and a seed. The "
+        "report pools the folds of a seed first. Clips that selection saw are no test clips.",
     )
     table.add_column("split")
     table.add_column("cell")
-    for title in ("test UAR %", "accuracy %", "macro-F1 %", "folds", "seeds", "done"):
+    for title in ("UAR %, mean of folds", "accuracy %", "macro-F1 %", "folds", "seeds", "done"):
         table.add_column(title, justify="right")
     for row in rows:
         deviation = f" ± {100 * row.uar_deviation:.1f}" if row.n_completed > 1 else ""

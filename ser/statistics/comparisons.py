@@ -33,6 +33,7 @@ def compare(
     figure: Figure,
     *,
     n_resamples: int = N_RESAMPLES,
+    n_exchanges: int | None = None,
     confidence: float = CONFIDENCE,
     seed: int = 0,
 ) -> Comparison:
@@ -40,7 +41,7 @@ def compare(
 
     If they did not, it would not matter which of them a speaker's predictions come from. So the predictions of each
     speaker, all repeats of it together, stay or are exchanged; p is the share of exchanges whose difference is at least
-    as large as the one seen. All 2^S exchanges are tried where that is no more than `n_resamples`, else as many at
+    as large as the one seen. All 2^S exchanges are tried where that is no more than `n_exchanges`, else as many at
     random, the one seen counted among them. The interval draws speakers as `interval` does, the same for both.
 
     Args:
@@ -48,7 +49,8 @@ def compare(
         second: of the same clips: as many of each class of each speaker. A network with one repeat is compared with
             every repeat of the other.
         figure: of (..., C, C) confusion matrices, such as `FIGURES["uar"]`.
-        n_resamples: exchanges at most, and draws.
+        n_resamples: draws.
+        n_exchanges: exchanges at most; None for as many as draws.
         confidence: of the interval, in (0, 1).
         seed: of exchanges and draws.
 
@@ -68,7 +70,8 @@ def compare(
     n_speakers = len(one.speakers)
     seen = float(difference(np.ones((1, n_speakers)))[0])
     low, high = quantiles(difference(resamples(n_speakers, n_resamples, seed)), confidence)
-    return Comparison(Interval(seen, float(low), float(high)), _p_value(one, other, figure, seen, n_resamples, seed))
+    p_value = _p_value(one, other, figure, seen, n_exchanges or n_resamples, seed)
+    return Comparison(Interval(seen, float(low), float(high)), p_value)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -125,14 +128,14 @@ def _paired(first: SpeakerCounts, second: SpeakerCounts) -> tuple[SpeakerCounts,
 
 
 def _p_value(
-    one: SpeakerCounts, other: SpeakerCounts, figure: Figure, seen: float, n_resamples: int, seed: int
+    one: SpeakerCounts, other: SpeakerCounts, figure: Figure, seen: float, n_exchanges: int, seed: int
 ) -> float:
     n_speakers = len(one.speakers)
-    exact = 2**n_speakers <= n_resamples
+    exact = 2**n_speakers <= n_exchanges
     if exact:
         kept = np.array(list(product((0, 1), repeat=n_speakers)))
     else:
-        kept = np.random.default_rng(seed).integers(0, 2, size=(n_resamples, n_speakers))
+        kept = np.random.default_rng(seed).integers(0, 2, size=(n_exchanges, n_speakers))
     exchanged = 1 - kept
     here = mean_of_present(figure(one.weighted(kept) + other.weighted(exchanged)))
     there = mean_of_present(figure(other.weighted(kept) + one.weighted(exchanged)))

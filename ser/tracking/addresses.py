@@ -1,6 +1,5 @@
-"""Trackers' addresses: which one is meant, what of it may be shown, and whether anything answers there."""
+"""Trackers' addresses: which one is meant, and whether anything answers there."""
 
-import re
 import socket
 import sqlite3
 from contextlib import closing
@@ -11,17 +10,11 @@ import mlflow
 
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
 _SQLITE = "sqlite:///"
-_PASSWORD = re.compile(r"(://[^:/@]*):[^/@]*@")
 
 
 def meant(uri: str | None) -> str:
     """The tracker that a sweep takes where `uri` is given, or nothing is."""
     return uri or str(mlflow.get_tracking_uri())
-
-
-def shown(uri: str) -> str:
-    """The address without its password."""
-    return _PASSWORD.sub(r"\1:***@", uri)
 
 
 def database_file(uri: str) -> Path | None:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from ser.tracking.addresses import shown
+from ser.masking import shown
 from ser.tracking.publication import TrackerError
 
 _LONGEST_S = 60.0

@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from ser.journal import FINAL
 from ser.statistics.predictions import Predictions, PredictionsError, read_predictions, together
+from ser.statistics.repeats import whole_repeats
 from ser.trial import PREDICTIONS_FILE
 
 PARENT_ID = "mlflow.parentRunId"
@@ -78,11 +79,11 @@ def _chosen(params: Mapping[str, str]) -> dict[str, str]:
 def _whole(runs: Sequence[Run]) -> tuple[Run, ...]:
     """Without the seeds that were not trained on every fold: repeats must be of the same clips."""
     folds = {run.data.params[_FOLD] for run in runs}
-    of_seed: dict[str, list[Run]] = {}
-    for run in runs:
-        of_seed.setdefault(run.data.params[_SEED], []).append(run)
-    whole = [same for same in of_seed.values() if {run.data.params[_FOLD] for run in same} == folds]
-    return tuple(run for same in whole for run in same)
+    return tuple(
+        whole_repeats(
+            runs, seed=lambda run: run.data.params[_SEED], fold=lambda run: run.data.params[_FOLD], folds=folds
+        )
+    )
 
 
 def _pooled(split: str, runs: tuple[Run, ...]) -> Evaluation:

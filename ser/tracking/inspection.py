@@ -10,7 +10,8 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
-from ser.tracking.addresses import answers, database_file, shown
+from ser.masking import shown
+from ser.tracking.addresses import answers, database_file
 from ser.tracking.asking import asked, reason
 from ser.tracking.publication import TrackerError
 

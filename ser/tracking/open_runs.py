@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from ser.tracking.addresses import shown
+from ser.masking import shown
 from ser.tracking.asking import asked, explained
 from ser.tracking.publication import TrackerError
 from ser.tracking.runs import PARENT

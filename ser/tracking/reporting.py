@@ -3,11 +3,15 @@
 import logging
 import shlex
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from ser.report.build import ReportError, build_report
 from ser.report.content import Report
-from ser.report.files import write_report
+from ser.report.files import TABLES, write_report
 from ser.report.markdown import short_form
 from ser.tracking.runs import Runs
 
@@ -39,6 +43,16 @@ def log_report(runs: Runs, run_id: str, report: Report | str) -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         write_report(report, Path(folder))
+        _remove_tables(runs, run_id)
         runs.client.log_artifacts(run_id, folder, ARTEFACTS)
     text = f"{short_form(report)}\nThe whole report is the artefact {ARTEFACTS}/report.html.\n"
     runs.set_tags(run_id, {_DESCRIPTION: text})
+
+
+def _remove_tables(runs: Runs, run_id: str) -> None:
+    """Remove those of the report before; where the store removes nothing they stay."""
+    folder = f"{ARTEFACTS}/{TABLES}"
+    uri = runs.client.get_run(run_id).info.artifact_uri
+    with suppress(MlflowException, OSError):
+        store = get_artifact_repository(uri, tracking_uri=runs.client.tracking_uri)
+        store.delete_artifacts(folder)  # type: ignore[no-untyped-call]

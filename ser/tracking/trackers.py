@@ -3,7 +3,8 @@
 import mlflow
 from mlflow.tracking import MlflowClient
 
-from ser.tracking.addresses import database_file, meant, shown
+from ser.masking import shown
+from ser.tracking.addresses import database_file, meant
 from ser.tracking.inspection import server_version
 from ser.tracking.publication import TrackerError
 

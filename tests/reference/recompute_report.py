@@ -4,9 +4,9 @@
     python tests/reference/recompute_report.py .ser/sweeps/NAME --against OUT/tables
 
 Reads the journal's lines and the `predictions.csv` of each completed trial. The trial of the search is the one with the
-highest validation UAR (then the lowest validation loss). UAR is the mean over training seeds of the balanced accuracy
-of all folds together, its interval 250 draws of speakers. With `--against` the tables that `tune/report.py` wrote are
-compared with it: it exits with 1 where a figure differs.
+highest validation UAR (then the lowest validation loss); of the final ones only seeds with every fold count. UAR is the
+mean over training seeds of the balanced accuracy of all folds together, its interval 250 draws of speakers. With
+`--against` the tables that `tune/report.py` wrote are compared with it: it exits with 1 where a figure differs.
 """
 
 import argparse
@@ -53,6 +53,7 @@ def trials(journal: Path) -> pd.DataFrame:
                     "number": key[1],
                     "stage": asked[key]["stage"],
                     "split": values["split.name"],
+                    "fold": values["split.fold"],
                     "seed": values["training.seed"],
                     "path": Path(event["bundle"]) / "predictions.csv",
                     "merit": best[key],
@@ -62,12 +63,15 @@ def trials(journal: Path) -> pd.DataFrame:
 
 
 def evaluated(found: pd.DataFrame) -> pd.DataFrame:
-    """The trials that stand on a leaderboard: all final ones, and of the search the best of each cell."""
+    """The trials on a leaderboard: final ones of seeds with every fold, of the search the best of each cell."""
     search = found[found["stage"] == "search"]
     ranked = search.assign(val_uar=[m[0] for m in search["merit"]], loss=[m[1] for m in search["merit"]])
     ranked = ranked.sort_values(["val_uar", "loss", "number"], ascending=[False, False, True])
     chosen = ranked.drop_duplicates("cell")[found.columns]
-    return pd.concat([found[found["stage"] == "final"], chosen])
+    final = found[found["stage"] == "final"]
+    n_folds = final.groupby("split")["fold"].nunique()
+    of_seed = final.groupby(["split", "cell", "seed"])["fold"].transform("nunique")
+    return pd.concat([final[of_seed == final["split"].map(n_folds)], chosen])
 
 
 def predictions(listed: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from ser.distributed.doctor.tracker import not_in_the_way, serves, tracker_findi
 from ser.distributed.sweep import SweepFolder
 from ser.journal import Closed
 from ser.replay import SweepRecord
-from ser.tracking.addresses import answers, database_file, local_folder, meant, shown
+from ser.tracking.addresses import answers, database_file, local_folder, meant
 from ser.tracking.asking import asked
 from ser.tracking.inspection import server_version
 from ser.tracking.publication import TrackerError
@@ -29,19 +29,6 @@ def silent_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-@pytest.mark.parametrize(
-    ("uri", "text"),
-    [
-        ("postgresql://me:secret@db:5432/mlflow", "postgresql://me:***@db:5432/mlflow"),
-        ("http://me:s:e@host", "http://me:***@host"),
-        ("http://host:5000/a@b", "http://host:5000/a@b"),
-        ("sqlite:////tmp/mlflow.db", "sqlite:////tmp/mlflow.db"),
-    ],
-)
-def test_a_password_is_never_shown(uri: str, text: str) -> None:
-    assert shown(uri) == text
 
 
 def test_addresses_tell_files_of_this_machine() -> None:

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import re
+from pathlib import Path
 
 import pytest
 
@@ -21,7 +22,7 @@ from ser.report.content import (
     Table,
     file_name,
 )
-from ser.report.files import csv_text, files_of
+from ser.report.files import csv_text, files_of, write_report
 from ser.report.html import ink, page, shade
 from ser.report.markdown import document, short_form
 from ser.report.marks import marks_of
@@ -96,6 +97,14 @@ def test_markdown_holds_the_same_figures() -> None:
 def test_every_table_is_a_file() -> None:
     assert sorted(files_of(made())) == ["report.html", "report.md", "tables/confusion.csv", "tables/figures.csv"]
     assert file_name("MFCC + SVM") == "mfcc-svm"
+
+
+def test_tables_of_an_earlier_report_do_not_stay(tmp_path: Path) -> None:
+    old = tmp_path / "tables" / "leaderboard-old.csv"
+    old.parent.mkdir()
+    old.write_text("cell\n")
+    write_report(made(), tmp_path)
+    assert {path.name for path in old.parent.iterdir()} == {"confusion.csv", "figures.csv"}
 
 
 def test_letters_on_every_shade_can_be_read() -> None:

@@ -11,8 +11,8 @@ from ser.distributed.doctor.sweeps import SeenSweep
 from ser.distributed.doctor.tracker import serves
 from ser.distributed.driver import driver_from
 from ser.journal import kept_from_drivers, read_events
+from ser.masking import shown
 from ser.replay import SweepRecord
-from ser.tracking.addresses import shown
 from ser.tracking.open_runs import OpenRuns, close_runs, open_runs
 from ser.tracking.sender import ends_of
 

@@ -11,8 +11,8 @@ from ser.distributed.doctor.finding import Finding, fine, warning
 from ser.distributed.driver import DRIVER
 from ser.distributed.sweep import SweepFolder
 from ser.journal import JOURNAL, Journal, JournalError, kept_from_drivers, read_events
+from ser.masking import shown
 from ser.replay import SweepRecord
-from ser.tracking.addresses import shown
 from ser.tracking.writer import sent_until
 
 

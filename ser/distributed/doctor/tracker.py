@@ -9,7 +9,8 @@ from ser.corpora.base import CORPORA
 from ser.distributed.doctor.disk import nearest, write_time_s
 from ser.distributed.doctor.finding import Finding, Level, fine, problem, warning
 from ser.distributed.doctor.sweeps import SeenSweep
-from ser.tracking.addresses import database_file, local_folder, meant, shown
+from ser.masking import shown
+from ser.tracking.addresses import database_file, local_folder, meant
 from ser.tracking.inspection import artefact_locations, server_version
 
 

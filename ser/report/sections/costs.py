@@ -103,7 +103,7 @@ def _table(board: Board, latency: dict[str, float | None], fronts: dict[str, lis
         for line in board.networks
     )
     caption = (
-        f"Latency: median of single answers to a clip of {CLIP_S} s, features included, on the machine that made this "
-        "report. Training: mean time of a run, on as many cores as the plan gives a trial."
+        f"Latency: median of single answers to a clip of {CLIP_S} s, features included, in one thread, on the machine "
+        "that made this report. Training: mean time of a run, on as many cores as the plan gives a trial."
     )
     return Table("costs", caption, _COLUMNS, rows)

@@ -22,11 +22,11 @@ Heard = dict[str, dict[Condition, Interval]]
 def section(study: Study) -> Section:
     """Test UAR of each network by condition: curves over the level of the noise, and a table."""
     try:
-        answers = read_answers(study.folder / ROBUSTNESS_FILE)
+        answers, stale = _current(study, read_answers(study.folder / ROBUSTNESS_FILE))
     except RobustnessError as error:
         return Section("noise", _TITLE, "Not shown.", (Note(str(error)),))
+    how = f"python tune/measure_robustness.py --sweep {study.record.name}"
     if not answers:
-        how = f"python tune/measure_robustness.py --sweep {study.record.name}"
         return Section("noise", _TITLE, "Not measured in this sweep.", (Note(f"{how} measures it on the test clips."),))
     heard = _heard(study, answers)
     n_clips = len({answer.clip for answer in answers})
@@ -35,8 +35,17 @@ def section(study: Study) -> Section:
         tuple(_chart(study, heard, kind) for kind in _NOISES),
         tuple((cell, study.marks[cell]) for cell in heard),
     )
-    blocks: tuple[Block, ...] = (gallery, _table(heard, n_clips))
-    return Section("noise", _TITLE, _lead(heard), blocks)
+    blocks: list[Block] = [gallery, _table(heard, n_clips)]
+    if stale:
+        blocks.append(Note(f"Not measured for {', '.join(stale)}, of which another trial is best now: {how} does."))
+    return Section("noise", _TITLE, _lead(heard), tuple(blocks))
+
+
+def _current(study: Study, answers: list[Answer]) -> tuple[list[Answer], list[str]]:
+    """Answers of the trials that are the best of their cells now, and the cells that have answers of others alone."""
+    best = {cell: trial.key.number for cell in study.cells if (trial := study.record.best_of_cell(cell))}
+    current = [answer for answer in answers if best.get(answer.cell) == answer.trial]
+    return current, sorted({answer.cell for answer in answers} - {answer.cell for answer in current})
 
 
 def _heard(study: Study, answers: list[Answer]) -> Heard:

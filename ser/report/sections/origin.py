@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from ser.masking import shown
 from ser.report.content import Facts, Section
 from ser.report.study import Study
 
@@ -12,13 +13,13 @@ def section(study: Study) -> Section:
     versions: dict[str, str] = facts.get("versions", {})
     pairs = [
         ("Sweep", f"{study.record.name} (id {facts['sweep_id']})"),
-        ("Command of the sweep", str(facts.get("ser.command", "unknown"))),
-        ("Command of this report", study.command),
+        ("Command of the sweep", shown(str(facts.get("ser.command", "unknown")))),
+        ("Command of this report", shown(study.command)),
         ("Commit of ser", str(facts.get("ser.git_commit", "unknown"))),
         ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items()) or "not in the journal"),
         ("Corpus digest", str(facts["corpus_digest"])),
         ("Split digest", str(facts["split_digest"])),
-        ("Tracker", str(facts.get("tracking_uri", "unknown"))),
+        ("Tracker", shown(str(facts.get("tracking_uri", "unknown")))),
         ("Ended", _ended(study)),
     ]
     return Section("origin", "Origin", "What it takes to make this again.", (Facts(tuple(pairs)),))

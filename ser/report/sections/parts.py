@@ -1,5 +1,7 @@
 """Slices: for whom, and on what, the networks do better or worse."""
 
+from collections import defaultdict
+
 import numpy as np
 
 from ser.report.boards import Board, Line
@@ -9,6 +11,8 @@ from ser.report.study import Study
 from ser.statistics.counts import FIGURES
 
 _MOST_OPEN = 6
+# Of a group that may be called better or worse: below, it is a matter of who was drawn.
+FEWEST_SPEAKERS = 5
 
 
 def section(study: Study) -> Section:
@@ -22,7 +26,9 @@ def section(study: Study) -> Section:
         groups = _groups(board.networks[0], slicing)
         if len(groups) > 1:
             blocks.append(_table(study, board, slicing, groups))
-            spans[slicing.name] = _span(board.networks[0], slicing, groups)
+            span = _span(board.networks[0], slicing, groups)
+            if span is not None:
+                spans[slicing.name] = span
     if not by_clip:
         blocks.append(Note(f"No slices by intensity and sentence: the corpus is no longer in {facts['corpus_dir']}."))
     if not by_speaker:
@@ -30,7 +36,10 @@ def section(study: Study) -> Section:
     lead = "Test UAR of parts of the test clips; emotions of which a part has no clip are left out of its mean."
     if spans:
         name, widest = board.networks[0].name, max(spans, key=spans.__getitem__)
-        lead += f" For {name} it differs most by {widest}: by {100 * spans[widest]:.1f} points."
+        lead += (
+            f" For {name} groups with the same emotions and at least {FEWEST_SPEAKERS} speakers differ most by "
+            f"{widest}: by {100 * spans[widest]:.1f} points."
+        )
     return Section("slices", "Slices", lead, tuple(blocks))
 
 
@@ -61,7 +70,13 @@ def _row(study: Study, line: Line, slicing: Slicing, groups: list[str]) -> tuple
     return (line.name, *figures)
 
 
-def _span(line: Line, slicing: Slicing, groups: list[str]) -> float:
+def _span(line: Line, slicing: Slicing, groups: list[str]) -> float | None:
+    """How far the UAR of groups with the same emotions and enough speakers lies apart; None of fewer than two."""
     of = slicing.groups(line.predictions)
-    values = [line.predictions.where(of == group).counts().figure(FIGURES["uar"]) for group in groups]
-    return max(values) - min(values)
+    alike: dict[frozenset[int], list[float]] = defaultdict(list)
+    for group in groups:
+        part = line.predictions.where(of == group)
+        if len(np.unique(part.speakers)) >= FEWEST_SPEAKERS:
+            alike[frozenset(part.truth.tolist())].append(part.counts().figure(FIGURES["uar"]))
+    values = max(alike.values(), key=len, default=[])
+    return max(values) - min(values) if len(values) > 1 else None

@@ -24,9 +24,10 @@ def section(study: Study) -> Section:
         (
             "What chose",
             "the validation UAR alone: the epoch whose weights are kept (then the lower validation loss, then the "
-            "earlier epoch), the trial of each network, and the champion",
+            "earlier epoch), the trial of each network, and the order of every leaderboard",
         ),
-        ("Test clips", "predicted once by each completed trial, after its training; they chose nothing"),
+        ("Champion", "moves only after a paired test by speaker on the same validation clips"),
+        ("Test clips", "predicted once by each completed trial, after its training; they chose and ordered nothing"),
         *((f"Evaluation: {board.title}", _runs(board)) for board in study.boards),
         (
             "Intervals",
@@ -36,7 +37,7 @@ def section(study: Study) -> Section:
         (
             "Tests",
             "exchange of the predictions of two networks speaker by speaker, two-sided, on the difference of the UAR; "
-            "Holm's correction over all pairs shown together",
+            "Holm's correction over the pairs of networks, and by itself over the pairs of a network and a baseline",
         ),
     ]
     lead = "Who chose what, on which clips. Nothing here was chosen on test clips."

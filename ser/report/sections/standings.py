@@ -30,6 +30,7 @@ def section(study: Study) -> Section:
         if board is study.boards[0]:
             blocks.append(_forest(study, board))
         blocks.append(_table(study, board, number))
+        blocks += [Note(_unranked(board, line)) for line in board.partial]
         blocks += [Note(f"Not shown: {sentence}") for sentence in board.missing]
     return Section("leaderboard", "Leaderboard", _lead(study), tuple(blocks))
 
@@ -38,13 +39,22 @@ def _lead(study: Study) -> str:
     board = study.boards[0]
     first = board.networks[0]
     best = study.interval(first.counts, "uar")
-    order = "test UAR" if board.stage == "final" else "validation UAR"
-    text = f"{first.name} leads by {order} ({board.title}): test UAR {100 * best.value:.1f} %{_interval(best)}."
+    text = (
+        f"{first.name} leads by validation UAR ({board.title}); its test UAR is {100 * best.value:.1f} %"
+        f"{_interval(best)}."
+    )
     rivals = [line for line in board.networks[1:] if _overlaps(study.interval(line.counts, "uar"), best)]
     if rivals:
         text += f" The intervals of {len(rivals)} others overlap with it: the paired tests say what can be told apart."
     compared = [f"{line.name} {100 * line.counts.figure(FIGURES['uar']):.1f} %" for line in board.baselines]
     return f"{text} On the same clips: {', '.join(compared)}." if compared else text
+
+
+def _unranked(board: Board, line: Line) -> str:
+    return (
+        f"{line.name} is not ranked ({board.title}): {len(line.trials)} of its runs are of a seed with every fold, "
+        f"others have {board.n_runs}. It stands last, and no comparison counts it."
+    )
 
 
 def _interval(of: Interval) -> str:
@@ -78,11 +88,12 @@ def _table(study: Study, board: Board, number: int) -> Table:
     clips = f"{board.lines[0].counts.n_clips:,} test clips of {_n_speakers(board)} speakers"
     runs = f"{board.n_runs} runs a network (folds x seeds)" if board.n_runs > 1 else "one run a network, one seed"
     caption = (
-        f"{board.title[0].upper()}{board.title[1:]}: {clips}, {runs}. Brackets: 95 % interval, speakers drawn with "
-        f"replacement {study.n_resamples:,} times. ± seeds: standard deviation of the test UAR between seeds."
+        f"{board.title[0].upper()}{board.title[1:]}: {clips}, {runs}, in the order of the validation UAR. Brackets: "
+        f"95 % interval, speakers drawn with replacement {study.n_resamples:,} times. ± seeds: standard deviation of "
+        "the test UAR between seeds."
     )
     name = "leaderboard" if number == 0 else f"leaderboard-{board.stage}-{board.split}"
-    return Table(name, caption, _COLUMNS, tuple(_row(study, board, line) for line in board.lines))
+    return Table(name, caption, _COLUMNS, tuple(_row(study, board, line) for line in board.lines + board.partial))
 
 
 def _row(study: Study, board: Board, line: Line) -> tuple[Value, ...]:
