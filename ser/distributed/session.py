@@ -83,7 +83,8 @@ def run_session(request: Request) -> int:
     """Carry out a request.
 
     Returns:
-        Exit code: 0 finished, 1 a cell without a result, 2 refused, 3 not all was sent to MLflow, 130 stopped.
+        Exit code: 0 finished, 1 a cell without a result, 2 refused, 3 not all was sent to MLflow,
+        4 the best models could not be registered, 130 stopped.
     """
     console = _console()
     try:

@@ -9,6 +9,7 @@ from mlflow.entities import Metric
 
 from ser.config import from_flat
 from ser.journal import FINAL, SEARCH, Asked, Closed, Ended, Event, Reported, Started, TrialKey
+from ser.masking import shown
 from ser.replay import SweepRecord, TrialRecord
 from ser.report.content import Report
 from ser.report.leaderboard import leaderboard, leaderboard_text
@@ -75,7 +76,9 @@ class Sender:
 
     def _started(self, runs: Runs, event: Started) -> None:
         facts = event.facts
-        tags: dict[str, str] = {name: str(facts[name]) for name in ("ser.command", "ser.git_commit") if name in facts}
+        tags: dict[str, str] = {
+            name: shown(str(facts[name])) for name in ("ser.command", "ser.git_commit") if name in facts
+        }
         tags |= {"ser.split": str(event.plan["split"]), "ser.corpus_digest": str(facts["corpus_digest"])}
         tags |= {f"ser.{name}": str(facts[name]) for name in _SPLIT if name in facts}
         params = {
