@@ -4,6 +4,7 @@ import hashlib
 import io
 import re
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import soundfile
@@ -174,10 +175,18 @@ def _mono(sound: soundfile.SoundFile) -> Wave:
     # In blocks, so that many channels are never all in memory. `SoundFile.blocks` is no help: where a cut-off
     # file ends before its header says, it repeats old samples.
     blocks, n_samples = [np.empty(0, np.float32)], 0
-    while len(block := sound.read(max(1, _BLOCK_SAMPLES // sound.channels), dtype="float32", always_2d=True)):
+    while len(block := _block(sound)):
         # The header of a stream may tell of fewer than there are.
         n_samples += block.size
         _check_samples(n_samples)
         mono = block.mean(axis=1, dtype=np.float64) if sound.channels > 1 else block[:, 0]
         blocks.append(mono.astype(np.float32, copy=False))
     return np.concatenate(blocks)
+
+
+def _block(sound: soundfile.SoundFile) -> NDArray[np.float32]:
+    """The next frames, (frames, channels); 16-bit ones are scaled here, which is exact and twice as fast."""
+    n_frames = max(1, _BLOCK_SAMPLES // sound.channels)
+    kind: Literal["int16", "float32"] = "int16" if sound.subtype == "PCM_16" else "float32"
+    samples: NDArray[Any] = sound.read(n_frames, dtype=kind, always_2d=True)
+    return samples * np.float32(2.0**-15) if kind == "int16" else samples
