@@ -210,7 +210,9 @@ def test_requests_that_never_end_hold_up_nobody_until_there_are_32_of_them(guard
         for _ in range(31):
             stack.enter_context(guarded.opened()).sendall(head + b"{")
         check_is_up(guarded, good)
-        stack.enter_context(guarded.opened()).sendall(head + b"{")
+        # One of two may be refused: the request before it counts until the gateway has closed it.
+        for _ in range(2):
+            stack.enter_context(guarded.opened()).sendall(head + b"{")
         answer = first_with_status(guarded, good, 429)
     assert answer.content["message"] == "32 requests are under way: try again later"
     first_with_status(guarded, good, 200)

@@ -159,7 +159,7 @@ def test_each_completed_run_has_one_model_without_pickle(finished: FinishedSweep
             if path.suffix == ".safetensors":
                 assert load_file(path)
             else:
-                assert path.read_text(encoding="utf-8")
+                assert "\0" not in path.read_text(encoding="utf-8")
         assert len((folder / "requirements.txt").read_text().splitlines()) >= 7
 
 
