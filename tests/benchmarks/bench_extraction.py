@@ -102,7 +102,7 @@ def read_and_hash(clips: Sequence[Clip]) -> None:
 def tutorial_of_file(location: str) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Trying to estimate tuning", UserWarning)
-        tutorial(Path(location).read_bytes())
+        tutorial(Path(location))
 
 
 def seconds(act: Callable[[], object]) -> float:
