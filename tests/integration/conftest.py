@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from compose import Stack, engine, engine_is_possible
 from processes import run_sweep
 from ser.bundle import Classifier, load_bundle
 from ser.corpora.synthetic import make_synthetic
@@ -71,3 +72,13 @@ def classifier(finished: FinishedSweep) -> Classifier:
     best = finished.record.trials[leaderboard(finished.record)[0].key]
     assert best.ended is not None
     return Classifier(load_bundle(Path(best.ended.bundle)))
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack of containers, up."""
+    if not engine_is_possible():
+        pytest.skip("no Docker engine answers, and there is none to start")
+    with engine(), Stack(tmp_path_factory.mktemp("stack")) as stack:
+        print(f"\nimages built in {stack.build_s:.0f} s, up in {stack.up_s:.0f} s")
+        yield stack

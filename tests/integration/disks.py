@@ -10,12 +10,12 @@ _SIZE = 32 * 2**20
 class SmallDisk:
     """Mounted at `folder` while entered; needs root."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, size: int = _SIZE) -> None:
+        self.folder, self._size = folder, size
 
     def __enter__(self) -> "SmallDisk":
         self.folder.mkdir(parents=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", self.folder], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self._size}", "tmpfs", self.folder], check=True)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,20 @@
+# Head, workers and sweep: Ray with `ser`. All of a cluster must be the same, so it is one image.
+FROM python:3.11-slim-bookworm
+RUN useradd --uid 1000 --create-home ser && install -d -o ser -g ser /shared /data
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+RUN pip install --no-cache-dir --no-deps --extra-index-url "$TORCH_INDEX" torch==2.13.0
+COPY docker/requirements/ray.txt /tmp/
+RUN pip install --no-cache-dir --no-deps --require-hashes -r /tmp/ray.txt
+COPY pyproject.toml README.md LICENSE /app/
+COPY ser /app/ser
+RUN pip install --no-cache-dir --no-deps --no-build-isolation /app && rm -rf /app/build
+COPY tune /app/tune
+COPY docker/with-secrets docker/start-ray /usr/local/bin/
+# What Ray, numba and matplotlib write goes where a read-only container can be written to.
+ENV HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 NUMBA_CACHE_DIR=/tmp/numba MPLCONFIGDIR=/tmp/matplotlib \
+    RAY_USAGE_STATS_ENABLED=0 MLFLOW_DISABLE_TELEMETRY=true
+ARG COMMIT=unknown
+ENV SER_COMMIT=$COMMIT
+USER ser
+WORKDIR /app
+ENTRYPOINT ["with-secrets"]

@@ -1,0 +1,93 @@
+"""Break sweeps on a cluster of containers in every way, one sweep a fault, and print what came of it.
+
+PYTHONPATH=tests:tests/integration python tests/integration/cluster_soak.py
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cluster_faults import CLUSTER_FAULTS
+from compose import Stack, engine
+from processes import Command
+from ser.journal import Reported, read_events
+from stages import write_plan
+from verdicts import Tally, check_end, tally
+
+COLUMNS = ("fault", "runs", "duplicates", "zombies", "lost reports")
+_REPORTS_BETWEEN = 6
+
+
+def broken(stack: Stack, sweep: str, faults: Sequence[str], folder: Path, *, trials_per_cell: int = 6) -> Tally:
+    """A sweep of the stack under faults, one after the other, resumed where one ends it, and judged at its end.
+
+    Args:
+        stack: up, with one worker.
+        sweep: its name.
+        faults: names, in the order in which they hit.
+        folder: of this machine, where the command runs.
+        trials_per_cell: of two cells; more faults need more.
+    """
+    folder.mkdir()
+    plan = write_plan(folder / "plan.toml", trials_per_cell=trials_per_cell, max_epochs=10, at_a_time=os.cpu_count() or 1)
+    waiting, words = list(faults), ["--plan", plan, "--name", sweep]
+    for start in range(len(faults) + 1):
+        with stack.sweep(*words, folder=folder / str(start)) as driver:
+            ends = _hit(stack, sweep, driver, waiting)
+            ended = driver.end(timeout_s=900)
+        assert "Traceback" not in ended.seen, ended.seen
+        assert (ended.code != 0) == ends, ended.seen
+        if ended.code == 0:
+            break
+        words = ["--resume", sweep]
+    assert not waiting, f"the sweep was at its end before {waiting}"
+    with stack.tracker() as client:
+        check_end(client, stack.journal(sweep))
+        return tally(client, stack.journal(sweep))
+
+
+def _hit(stack: Stack, sweep: str, driver: Command, waiting: list[str]) -> bool:
+    """Inject faults until one ends the driver, and say whether one did."""
+    while waiting:
+        fault, n_before = CLUSTER_FAULTS[waiting[0]], _n_reports(stack, sweep)
+        driver.wait_until(lambda n=n_before: _n_reports(stack, sweep) >= n + _REPORTS_BETWEEN)
+        fault.inject(stack)
+        waiting.pop(0)
+        if fault.ends:
+            return True
+    return False
+
+
+def _n_reports(stack: Stack, sweep: str) -> int:
+    journal = stack.journal(sweep)
+    return sum(isinstance(event, Reported) for _, event in read_events(journal)) if journal.exists() else 0
+
+
+def table(rows: Iterable[tuple[str, Tally]]) -> str:
+    """As Markdown."""
+    lines = [COLUMNS, ["---"] * len(COLUMNS)]
+    lines += [(fault, counts.runs, counts.duplicates, counts.zombies, counts.lost) for fault, counts in rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=list(CLUSTER_FAULTS), help="this fault; may be given again")
+    given = parser.parse_args()
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="cluster-") as folder, engine(), Stack(Path(folder)) as stack:
+        for number, name in enumerate(given.only or CLUSTER_FAULTS):
+            started = time.monotonic()
+            rows.append((name, broken(stack, f"broken-{number}", [name], Path(folder) / str(number))))
+            stack.up("--scale", "ray-worker=1", "ray-worker")
+            print(table(rows[-1:]).splitlines()[-1], f"{time.monotonic() - started:.0f} s", flush=True)
+    print(table(rows))
+    return 1 if any(counts.duplicates + counts.zombies + counts.lost for _, counts in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
