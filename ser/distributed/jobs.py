@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
 from typing import cast
 
-from ray.exceptions import AuthenticationError
+from ray.exceptions import AuthenticationError, RayError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 from rich.console import Console
 
@@ -19,7 +19,14 @@ SWEEP = "sweep"  # key of a job's metadata
 _SILENCE_S = 60.0
 _PATIENCE_S = 300.0
 _PAUSE_S = 2.0
+_TALKATIVE = (
+    "ray.dashboard.modules.dashboard_sdk", "ray.dashboard.modules.job.sdk", "ray._private.runtime_env.packaging",
+)  # fmt: skip
 _RUNNING = (JobStatus.PENDING, JobStatus.RUNNING)
+
+
+# Of a request to the cluster: nothing answers, or something amiss does.
+UNANSWERED = (OSError, RuntimeError, RayError)
 
 
 class JobLostError(ClusterError):
@@ -34,8 +41,8 @@ def client_at(address: str) -> JobSubmissionClient:
     """
     # The client takes this above its own argument, and RAY_ADDRESS too.
     os.environ["RAY_API_SERVER_ADDRESS"] = address
-    logging.getLogger("ray.dashboard.modules.dashboard_sdk").setLevel(logging.ERROR)
-    logging.getLogger("ray.dashboard.modules.job.sdk").setLevel(logging.ERROR)
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         return JobSubmissionClient(address)
     except AuthenticationError as error:
@@ -63,8 +70,15 @@ def _is_other(address: str) -> str:
 
 
 def running_job(client: JobSubmissionClient, sweep: str) -> str | None:
-    """Id of the job that runs this sweep now, if any does."""
-    running = (job for job in client.list_jobs() if job.status in _RUNNING)
+    """Id of the job that runs this sweep now, if any does.
+
+    Raises:
+        ClusterError: the cluster does not tell.
+    """
+    try:
+        running = [job for job in client.list_jobs() if job.status in _RUNNING]
+    except UNANSWERED as error:
+        raise ClusterError(f"the cluster does not tell its jobs ({reason_of(error)}): try again") from None
     return next((job.submission_id for job in running if (job.metadata or {}).get(SWEEP) == sweep), None)
 
 
@@ -89,8 +103,8 @@ class Followed:
         """
         try:
             self._client.stop_job(self._job_id)
-        except (OSError, RuntimeError) as error:
-            raise JobLostError(f"could not be asked to stop ({_reason(error)})") from None
+        except UNANSWERED as error:
+            raise JobLostError(f"could not be asked to stop ({reason_of(error)})") from None
 
     def until_end(self) -> JobDetails:
         """Show the log until the job has ended; how it ended.
@@ -101,14 +115,14 @@ class Followed:
         lost_since: float | None = None
         while True:
             # However the stream ends, the job itself is asked how it is.
-            with suppress(OSError, RuntimeError, *_stream_errors()):
+            with suppress(*UNANSWERED, *_stream_errors()):
                 asyncio.run(self._stream())
             try:
                 job = self._client.get_job_info(self._job_id)
-            except (OSError, RuntimeError) as error:
+            except UNANSWERED as error:
                 if f"{self._job_id} does not exist" in str(error):
                     raise JobLostError("is not known to the cluster any more: its head was started anew") from None
-                lost_since = self._wait_again(lost_since, _reason(error))
+                lost_since = self._wait_again(lost_since, reason_of(error))
                 continue
             if lost_since is not None:
                 self._console.print("The cluster answers again.")
@@ -129,7 +143,7 @@ class Followed:
 
     def _show_rest(self) -> None:
         """What a stream that broke has not brought."""
-        with suppress(OSError, RuntimeError):
+        with suppress(*UNANSWERED):
             self._show(self._client.get_job_logs(self._job_id)[self._n_shown :])
 
     def _show(self, text: str) -> None:
@@ -158,5 +172,6 @@ def _stream_errors() -> tuple[type[Exception], ...]:
     return (aiohttp.ClientError,)
 
 
-def _reason(error: Exception) -> str:
-    return type(error).__name__
+def reason_of(error: Exception) -> str:
+    """Why a request was not answered, in a few words: those of a broken connection say less than their kind."""
+    return str(error).strip().splitlines()[0] if type(error) is RuntimeError else type(error).__name__

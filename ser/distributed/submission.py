@@ -12,11 +12,11 @@ from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 from rich.console import Console
 
 import ser
-from ser.corpora.locations import Location
+from ser.corpora.locations import Location, is_remote
 from ser.distributed.closing import CELL_WITHOUT_RESULT, FINISHED, LOST, STOPPED, UNSENT, WITHOUT_MODEL, resume_command
 from ser.distributed.cluster import ClusterError, job_server
 from ser.distributed.driver import COMMIT, git_commit, terminable
-from ser.distributed.jobs import SWEEP, Followed, JobLostError, client_at, running_job
+from ser.distributed.jobs import SWEEP, UNANSWERED, Followed, JobLostError, client_at, reason_of, running_job
 from ser.distributed.plan import PlanError
 from ser.distributed.request import REFUSED, Request, new_plan, refuse_changes, seconds, sweep_name, with_finals
 from ser.masking import shown
@@ -46,7 +46,7 @@ def submit(request: Request, console: Console) -> int:
     address = job_server(request.ray_address)
     assert address is not None
     name = request.resume or sweep_name(request)
-    resume = resume_command(name, request.home, request.ray_address)
+    resume = request.command if request.dry_run else resume_command(name, request.home, request.ray_address)
     client = client_at(address)
     with terminable():
         if not request.dry_run and (running := running_job(client, name)):
@@ -64,22 +64,22 @@ def submit(request: Request, console: Console) -> int:
 
 
 def refuse_passing(*, home: Path | None, corpus_dir: Location | None, tracking_uri: str | None) -> None:
-    """Refuse places that would lie in the folder of the job, which goes when it ends; None is not given.
+    """Refuse what would lie in the folder of the job, which goes when the job ends; None is not given.
 
     Raises:
-        PlanError: a relative path.
+        PlanError: a relative path, or a tracker without a server, which keeps its models in the folder.
     """
-    places = (
-        ("--home", "SER_HOME", home),
-        ("--corpus-dir", "SER_DATA", corpus_dir),
-        ("--tracking-uri", "MLFLOW_TRACKING_URI", tracking_uri),
-    )
-    for option, variable, place in places:
-        if place is not None and not _stays(os.fspath(place)):
+    for option, variable, place in (("--home", "SER_HOME", home), ("--corpus-dir", "SER_DATA", corpus_dir)):
+        if place is not None and not (os.fspath(place).startswith("/") or is_remote(place)):
             raise PlanError(
                 f"{option} of a submitted sweep is a place of the cluster: give an absolute path or a URL, or leave it "
                 f"away and set {variable} where the cluster's head starts; got '{place}'"
             )
+    if tracking_uri is not None and not tracking_uri.startswith(("http://", "https://")):
+        raise PlanError(
+            "--tracking-uri of a submitted sweep is the address of an MLflow server that the cluster reaches: give it, "
+            f"or leave it away and set MLFLOW_TRACKING_URI where the cluster's head starts; got '{shown(tracking_uri)}'"
+        )
 
 
 def words_of(request: Request) -> list[str]:
@@ -115,12 +115,6 @@ def _refuse_hopeless(request: Request) -> None:
         with_finals(new_plan(request), request)
 
 
-def _stays(place: str) -> bool:
-    """Whether it means the same in every folder."""
-    scheme, found, path = place.rpartition("://")
-    return path.startswith("/") if not found else scheme != "sqlite" or path.startswith("//")
-
-
 def _send(client: JobSubmissionClient, request: Request, job_id: str, *, metadata: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -135,10 +129,9 @@ def _send(client: JobSubmissionClient, request: Request, job_id: str, *, metadat
                 runtime_env={"working_dir": scratch, "env_vars": {_SUBMITTED: "1", COMMIT: git_commit()}},
                 metadata=metadata,
             )
-        except (OSError, RuntimeError) as error:
+        except UNANSWERED as error:
             raise ClusterError(
-                f"the cluster does not take the job ({str(error).strip().splitlines()[-1]}): look at its head's log, "
-                "or try again"
+                f"the cluster does not take the job ({reason_of(error)}): look at its head's log, or try again"
             ) from None
 
 
