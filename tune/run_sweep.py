@@ -3,6 +3,7 @@
     python tune/run_sweep.py --plan demo
     python tune/run_sweep.py --plan quick --corpus-dir data/cremad
     python tune/run_sweep.py --plan quick --download
+    python tune/run_sweep.py --plan quick --ray-address http://HEAD:8265
 
 Any setting of an experiment can be fixed by its dotted name, as in `training.lr=0.001`.
 """

@@ -73,8 +73,8 @@ def long_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One trial that outlives what is done to it."""
     path = tmp_path_factory.mktemp("plan") / "long.toml"
     path.write_text(
-        'corpus = "synthetic"\ncells = ["lenet5-2d"]\ntrials_per_cell = 1\nmax_epochs = 30\ngrace_epochs = 30\n'
-        '[settings]\n"training.patience" = 30\n'
+        'corpus = "synthetic"\ncells = ["lenet5-2d"]\ntrials_per_cell = 1\nmax_epochs = 25\ngrace_epochs = 25\n'
+        '[settings]\n"training.patience" = 25\n'
     )
     return path
 
@@ -95,9 +95,9 @@ def test_a_submitted_sweep_ends_as_at_home(jobs: Jobs, tmp_path: Path, plan_file
 
 def test_a_sweep_is_followed_by_many_stopped_by_one_and_resumed(jobs: Jobs, tmp_path: Path, long_plan: Path) -> None:
     with jobs.submit("--plan", long_plan, "--name", "long", folder=tmp_path / "first") as first:
-        first.wait_until(lambda: jobs.n_reports("long"))
+        first.wait_until(lambda: "Running entrypoint" in first.text)
         with jobs.submit("--resume", "long", folder=tmp_path / "second") as second:
-            second.wait_until(lambda: "MFCC + SVM" in second.text)
+            second.wait_until(lambda: "MFCC + SVM" in second.text and jobs.n_reports("long"))
             assert "Sweep long runs there already, as job long-" in second.text
             second.signal(SIGTERM)
             second.wait_until(lambda: "Stopping the sweep on the cluster" in second.text)
