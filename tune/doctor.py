@@ -18,6 +18,7 @@ from rich.text import Text
 from ser.corpora.base import CORPORA
 from ser.distributed.doctor.examination import Request, examine
 from ser.distributed.plan import PlanError
+from ser.places import DEFAULT_HOME
 from ser.registry import UnknownNameError
 
 PLANS = Path(__file__).parent / "plans"
@@ -30,10 +31,15 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--plan", default="quick", help="the sweep to come: a plan of tune/plans or a TOML file; default quick")
     add("--corpus", help=f"{', '.join(CORPORA)}; default: the plan's")
-    add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus; default data/<corpus>")
+    add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus; default <corpus> in SER_DATA, else in data")
     add("--tracking-uri", metavar="URI", help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder")
     add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else this machine")
-    add("--home", type=Path, default=Path(".ser"), help="features, journals and checkpoints; default .ser")
+    add(
+        "--home",
+        type=Path,
+        default=DEFAULT_HOME,
+        help="features, journals and checkpoints; default SER_HOME, else .ser",
+    )
     add("--fix", action="store_true", help="repair what can be repaired safely")
     return parser.parse_args()
 

@@ -22,10 +22,10 @@ from ser.distributed.pruning import prune
 from ser.distributed.quarantine import MAX_BAD_PERCENT, percent
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore, StoreError
+from ser.places import DEFAULT_HOME, default_corpus_dir
 from ser.registry import UnknownNameError
 
 REFUSED, STOPPED = 2, 130
-HOME = Path(".ser")
 
 
 def arguments() -> argparse.Namespace:
@@ -33,7 +33,11 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--corpus", default="cremad", help=f"{', '.join(CORPORA)}; default cremad")
-    add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus (s3://, http://); default data/<corpus>")
+    add(
+        "--corpus-dir",
+        metavar="PLACE",
+        help="folder or URL of the corpus (s3://, http://); default <corpus> in SER_DATA, else in data",
+    )
     add(
         "--download",
         dest="download_from",
@@ -42,7 +46,7 @@ def arguments() -> argparse.Namespace:
         help="fetch CREMA-D into the folder first, or what is missing",
     )
     add("--download-from", metavar="POINTERS,MEDIA", help="as --download, from the repository at other addresses")
-    add("--home", type=Path, help=f"of sweeps: features and journals; default {HOME}")
+    add("--home", type=Path, help="of sweeps: features and journals; default SER_HOME, else .ser")
     add("--store", type=Path, help="default features in --home, where sweeps look")
     add(
         "--max-bad",
@@ -58,13 +62,13 @@ def arguments() -> argparse.Namespace:
         parser.error(
             "--prune with --store needs --home too: what the sweeps there need is kept, all else in the store goes"
         )
-    given.home = given.home or HOME
+    given.home = given.home or DEFAULT_HOME
     return given
 
 
 def main(request: argparse.Namespace, console: Console) -> None:
     """Find the clips, then extract."""
-    folder = request.corpus_dir or f"data/{request.corpus}"
+    folder = request.corpus_dir or default_corpus_dir(request.corpus)
     provide(request.corpus, folder, download_from=request.download_from, console=console)
     choice, pipeline = CorpusChoice(name=request.corpus), Pipeline()
     store = FeatureStore((request.store or request.home / "features").resolve())

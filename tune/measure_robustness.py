@@ -17,6 +17,7 @@ from ser.distributed.cluster import ClusterError
 from ser.distributed.robustness import N_CLIPS, Request, run_robustness
 from ser.features.store import StoreError
 from ser.journal import JournalError
+from ser.places import DEFAULT_HOME
 from ser.robustness import RobustnessError
 from ser.splits.base import SplitError
 
@@ -31,7 +32,12 @@ def arguments() -> argparse.Namespace:
     add("--clips", type=int, default=N_CLIPS, metavar="N", help=f"test clips to try; default {N_CLIPS}")
     add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus; default: the sweep's")
     add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")
-    add("--home", type=Path, default=Path(".ser"), help="features, journals and checkpoints; default .ser")
+    add(
+        "--home",
+        type=Path,
+        default=DEFAULT_HOME,
+        help="features, journals and checkpoints; default SER_HOME, else .ser",
+    )
     return parser.parse_args()
 
 

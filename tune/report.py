@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ser.journal import JOURNAL, JournalError
+from ser.places import DEFAULT_HOME
 from ser.report.build import ReportError, build_report
 from ser.report.files import write_report
 from ser.statistics.intervals import N_RESAMPLES
@@ -28,7 +29,7 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--sweep", required=True, metavar="NAME", help="name of the sweep")
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the report; files in it are replaced")
-    add("--home", type=Path, default=Path(".ser"), help="where the sweep is; default .ser")
+    add("--home", type=Path, default=DEFAULT_HOME, help="where the sweep is; default SER_HOME, else .ser")
     add("--resamples", type=draws, default=N_RESAMPLES, metavar="N", help=f"of each interval; default {N_RESAMPLES:,}")
     return parser.parse_args()
 

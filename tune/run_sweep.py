@@ -3,6 +3,7 @@
     python tune/run_sweep.py --plan demo
     python tune/run_sweep.py --plan quick --corpus-dir data/cremad
     python tune/run_sweep.py --plan quick --download
+    python tune/run_sweep.py --plan quick --ray-address http://HEAD:8265
 
 Any setting of an experiment can be fixed by its dotted name, as in `training.lr=0.001`.
 """
@@ -16,7 +17,9 @@ from ser.corpora.base import CORPORA
 from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.plan import SEARCHES
 from ser.distributed.quarantine import MAX_BAD_PERCENT, percent
-from ser.distributed.session import Request, run_session
+from ser.distributed.request import Request
+from ser.distributed.session import run_session
+from ser.places import DEFAULT_HOME
 from ser.tracking.registration import SCOPES
 
 PLANS = Path(__file__).parent / "plans"
@@ -30,7 +33,11 @@ def arguments() -> argparse.Namespace:
     add = parser.add_argument
     add("--plan", help="a plan of tune/plans (demo, quick, full) or a TOML file; default quick")
     add("--corpus", help=f"{', '.join(CORPORA)}; default: the plan's")
-    add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus (s3://, http://); default data/<corpus>")
+    add(
+        "--corpus-dir",
+        metavar="PLACE",
+        help="folder or URL of the corpus (s3://, http://); default <corpus> in SER_DATA, else in data",
+    )
     add(
         "--download",
         dest="download_from",
@@ -62,7 +69,11 @@ def arguments() -> argparse.Namespace:
         metavar="URI",
         help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder",
     )
-    add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")
+    add(
+        "--ray-address",
+        metavar="ADDRESS",
+        help="a running Ray; http://HEAD:8265 submits the sweep as a job; default RAY_ADDRESS, else a local one",
+    )
     add(
         "--max-bad",
         type=percent,
@@ -70,7 +81,12 @@ def arguments() -> argparse.Namespace:
         metavar="PERCENT",
         help="stop if more of the clips cannot be used; default 1",
     )
-    add("--home", type=Path, default=Path(".ser"), help="features, journals and checkpoints; default .ser")
+    add(
+        "--home",
+        type=Path,
+        default=DEFAULT_HOME,
+        help="features, journals and checkpoints; default SER_HOME, else .ser",
+    )
     add(
         "--dry-run",
         action="store_true",

@@ -21,6 +21,7 @@ from ser.corpora.base import CorpusError
 from ser.distributed.cluster import ClusterError
 from ser.distributed.repetition import agreement, local_data, refuse_others, train
 from ser.features.store import StoreError
+from ser.places import DEFAULT_HOME, default_corpus_dir
 from ser.registry import UnknownNameError
 from ser.space import SettingError
 from ser.splits.base import SplitError
@@ -37,9 +38,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("settings", nargs="+", metavar="run=ID | setting=value", help="a logged run, or the settings of an experiment")
-    add("--corpus-dir", help="folder of the corpus; default: where the run's was, else data/<corpus>")
+    add("--corpus-dir", help="folder of the corpus; default: where the run's was, else <corpus> in SER_DATA or data")
     add("--tracking-uri", metavar="URI", help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder")
-    add("--home", type=Path, default=Path(".ser"), help="where features are kept; default .ser")
+    add("--home", type=Path, default=DEFAULT_HOME, help="where features are kept; default SER_HOME, else .ser")
     add("--log", action="store_true", help="log the repetition as a run beside the one it repeats")
     return parser.parse_intermixed_args()
 
@@ -66,7 +67,7 @@ def repeat(run_id: str, request: argparse.Namespace, folder: Path, console: Cons
 def train_anew(settings: dict[str, str], request: argparse.Namespace, folder: Path, console: Console) -> int:
     """Train an experiment and print what it came to."""
     experiment = from_flat(settings)
-    corpus_dir = request.corpus_dir or f"data/{experiment.corpus.name}"
+    corpus_dir = request.corpus_dir or default_corpus_dir(experiment.corpus.name)
     data = local_data(experiment, corpus_dir, request.home / "features", console)
     trained = train(experiment, data, device=device(), folder=folder, console=console)
     console.print(", ".join(f"{name} {100 * value:.1f} %" for name, value in trained.test.items()))

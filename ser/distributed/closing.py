@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ser.places import DEFAULT_HOME
 from ser.replay import SweepRecord
 from ser.report.finals import final_rows, final_table
 from ser.report.leaderboard import Row, leaderboard, leaderboard_table
@@ -13,14 +14,20 @@ from ser.tracking.publication import Publication, TrackerError
 from ser.tracking.verdicts import CHAMPION
 from ser.tracking.versions import UNREGISTERED
 
-FINISHED, CELL_WITHOUT_RESULT, UNSENT, WITHOUT_MODEL, STOPPED = 0, 1, 3, 4, 130
-DEFAULT_HOME = Path(".ser")
+FINISHED, CELL_WITHOUT_RESULT, UNSENT, WITHOUT_MODEL, LOST, STOPPED = 0, 1, 3, 4, 5, 130
 
 
-def conclude(record: SweepRecord, publication: Publication, *, home: Path, scope: str, console: Console) -> int:
-    """Print how the sweep ended and, unless it was stopped, register its best models; the exit code."""
+def conclude(record: SweepRecord, publication: Publication, *, resume: str, scope: str, console: Console) -> int:
+    """Print how the sweep ended and, unless it was stopped, register its best models; the exit code.
+
+    Args:
+        record: the sweep as its journal tells it.
+        publication: of its runs and models.
+        resume: the command that goes on with it.
+        scope: which models become versions.
+        console: to print to.
+    """
     rows = leaderboard(record)
-    resume = resume_command(record.name, home)
     _show_outcomes(record, console)
     if rows:
         console.print(leaderboard_table(rows))
@@ -57,10 +64,11 @@ def _is_concluded(record: SweepRecord) -> bool:
     return record.closed is not None and record.closed.outcome in ("finished", "budget")
 
 
-def resume_command(name: str, home: Path) -> str:
+def resume_command(name: str, home: Path, ray_address: str | None = None) -> str:
     """What goes on with the sweep `name`."""
     place = "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
-    return f"python tune/run_sweep.py --resume {name}{place}"
+    cluster = "" if ray_address is None else f" --ray-address {shlex.quote(ray_address)}"
+    return f"python tune/run_sweep.py --resume {name}{place}{cluster}"
 
 
 def _say(console: Console, line: str) -> None:

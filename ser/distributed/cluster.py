@@ -95,12 +95,17 @@ def _raylet_died() -> bool:
     return node is not None and any(kind == "raylet" for kind, _ in node.dead_processes())
 
 
+def wants_token(address: str | None) -> str:
+    """What a user is told whose token is missing or wrong."""
+    return (
+        f"the Ray cluster at '{address}' wants its token: set RAY_AUTH_TOKEN, or copy ~/.ray/auth_token of the "
+        "machine that started it"
+    )
+
+
 def _not_connected(address: str | None, reason: str) -> str:
     if "Unauthenticated" in reason:
-        return (
-            f"the Ray cluster at '{address}' wants its token: set RAY_AUTH_TOKEN, or copy ~/.ray/auth_token of the "
-            "machine that started it"
-        )
+        return wants_token(address)
     if address is None:
         return f"Ray does not start on this machine ({reason.splitlines()[0]})"
     return (
@@ -133,19 +138,28 @@ def refuse_too_large(needs: Mapping[str, float]) -> None:
 
 
 def refuse_remote_drivers(address: str | None) -> None:
-    """Refuse an address (or RAY_ADDRESS) at which the sweep would run elsewhere than its journal.
+    """Refuse an address (or RAY_ADDRESS) at which this process cannot drive a cluster.
 
     Raises:
         ClusterError: an address of Ray's client or of its job server.
     """
-    address = address or os.environ.get("RAY_ADDRESS")
-    scheme = (address or "").partition("://")[0]
-    if scheme in ("ray", "http", "https"):
+    if job_server(address):
         raise ClusterError(
-            f"'{address}' would run the sweep elsewhere while its journal stays here. Run this command on a machine of "
-            "the cluster with --ray-address auto; from outside, submit it: "
-            "ray job submit --address http://HEAD:8265 -- python tune/run_sweep.py ..."
+            f"'{job_server(address)}' takes sweeps alone, as tune/run_sweep.py submits them: run this command on a "
+            "machine of the cluster with --ray-address auto"
         )
+    address = address or os.environ.get("RAY_ADDRESS") or ""
+    if address.startswith("ray://"):
+        raise ClusterError(
+            f"'{address}' would run the sweep elsewhere while its journal stays here: submit it with tune/run_sweep.py "
+            "--ray-address http://HEAD:8265, or run this command on a machine of the cluster with --ray-address auto"
+        )
+
+
+def job_server(address: str | None) -> str | None:
+    """The address (or RAY_ADDRESS) where it is that of a cluster's job server, as http://HEAD:8265; else None."""
+    address = address or os.environ.get("RAY_ADDRESS") or ""
+    return address if address.startswith(("http://", "https://")) else None
 
 
 def _probe(address: str | None) -> None:

@@ -1,13 +1,18 @@
-"""Who drives a sweep: the process that holds its journal."""
+"""Who drives a sweep, and by which code: the process that holds its journal."""
 
 import getpass
 import os
 import re
+import signal
 import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 DRIVER = "ser.driver"
+COMMIT = "SER_COMMIT"
 
 _FORM = re.compile(r"(?P<user>\S+)@(?P<host>\S+) pid (?P<pid>\d+)")
 _SCRIPT = b"run_sweep"
@@ -47,6 +52,34 @@ def driver_from(text: str) -> Driver | None:
     """The driver that `str` of it tells; None of any other text."""
     match = _FORM.fullmatch(text)
     return Driver(match["user"], match["host"], int(match["pid"])) if match else None
+
+
+def git_commit() -> str:
+    """Of the code that runs: SER_COMMIT where that stands, as away from its repository, else as git tells."""
+    given = os.environ.get(COMMIT)
+    if given:
+        return given
+    here = Path(__file__).parent
+    try:
+        git = subprocess.run(
+            ["git", "-C", str(here), "describe", "--always", "--dirty"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return git.stdout.strip()
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM stops a sweep as orderly as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _user() -> str:

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from ser.config import Experiment, from_flat
+from ser.places import default_corpus_dir
 from ser.space import SettingError
 from ser.tracking.evaluations import PARENT_ID
 from ser.tracking.publication import TrackerError
@@ -65,7 +66,7 @@ def read_run(client: MlflowClient, run_id: str) -> LoggedRun:
         raise TrackerError(f"no epoch of run {run_id} was logged, there is nothing to compare with: name another run")
     parent = client.get_run(run.data.tags[PARENT_ID]).data.params if PARENT_ID in run.data.tags else {}
     given = run.inputs.dataset_inputs if run.inputs else []
-    source = json.loads(given[0].dataset.source)["uri"] if given else f"data/{experiment.corpus.name}"
+    source = json.loads(given[0].dataset.source)["uri"] if given else default_corpus_dir(experiment.corpus.name)
     return LoggedRun(
         run=run,
         experiment=experiment,

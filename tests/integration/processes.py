@@ -16,7 +16,7 @@ SWEEP = REPOSITORY / "tune" / "run_sweep.py"
 EXTRACT = REPOSITORY / "tune" / "extract_features.py"
 MLFLOW = Path(sys.executable).with_name("mlflow")
 
-FROM_OUTSIDE = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PYTHONPATH")
+FROM_OUTSIDE = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "PYTHONPATH", "SER_HOME", "SER_DATA")
 
 
 @dataclass(frozen=True)

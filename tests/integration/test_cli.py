@@ -106,7 +106,9 @@ def test_a_published_split_is_refused_by_name_on_part_of_the_corpus(tmp_path: Pa
 
 def test_an_address_that_moves_the_sweep_away_is_refused_with_advice(tmp_path: Path, corpus_dir: Path) -> None:
     words = ["--plan", "demo", "--corpus-dir", corpus_dir, "--ray-address", "ray://127.0.0.1:10001"]
-    check_refusal(run_sweep(*words, folder=tmp_path), tmp_path, "'ray://127.0.0.1:10001'", "ray job submit")
+    check_refusal(
+        run_sweep(*words, folder=tmp_path), tmp_path, "'ray://127.0.0.1:10001'", "--ray-address http://HEAD:8265"
+    )
 
 
 def test_an_unreachable_ray_is_refused(tmp_path: Path, corpus_dir: Path) -> None:

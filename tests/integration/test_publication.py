@@ -116,11 +116,11 @@ def test_what_cannot_be_registered_is_not_blamed_on_the_tracker(
         path.unlink()
     seen = StringIO()
     console = Console(file=seen)
-    code = conclude(finished.record, publication, home=tmp_path / ".ser", scope="cells", console=console)
+    code = conclude(finished.record, publication, resume="again", scope="cells", console=console)
     assert code == WITHOUT_MODEL
     assert "The best models could not be registered: run " in seen.getvalue()
     assert "has no predictions.csv" in seen.getvalue()
-    assert "--resume" not in seen.getvalue()
+    assert "again" not in seen.getvalue()
 
 
 def test_an_error_without_a_message_is_told_by_its_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

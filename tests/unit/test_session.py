@@ -14,18 +14,10 @@ import ray
 
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES
 from ser.corpora.download.cremad import OFFICIAL
+from ser.distributed.driver import terminable
 from ser.distributed.plan import Plan, PlanError, read_plan
-from ser.distributed.session import (
-    REFUSED,
-    Request,
-    _let_go_of,
-    _new_plan,
-    _resumed,
-    _terminable,
-    _with_finals,
-    run_session,
-    seconds,
-)
+from ser.distributed.request import REFUSED, Request, new_plan, seconds, with_finals
+from ser.distributed.session import _let_go_of, _resumed, run_session
 from ser.journal import Closed, Journal, Started, read_events
 
 TUNE = Path(__file__).resolve().parents[2] / "tune"
@@ -122,7 +114,7 @@ def test_what_the_parser_does_not_know_ends_with_code_2(monkeypatch, capsys, wor
 
 
 def test_the_command_line_wins_over_the_plan(request_of):
-    plan = _new_plan(
+    plan = new_plan(
         request_of(
             plan="demo", cells="vgg16-1d,lenet5-1d", trials_per_cell=9, max_epochs=3, split="speaker-5fold",
             search="global", seed=4, settings=["split.fold=2", "model.width=0.25", "model.width=0.5"],
@@ -135,7 +127,7 @@ def test_the_command_line_wins_over_the_plan(request_of):
 
 
 def test_the_default_plan_is_quick(request_of):
-    assert _new_plan(request_of()) == read_plan("quick", folder=PLANS)
+    assert new_plan(request_of()) == read_plan("quick", folder=PLANS)
 
 
 @pytest.mark.parametrize(("text", "value"), [("90s", 90.0), ("30m", 1800.0), ("1.5h", 5400.0), ("0.5s", 0.5)])
@@ -193,7 +185,7 @@ def test_what_cannot_be_is_refused_in_one_sentence(refused, given, rule):
 
 def test_a_refused_request_leaves_its_name_free(refused):
     for _ in range(2):
-        assert "would run the sweep elsewhere" in refused(name="mine", ray_address="http://head:8265")
+        assert "would run the sweep elsewhere" in refused(name="mine", ray_address="ray://head:10001")
 
 
 def test_a_name_that_is_taken_is_refused_with_both_ways_on(refused, tmp_path):
@@ -242,7 +234,7 @@ def test_a_final_evaluation_may_be_added_to_any_sweep(refused, request_of, tmp_p
     given = {"resume": "mine", "final_seeds": 2, "folds": "0,3", "final_splits": "speaker-5fold-present"}
     assert _resumed(request_of(**given)).name == "mine"
     assert "split" not in refused(**given, corpus_dir=tmp_path)  # the next refusal: there is no corpus
-    changed = _with_finals(Plan(cells=("lenet5-1d",)), request_of(**given))
+    changed = with_finals(Plan(cells=("lenet5-1d",)), request_of(**given))
     assert (changed.final_seeds, changed.final_folds) == (2, (0, 3))
     assert changed.final_splits == ("speaker-5fold-present",)
 
@@ -264,7 +256,7 @@ def test_a_plan_file_names_its_sweep_by_its_stem(refused, names, tmp_path):
 
 def test_termination_is_an_orderly_interruption():
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), _terminable():
+    with pytest.raises(KeyboardInterrupt), terminable():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
 

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from ser.corpora.base import CORPORA
 from ser.corpora.locations import Location
-from ser.distributed.closing import DEFAULT_HOME
 from ser.distributed.doctor.cluster import ray_findings
 from ser.distributed.doctor.disk import disk_findings
 from ser.distributed.doctor.features import corpus_finding, store_findings
@@ -23,6 +22,7 @@ from ser.distributed.doctor.tracker import not_in_the_way, tracker_findings, tra
 from ser.distributed.plan import Plan, read_plan
 from ser.features.store import FeatureStore
 from ser.journal import JournalError
+from ser.places import DEFAULT_HOME
 from ser.tracking.publication import TrackerError
 
 HEALTHY, ILL = 0, 1

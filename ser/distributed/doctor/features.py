@@ -11,6 +11,7 @@ from ser.corpora.locations import Location, exists, is_remote, name_of, read_byt
 from ser.distributed.doctor.finding import Finding, fine, problem, refused, size, warning
 from ser.distributed.progress import clip_progress
 from ser.features.store import FeatureStore
+from ser.places import default_corpus_dir
 
 
 def corpus_finding(name: str, folder: Location | None) -> tuple[Finding, int | None]:
@@ -18,9 +19,9 @@ def corpus_finding(name: str, folder: Location | None) -> tuple[Finding, int | N
 
     Args:
         name: of the corpus.
-        folder: of the corpus; None for `data/<name>`, which need not be there.
+        folder: of the corpus; None for the default one, which need not be there.
     """
-    place = os.fspath(folder or f"data/{name}")
+    place = os.fspath(folder or default_corpus_dir(name))
     corpus = CORPORA[name]
     if folder is None and not exists(place):
         return _absent(name, place), None

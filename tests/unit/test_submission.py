@@ -1,0 +1,106 @@
+"""A sweep that is to run elsewhere: the words that are sent, and what is refused before anything is."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ser.corpora.download.cremad import OFFICIAL
+from ser.distributed.cluster import job_server
+from ser.distributed.request import REFUSED, Request
+from ser.distributed.session import run_session
+from ser.distributed.submission import refuse_passing, words_of
+from ser.places import DEFAULT_HOME, default_corpus_dir
+
+PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"
+SERVER = "http://127.0.0.1:9"  # nobody is asked there
+
+
+def request_of(**given: Any) -> Request:
+    return Request(command="test", plans=PLANS, **given)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({}, []),
+        ({"home": DEFAULT_HOME, "dry_run": True}, ["--dry-run"]),
+        ({"plan": "demo", "name": "mine", "max_epochs": 3}, ["--plan=demo", "--max-epochs=3", "--name=mine"]),
+        ({"plan": "/here/plans/mine.toml", "seed": 0}, ["--plan=mine.toml", "--seed=0"]),
+        ({"resume": "mine", "home": Path("/shared/ser")}, ["--resume=mine", "--home=/shared/ser"]),
+        ({"corpus_dir": "s3://bucket/cremad", "max_bad": 2.5}, ["--corpus-dir=s3://bucket/cremad", "--max-bad=2.5"]),
+        ({"download_from": OFFICIAL}, [f"--download-from={OFFICIAL}"]),
+        ({"ray_address": SERVER, "settings": ["training.lr=0.001"]}, [f"--ray-address={SERVER}", "training.lr=0.001"]),
+    ],
+    ids=str,
+)
+def test_the_words_say_what_was_given(given: dict[str, Any], words: list[str]) -> None:
+    assert words_of(request_of(**given)) == words
+
+
+@pytest.mark.parametrize(
+    ("given", "rule"),
+    [
+        (
+            {"home": Path(".ser")},
+            "--home of a submitted sweep is a place of the cluster: give an absolute path or a URL",
+        ),
+        ({"corpus_dir": "data/cremad"}, "leave it away and set SER_DATA where the cluster's head starts; got 'data/cr"),
+        ({"tracking_uri": "sqlite:////tmp/mlflow.db"}, "is the address of an MLflow server that the cluster reaches"),
+        ({"tracking_uri": "http://me:s3cret@host"}, "must hold no password, which Ray's dashboard would show"),
+        ({"plan": "quik"}, "unknown plan 'quik': did you mean 'quick'?"),
+        ({"settings": ["training.rl=1"]}, "unknown setting 'training.rl': did you mean 'training.lr'?"),
+        ({"name": "my sweep"}, "a sweep's name is made of letters, digits, '.', '_' and '-', got 'my sweep'"),
+        ({"time_budget": "soon"}, "--time-budget must be a number with s, m or h"),
+        ({"resume": "mine", "seed": 0}, "leave away --seed"),
+        ({"final_seeds": 1, "folds": "2"}, "final_folds (--folds) must be below 1"),
+        ({"dry_run": True, "cells": "lenet-1d"}, "unknown cell 'lenet-1d': did you mean 'lenet5-1d'?"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused_before_anything_is_sent(
+    given: dict[str, Any], rule: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_session(request_of(ray_address=SERVER, **given)) == REFUSED
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("error: ")
+    assert rule in line
+    assert "s3cret" not in line
+
+
+def test_places_that_stay_are_taken() -> None:
+    refuse_passing(home=None, corpus_dir=None, tracking_uri=None)
+    for place in ("/data/cremad", "s3://bucket/cremad"):
+        refuse_passing(home=Path("/shared/ser"), corpus_dir=place, tracking_uri="https://tracker")
+
+
+def test_a_job_without_lasting_places_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a cluster whose head was started without them."""
+    monkeypatch.setenv("SER_SUBMITTED", "1")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("SER_DATA", str(tmp_path))
+    for home, variable in ((Path(".ser"), "SER_HOME"), (tmp_path, "MLFLOW_TRACKING_URI")):
+        assert run_session(request_of(ray_address=SERVER, home=home)) == REFUSED
+        assert f"set {variable} where the cluster's head starts" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("address", ["http://head:8265", "https://head", None])
+def test_a_job_server_is_known_by_its_scheme(monkeypatch: pytest.MonkeyPatch, address: str | None) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "http://other:8265")
+    assert job_server(address) == (address or "http://other:8265")
+    assert job_server("auto") is job_server("ray://head:10001") is job_server("10.0.0.1:6379") is None
+
+
+def test_places_have_one_default_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SER_DATA", raising=False)
+    assert default_corpus_dir("cremad") == "data/cremad"
+    monkeypatch.setenv("SER_DATA", "s3://bucket/corpora/")
+    assert default_corpus_dir("tess") == "s3://bucket/corpora/tess"
+    show = [sys.executable, "-c", "from ser.places import DEFAULT_HOME; print(DEFAULT_HOME)"]
+    for given, home in (("", ".ser"), ("/shared/ser", "/shared/ser")):
+        shown = subprocess.run(show, env={"SER_HOME": given}, capture_output=True, text=True, check=True)
+        assert shown.stdout == f"{home}\n"
