@@ -13,6 +13,7 @@ from pathlib import Path
 
 from cluster_faults import CLUSTER_FAULTS
 from compose import Stack, engine
+
 from processes import Command
 from ser.journal import Reported, read_events
 from stages import write_plan
@@ -33,7 +34,9 @@ def broken(stack: Stack, sweep: str, faults: Sequence[str], folder: Path, *, tri
         trials_per_cell: of two cells; more faults need more.
     """
     folder.mkdir()
-    plan = write_plan(folder / "plan.toml", trials_per_cell=trials_per_cell, max_epochs=10, at_a_time=os.cpu_count() or 1)
+    plan = write_plan(
+        folder / "plan.toml", trials_per_cell=trials_per_cell, max_epochs=10, at_a_time=os.cpu_count() or 1
+    )
     waiting, words = list(faults), ["--plan", plan, "--name", sweep]
     for start in range(len(faults) + 1):
         with stack.sweep(*words, folder=folder / str(start)) as driver:

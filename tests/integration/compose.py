@@ -43,7 +43,9 @@ def engine_is_possible() -> bool:
 
 
 def _answers() -> bool:
-    return shutil.which("docker") is not None and subprocess.run(["docker", "info"], capture_output=True).returncode == 0
+    return (
+        shutil.which("docker") is not None and subprocess.run(["docker", "info"], capture_output=True).returncode == 0
+    )
 
 
 def _start_engine() -> bool:
@@ -117,7 +119,7 @@ class Stack:
         return docker("ps", "-q", "--filter", label, *of).split()
 
     def kill(self, container: str) -> None:
-        """kill -9 of its first process, as when the machine dies; Docker's own `kill` would keep it from coming back."""
+        """kill -9 of its first process, as when a machine dies; after `docker kill` it would not come back."""
         os.kill(int(docker("inspect", "-f", "{{.State.Pid}}", container)), SIGKILL)
 
     def addresses(self, container: str) -> list[str]:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from compose import Stack, engine, engine_is_possible
+
 from processes import run_sweep
 from ser.bundle import Classifier, load_bundle
 from ser.corpora.synthetic import make_synthetic
