@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ import ray
 
 _PROBE_S = 10.0
 _LOOK_EVERY_S = 1.0
+_WORKERS_COME_S = 60.0
 
 
 class ClusterError(RuntimeError):
@@ -120,7 +122,7 @@ def resources() -> dict[str, float]:
 
 
 def refuse_too_large(needs: Mapping[str, float]) -> None:
-    """Refuse trials that would wait for ever.
+    """Refuse trials that would wait for ever; machines of a cluster that is only starting are waited for.
 
     Args:
         needs: of a trial, as Tune takes it: 'cpu' and 'gpu'.
@@ -128,13 +130,23 @@ def refuse_too_large(needs: Mapping[str, float]) -> None:
     Raises:
         ClusterError: no machine has as much.
     """
-    machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    machines = _machines()
     if not any(all(machine.get(name.upper(), 0) >= amount for name, amount in needs.items()) for machine in machines):
         largest = max(machine.get("CPU", 0) for machine in machines)
         raise ClusterError(
             f"a trial needs {needs['cpu']:g} CPUs and {needs['gpu']:g} GPUs, the largest machine has {largest:g} CPUs: "
             "lower cpus_per_trial or gpus_per_trial in the plan"
         )
+
+
+def _machines() -> list[dict[str, float]]:
+    """What each has. A head without a core of its own is there before its workers."""
+    deadline = time.monotonic() + _WORKERS_COME_S
+    while True:
+        machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        if any(machine.get("CPU") for machine in machines) or time.monotonic() > deadline:
+            return machines
+        time.sleep(_LOOK_EVERY_S)
 
 
 def refuse_remote_drivers(address: str | None) -> None:

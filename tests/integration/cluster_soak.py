@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cluster_faults import CLUSTER_FAULTS
-from compose import Stack, engine
+from containers import Stack, engine
 
 from processes import Command
 from ser.journal import Reported, read_events

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from compose import Stack, engine, engine_is_possible
+from containers import Stack, engine, engine_is_possible
 
 from processes import run_sweep
 from ser.bundle import Classifier, load_bundle

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cluster_faults import CLUSTER_FAULTS
 from cluster_soak import broken
-from compose import Stack
+from containers import Stack
 
 from served import Server, request_of, text
 from verdicts import Tally, check_end

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from compose import PUBLISHED, Stack, docker
+from containers import PUBLISHED, Stack, docker
 
 from processes import REPOSITORY
 
