@@ -104,9 +104,11 @@ def run(*words: object, folder: Path, timeout_s: float = 300, variables: Mapping
         return command.end(timeout_s=timeout_s)
 
 
-def run_sweep(*words: object, folder: Path, variables: Mapping[str, str] | None = None) -> Finished:
+def run_sweep(
+    *words: object, folder: Path, timeout_s: float = 300, variables: Mapping[str, str] | None = None
+) -> Finished:
     """`python tune/run_sweep.py ...` in `folder`."""
-    return run(sys.executable, SWEEP, *words, folder=folder, variables=variables)
+    return run(sys.executable, SWEEP, *words, folder=folder, timeout_s=timeout_s, variables=variables)
 
 
 def free_port() -> int:
