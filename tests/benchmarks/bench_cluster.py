@@ -1,9 +1,9 @@
-"""What a cluster of containers gains and costs: the same trials with one worker, with two, and on Ray without containers.
+"""What a cluster of containers gains and costs: trials with one worker, with two, and on Ray without containers.
 
     python -m pytest tests/benchmarks/bench_cluster.py -m benchmark -s
 
-Real clips of 16 actors; six trials of half a minute a core, none stopped early. Every worker has one core; the last is a
-Ray of two machines with a core each, both this one. Needs a Docker engine; about 10 minutes.
+Real clips of 16 actors; six trials of half a minute a core, none stopped early. Every worker has one core; without
+containers it is a Ray of two machines with a core each, both this one. Needs a Docker engine; about 10 minutes.
 """
 
 import subprocess

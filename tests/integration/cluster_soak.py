@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -21,9 +22,14 @@ from verdicts import Tally, check_end, tally
 
 COLUMNS = ("fault", "runs", "duplicates", "zombies", "lost reports")
 _REPORTS_BETWEEN = 6
+_TRIALS_PER_CELL = 6
+# Two cells, and the sweep itself.
+_N_RUNS = 2 * _TRIALS_PER_CELL + 1
 
 
-def broken(stack: Stack, sweep: str, faults: Sequence[str], folder: Path, *, trials_per_cell: int = 6) -> Tally:
+def broken(
+    stack: Stack, sweep: str, faults: Sequence[str], folder: Path, *, trials_per_cell: int = _TRIALS_PER_CELL
+) -> Tally:
     """A sweep of the stack under faults, one after the other, resumed where one ends it, and judged at its end.
 
     Args:
@@ -85,11 +91,15 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="cluster-") as folder, engine(), Stack(Path(folder)) as stack:
         for number, name in enumerate(given.only or CLUSTER_FAULTS):
             started = time.monotonic()
-            rows.append((name, broken(stack, f"broken-{number}", [name], Path(folder) / str(number))))
+            try:
+                rows.append((name, broken(stack, f"broken-{number}", [name], Path(folder) / str(number))))
+            except Exception:
+                traceback.print_exc()
+                rows.append((f"{name}: failed", Tally()))
             stack.up("--scale", "ray-worker=1", "ray-worker")
             print(table(rows[-1:]).splitlines()[-1], f"{time.monotonic() - started:.0f} s", flush=True)
     print(table(rows))
-    return 1 if any(counts.duplicates + counts.zombies + counts.lost for _, counts in rows) else 0
+    return 1 if any(counts != Tally(runs=_N_RUNS) for _, counts in rows) else 0
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from processes import MLFLOW, Command, free_port
+from processes import REPOSITORY, Command, free_port
 
+SERVER = REPOSITORY / "mlflow" / "server"
 SQLITE = "sqlite:///tracker.db"
 
 
@@ -38,10 +39,8 @@ class Tracker:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        words = ["--host", "127.0.0.1", "--port", self._port, "--workers", 2, "--backend-store-uri", self._database]
-        # Its job runners start half a dozen processes that nobody here asks for anything.
-        variables = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        self._server = Command(MLFLOW, "server", *words, folder=self._folder, variables=variables)
+        variables = {"MLFLOW_PORT": str(self._port), "MLFLOW_BACKEND_STORE_URI": self._database}
+        self._server = Command(SERVER, folder=self._folder, variables=variables)
         self._server.wait_until(self._answers)
 
     def kill(self) -> None:
