@@ -1,15 +1,22 @@
-"""What the tests with real processes share: a corpus, a plan of one trial at a time, and a sweep that finished."""
+"""What the tests with real processes share: a corpus, a plan of one trial at a time, a finished sweep, its registry."""
 
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import mlflow
+import pandas as pd
 import pytest
+from mlflow.entities import LoggedModelStatus, Run
+from mlflow.tracking import MlflowClient
 
 from processes import run_sweep
+from registered import MODEL
 from ser.bundle import Classifier, load_bundle
 from ser.corpora.synthetic import make_synthetic
 from ser.report.leaderboard import leaderboard
+from ser.tracking.versions import Versions
 from served import Server, gateway, serving
 from tracked import FinishedSweep, client_of, record_of
 
@@ -71,3 +78,45 @@ def classifier(finished: FinishedSweep) -> Classifier:
     best = finished.record.trials[leaderboard(finished.record)[0].key]
     assert best.ended is not None
     return Classifier(load_bundle(Path(best.ended.bundle)))
+
+
+@pytest.fixture
+def versions(finished: FinishedSweep, tmp_path: Path) -> Versions:
+    """The registry of the finished sweep in a copy of its tracker, whose artefacts stay where they are."""
+    shutil.copy(finished.folder / "mlflow.db", tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    mlflow.set_tracking_uri(uri)
+    return Versions(MlflowClient(uri), MODEL)
+
+
+@pytest.fixture
+def champion(versions: Versions) -> Run:
+    return versions.run_at("champion")
+
+
+@pytest.fixture
+def predictions(versions: Versions, champion: Run, tmp_path: Path) -> pd.DataFrame:
+    """Of the champion."""
+    path = versions.client.download_artifacts(champion.info.run_id, "predictions.csv", str(tmp_path))
+    return pd.read_csv(path, dtype=str)
+
+
+@pytest.fixture
+def logged(versions: Versions, champion: Run, tmp_path: Path) -> Callable[..., Run]:
+    """Logs a run like the champion's, with a model, that predicted something else."""
+
+    def log(rows: pd.DataFrame, *, params: dict[str, str] | None = None, model: bool = True, **tags: str) -> Run:
+        client, experiment = versions.client, champion.info.experiment_id
+        given = {name.replace("_", ".", 1): value for name, value in tags.items()}
+        made = client.create_run(experiment, tags={**champion.data.tags, **given})
+        for name, value in {**champion.data.params, **(params or {})}.items():
+            client.log_param(made.info.run_id, name, value)
+        rows.to_csv(tmp_path / "predictions.csv", index=False)
+        client.log_artifact(made.info.run_id, str(tmp_path / "predictions.csv"))
+        if model:
+            begun = client.create_logged_model(experiment, name="made-up", source_run_id=made.info.run_id)
+            client.finalize_logged_model(begun.model_id, LoggedModelStatus.READY)
+        client.set_terminated(made.info.run_id)
+        return client.get_run(made.info.run_id)
+
+    return log
