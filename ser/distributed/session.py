@@ -21,7 +21,6 @@ from rich.text import Text
 from ser.corpora.base import CORPORA, CorpusError
 from ser.corpora.locations import Location
 from ser.distributed.baselines import compared_splits, forget_baselines, measure_baselines
-from ser.distributed.calibration import calibrated
 from ser.distributed.closing import DEFAULT_HOME, FINISHED, STOPPED, conclude
 from ser.distributed.cluster import ClusterError, connected, refuse_remote_drivers, refuse_too_large
 from ser.distributed.driver import DRIVER, this_driver
@@ -31,6 +30,7 @@ from ser.distributed.plan import Plan, PlanError, cell_names, fold_numbers, plan
 from ser.distributed.preparation import choose_finals, corpus_facts, find_fitting, prepare, refuse_other_clips, share
 from ser.distributed.provision import provide
 from ser.distributed.quarantine import MAX_BAD_PERCENT
+from ser.distributed.step_times import with_fastest_ways
 from ser.distributed.sweep import SweepFolder, run
 from ser.distributed.tuning import trial_resources
 from ser.features.store import StoreError
@@ -149,7 +149,7 @@ def _session(request: Request, console: Console) -> int:
                     finals = choose_finals(prepared, finals, console)
                     if not before.name:
                         forget_baselines(folder.path)
-                        plan = calibrated(plan, trial_resources(plan), home=request.home, console=console)
+                        plan = with_fastest_ways(plan, trial_resources(plan), home=request.home, console=console)
                     data = share(prepared, plan.experiments())
                     measure_baselines(folder.path, prepared, compared_splits(plan.experiments(), finals), console)
                     with _let_go_of(journal):
