@@ -1,6 +1,5 @@
 """What the tests with real processes share: a corpus, a plan of one trial at a time, a finished sweep, its registry."""
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,9 +17,8 @@ from ser.corpora.synthetic import make_synthetic
 from ser.report.leaderboard import leaderboard
 from ser.tracking.versions import Versions
 from served import Server, gateway, serving
+from stages import NAME, write_plan
 from tracked import FinishedSweep, client_of, record_of
-
-NAME = "small"
 
 
 @pytest.fixture(scope="session")
@@ -33,21 +31,7 @@ def corpus_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def plan_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("plan") / "small.toml"
-    path.write_text(
-        f"""
-corpus = "synthetic"
-cells = ["lenet5-1d", "lenet5-2d"]
-trials_per_cell = 3
-max_epochs = 5
-grace_epochs = 2
-reduction = 10
-cpus_per_trial = {os.cpu_count()}
-[settings]
-"training.precision" = "float32"
-"training.memory_format" = "contiguous"
-"""
-    )
-    return path
+    return write_plan(path, at_a_time=1)
 
 
 @pytest.fixture(scope="session")
