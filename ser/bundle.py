@@ -24,6 +24,11 @@ from ser.models.base import Dimensions, build_model
 _WEIGHTS = "weights.safetensors"
 _NORMALISATION = "normalisation.safetensors"
 _EXPERIMENT = "experiment.json"
+_KEYS = ("emotions", "temperature", "heard", "settings")
+
+
+class BundleError(RuntimeError):
+    """A bundle that lacks something; the message says what, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,18 @@ class Bundle:
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """The bundle that `save` wrote."""
+    """The bundle that `save` wrote.
+
+    Raises:
+        BundleError: another version of ser wrote it, which kept less.
+        OSError: it is gone.
+    """
     content = json.loads((folder / _EXPERIMENT).read_text())
+    if lacking := [key for key in _KEYS if key not in content]:
+        raise BundleError(
+            f"a bundle must hold {', '.join(_KEYS)}, {folder} lacks {', '.join(lacking)}: another version of ser "
+            "wrote it, so train the network anew"
+        )
     arrays = load_arrays(folder / _NORMALISATION)
     return Bundle(
         experiment=from_flat(content["settings"]),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ser.bundle import BundleError
 from ser.corpora.base import CorpusError
 from ser.distributed.cluster import ClusterError
 from ser.distributed.robustness import N_CLIPS, Request, run_robustness
@@ -45,7 +46,7 @@ if __name__ == "__main__":
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 140)
     try:
         run_robustness(Request(**vars(arguments())), console)
-    except (CorpusError, SplitError, StoreError, ClusterError, JournalError, RobustnessError) as error:
+    except (BundleError, CorpusError, SplitError, StoreError, ClusterError, JournalError, RobustnessError) as error:
         console.print(f"error: {error}", markup=False, soft_wrap=True)
         sys.exit(REFUSED)
     except KeyboardInterrupt:

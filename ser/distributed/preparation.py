@@ -12,15 +12,15 @@ from rich.console import Console
 
 from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
-from ser.corpora.faults import known_faults
 from ser.corpora.locations import Location, resolved
 from ser.distributed.extraction import Extraction, extract
 from ser.distributed.finals import Final, fitting
 from ser.distributed.loading import load_data
-from ser.distributed.progress import clip_progress
+from ser.distributed.progress import clip_progress, tell_clips
 from ser.distributed.quarantine import Quarantine
-from ser.distributed.takes import Twins, find_twins, superfluous
+from ser.distributed.takes import Twins, find_twins
 from ser.distributed.tasks import get
+from ser.distributed.usable import usable
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import FrameSpace, MelSpace
 from ser.features.store import FeatureStore
@@ -28,8 +28,6 @@ from ser.replay import SweepRecord
 from ser.splits.base import Partition, Split, missing, partition
 from ser.splits.manifests import manifests
 from ser.trial import TrialData
-
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -80,9 +78,9 @@ def find_clips(choice: CorpusChoice, folder: Location, console: Console) -> tupl
     scan = corpus().scan(folder)
     console.print(f"Corpus {choice.name} in {folder}: {describe(corpus, scan.clips)}")
     if scan.misnamed:
-        _tell(console, "files whose names do not fit the corpus are left out", scan.misnamed)
+        tell_clips(console, "files whose names do not fit the corpus are left out", scan.misnamed)
     for reason, names in scan.left_out.items():
-        _tell(console, f"files are left out: {reason}", names)
+        tell_clips(console, f"files are left out: {reason}", names)
     return scan.clips
 
 
@@ -126,7 +124,7 @@ def extract_all(
     quarantine.write(clips, extraction)
     if extraction.unusable:
         listed = [f"{name}: {reason}" for name, reason in extraction.unusable.items()]
-        _tell(console, f"clips cannot be used, all of them in {quarantine.report}", listed)
+        tell_clips(console, f"clips cannot be used, all of them in {quarantine.report}", listed)
     quarantine.refuse_too_many(extraction, len(clips))
     return extraction
 
@@ -187,22 +185,13 @@ def prepare(
     store = FeatureStore(store_dir.resolve())
     quarantine = quarantine_of(choice, store, max_bad)
     extraction = extract_all(clips, store, pipeline, console, quarantine=quarantine, whole=True)
-    clips = tuple(clip for clip in clips if clip.name in extraction.facts)
-    if choice.known_faults == "drop":
-        faulty = known_faults(clips, extraction.facts)
-        clips = tuple(clip for clip in clips if clip.name not in faulty)
-        if faulty:
-            listed = [f"{name}: {reason}" for name, reason in faulty.items()]
-            _tell(console, "faulty clips are left out (corpus.known_faults=keep keeps them)", listed)
-    digests = {clip.name: extraction.facts[clip.name].digest for clip in clips}
-    twins = find_twins(clips, tuple(digests.values()), store, pipeline)
-    if choice.known_faults == "drop":
-        doubled = superfluous(clips, twins)
-        clips, twins = tuple(clip for clip in clips if clip.name not in doubled), ()
-        digests = {clip.name: digests[clip.name] for clip in clips}
-        if doubled:
-            listed = [f"{name}: {reason}" for name, reason in doubled.items()]
-            _tell(console, "clips are left out because another is the same take", listed)
+    facts = extraction.facts
+
+    def twins_of(some: Sequence[Clip]) -> Twins:
+        return find_twins(some, [facts[clip.name].digest for clip in some], store, pipeline)
+
+    clips, twins = usable(clips, facts, choice=choice, twins_of=twins_of, console=console)
+    digests = {clip.name: facts[clip.name].digest for clip in clips}
     parts = partition(clips, split, digests=digests, twins=twins)
     console.print(
         f"Split {manifests()[parts.name]}, {parts.kind}, fold {parts.fold}: {len(parts.train):,} training, "
@@ -286,11 +275,3 @@ def pipeline_of(experiments: Mapping[str, Experiment]) -> Pipeline:
     assert isinstance(frame, FrameSpace)
     assert isinstance(mel, MelSpace)
     return Pipeline(frame, mel)
-
-
-def _tell(console: Console, what: str, listed: Sequence[str]) -> None:
-    console.print(f"{len(listed):,} {what}:")
-    for line in listed[:_SHOWN]:
-        console.print(f"  {line}", highlight=False, markup=False)
-    if len(listed) > _SHOWN:
-        console.print(f"  ... and {len(listed) - _SHOWN:,} more")

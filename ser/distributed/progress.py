@@ -1,7 +1,7 @@
-"""Progress over many clips: a bar on a terminal, a line now and then in a log."""
+"""What is told of many clips: progress, as a bar on a terminal and a line now and then in a log; what is left out."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -10,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from ser.distributed.display import clock
 
 _LINE_EVERY_S = 10.0
+_SHOWN = 5
 
 
 @contextmanager
@@ -47,3 +48,12 @@ def _status(done: int, n_clips: int, n_unusable: int | None, gone_s: float) -> s
     left = f"about {clock((n_clips - done) / per_s)} left" if done else "time left not known yet"
     bad = "" if n_unusable is None else f", {n_unusable:,} cannot be used"
     return f"{done:,} of {n_clips:,} clips, {per_s:,.0f} clips/s, {left}{bad}"
+
+
+def tell_clips(console: Console, what: str, listed: Sequence[str]) -> None:
+    """How many clips `what` is true of, and the first of them."""
+    console.print(f"{len(listed):,} {what}:")
+    for line in listed[:_SHOWN]:
+        console.print(f"  {line}", highlight=False, markup=False)
+    if len(listed) > _SHOWN:
+        console.print(f"  ... and {len(listed) - _SHOWN:,} more")

@@ -13,12 +13,12 @@ from rich.console import Console
 from ser.audio import digest_of
 from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusError
-from ser.corpora.faults import known_faults
 from ser.corpora.locations import Location, read_bytes
 from ser.distributed.cluster import connected
 from ser.distributed.display import clock
 from ser.distributed.preparation import clips_digest, extract_all, find_clips, pipeline_of, quarantine_of
-from ser.distributed.takes import superfluous
+from ser.distributed.takes import Twins
+from ser.distributed.usable import usable
 from ser.features.dataset import join
 from ser.features.entry import Entry
 from ser.features.pipeline import Pipeline
@@ -68,17 +68,15 @@ def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, co
             quarantine = quarantine_of(experiment.corpus, store, 100.0)
             extract_all(clips, store, pipeline, console, quarantine=quarantine, whole=True)
         entries = _entries(clips, digests, store, pipeline)
-    clips = tuple(clip for clip in clips if clip.name in entries)
-    if experiment.corpus.known_faults == "drop":
-        faulty = known_faults(clips, {clip.name: entries[clip.name].facts for clip in clips})
-        clips = tuple(clip for clip in clips if clip.name not in faulty)
+    clips, twins = usable(
+        clips,
+        {name: entry.facts for name, entry in entries.items()},
+        choice=experiment.corpus,
+        twins_of=lambda some: _twins(some, entries),
+        console=console,
+    )
     if not clips:
         raise CorpusError(f"not one clip in {corpus_dir} can be used: quarantine says why")
-    pairs = same_takes(np.stack([fingerprint(entries[clip.name].features["2d"]) for clip in clips]))
-    twins = tuple((clips[one].name, clips[other].name) for one, other in pairs)
-    if experiment.corpus.known_faults == "drop":
-        doubled = superfluous(clips, twins)
-        clips, twins = tuple(clip for clip in clips if clip.name not in doubled), ()
     return TrialData(
         matrix=join([entries[clip.name].features[f"{experiment.cell.dimensions}d"] for clip in clips]),
         clips=clips,
@@ -181,6 +179,13 @@ def _entries(
     """What the store has of the clips."""
     found = {clip.name: store.read(store.key(digests[clip.name], pipeline.digest)) for clip in clips}
     return {name: entry for name, entry in found.items() if entry is not None}
+
+
+def _twins(clips: Sequence[Clip], entries: Mapping[str, Entry]) -> Twins:
+    """The names of every two clips that are one take."""
+    known = [fingerprint(entries[clip.name].features["2d"]) for clip in clips]
+    pairs = same_takes(np.stack(known)) if known else []
+    return tuple((clips[one].name, clips[other].name) for one, other in pairs)
 
 
 def _told(epochs: Sequence[Epoch], n_epochs: int, before: Sequence[Mapping[str, float]]) -> str:

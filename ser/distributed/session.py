@@ -13,7 +13,6 @@ from rich.text import Text
 
 from ser.corpora.base import CorpusError
 from ser.distributed.baselines import compared_splits, forget_baselines, measure_baselines
-from ser.distributed.calibration import calibrated
 from ser.distributed.closing import FINISHED, STOPPED, conclude, resume_command
 from ser.distributed.cluster import ClusterError, connected, job_server, refuse_remote_drivers, refuse_too_large
 from ser.distributed.driver import DRIVER, git_commit, terminable, this_driver
@@ -23,6 +22,7 @@ from ser.distributed.plan import PlanError, plan_from
 from ser.distributed.preparation import choose_finals, corpus_facts, find_fitting, prepare, refuse_other_clips, share
 from ser.distributed.provision import provide
 from ser.distributed.request import REFUSED, Request, new_plan, refuse_changes, seconds, sweep_name, with_finals
+from ser.distributed.step_times import with_fastest_ways
 from ser.distributed.submission import is_submitted, refuse_passing, submit
 from ser.distributed.sweep import SweepFolder, run
 from ser.distributed.tuning import trial_resources
@@ -115,7 +115,7 @@ def _session(request: Request, console: Console) -> int:
                     finals = choose_finals(prepared, finals, console)
                     if not before.name:
                         forget_baselines(folder.path)
-                        plan = calibrated(plan, trial_resources(plan), home=request.home, console=console)
+                        plan = with_fastest_ways(plan, trial_resources(plan), home=request.home, console=console)
                     data = share(prepared, plan.experiments())
                     measure_baselines(folder.path, prepared, compared_splits(plan.experiments(), finals), console)
                     with _let_go_of(journal):

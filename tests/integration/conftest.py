@@ -1,20 +1,25 @@
-"""What the tests with real processes share: a corpus, a plan of one trial at a time, and a sweep that finished."""
+"""What the tests with real processes share: a corpus, a plan of one trial at a time, a finished sweep, its registry."""
 
-import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import mlflow
+import pandas as pd
 import pytest
 from containers import Stack, engine, engine_is_possible
+from mlflow.entities import LoggedModelStatus, Run
+from mlflow.tracking import MlflowClient
 
 from processes import run_sweep
+from registered import MODEL
 from ser.bundle import Classifier, load_bundle
 from ser.corpora.synthetic import make_synthetic
 from ser.report.leaderboard import leaderboard
+from ser.tracking.versions import Versions
 from served import Server, gateway, serving
+from stages import NAME, write_plan
 from tracked import FinishedSweep, client_of, record_of
-
-NAME = "small"
 
 
 @pytest.fixture(scope="session")
@@ -27,21 +32,7 @@ def corpus_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def plan_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("plan") / "small.toml"
-    path.write_text(
-        f"""
-corpus = "synthetic"
-cells = ["lenet5-1d", "lenet5-2d"]
-trials_per_cell = 3
-max_epochs = 5
-grace_epochs = 2
-reduction = 10
-cpus_per_trial = {os.cpu_count()}
-[settings]
-"training.precision" = "float32"
-"training.memory_format" = "contiguous"
-"""
-    )
-    return path
+    return write_plan(path, at_a_time=1)
 
 
 @pytest.fixture(scope="session")
@@ -82,3 +73,45 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     with engine(), Stack(tmp_path_factory.mktemp("stack")) as stack:
         print(f"\nimages built in {stack.build_s:.0f} s, up in {stack.up_s:.0f} s")
         yield stack
+
+
+@pytest.fixture
+def versions(finished: FinishedSweep, tmp_path: Path) -> Versions:
+    """The registry of the finished sweep in a copy of its tracker, whose artefacts stay where they are."""
+    shutil.copy(finished.folder / "mlflow.db", tmp_path / "mlflow.db")
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    mlflow.set_tracking_uri(uri)
+    return Versions(MlflowClient(uri), MODEL)
+
+
+@pytest.fixture
+def champion(versions: Versions) -> Run:
+    return versions.run_at("champion")
+
+
+@pytest.fixture
+def predictions(versions: Versions, champion: Run, tmp_path: Path) -> pd.DataFrame:
+    """Of the champion."""
+    path = versions.client.download_artifacts(champion.info.run_id, "predictions.csv", str(tmp_path))
+    return pd.read_csv(path, dtype=str)
+
+
+@pytest.fixture
+def logged(versions: Versions, champion: Run, tmp_path: Path) -> Callable[..., Run]:
+    """Logs a run like the champion's, with a model, that predicted something else."""
+
+    def log(rows: pd.DataFrame, *, params: dict[str, str] | None = None, model: bool = True, **tags: str) -> Run:
+        client, experiment = versions.client, champion.info.experiment_id
+        given = {name.replace("_", ".", 1): value for name, value in tags.items()}
+        made = client.create_run(experiment, tags={**champion.data.tags, **given})
+        for name, value in {**champion.data.params, **(params or {})}.items():
+            client.log_param(made.info.run_id, name, value)
+        rows.to_csv(tmp_path / "predictions.csv", index=False)
+        client.log_artifact(made.info.run_id, str(tmp_path / "predictions.csv"))
+        if model:
+            begun = client.create_logged_model(experiment, name="made-up", source_run_id=made.info.run_id)
+            client.finalize_logged_model(begun.model_id, LoggedModelStatus.READY)
+        client.set_terminated(made.info.run_id)
+        return client.get_run(made.info.run_id)
+
+    return log

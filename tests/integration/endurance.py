@@ -41,7 +41,7 @@ def _run_once(stage: Stage, waiting: list[Fault], most_reports: int) -> int:
         ended = driver.end(timeout_s=600)
     if ended_by is not None and ended.code:
         assert ended.code == ended_by.code, f"exit code {ended.code}:\n{ended.seen}"
-        ended_by.left(stage)
+        ended_by.left(stage, ended)
     if ended_by is not None:
         ended_by.mend(stage)
     _check_words(ended)

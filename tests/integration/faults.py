@@ -5,17 +5,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from signal import SIGINT, SIGKILL, SIGTERM
 
-from processes import Command
+from processes import Command, Finished
 from ray_parts import kill_one, raylets, trial_workers
 from stages import Stage
-from tracked import runs_of
+from tracked import check_stopped
 
 AT_ONCE_S = 20.0
 # A trial that dies once more has failed.
 MOST_DEATHS = 3
 
 
-def nothing(stage: Stage) -> None:
+def nothing(*_: object) -> None:
     """Nothing to do, nothing to check."""
 
 
@@ -38,7 +38,7 @@ class Fault:
     early: bool = False
     per_sweep: int = 8
     part: str = ""
-    left: Callable[[Stage], None] = nothing
+    left: Callable[[Stage, Finished], None] = nothing
     mend: Callable[[Stage], None] = nothing
 
 
@@ -118,12 +118,9 @@ def bring_server_back(stage: Stage) -> None:
     stage.tracker.start()
 
 
-def is_closed(stage: Stage) -> None:
-    """An orderly stop: the journal says so, and no run is left open."""
-    record = stage.record()
-    assert record.closed is not None
-    assert record.closed.outcome == "killed"
-    assert "RUNNING" not in {run.info.status for run in runs_of(stage.client, record.name)}
+def is_closed(stage: Stage, ended: Finished) -> None:
+    """An orderly stop: user, journal and tracker are told so, and no run is left open."""
+    check_stopped(stage.client, stage.journal, ended, outcome="killed")
 
 
 FAULTS = {

@@ -82,7 +82,7 @@ class Soak:
 
     def _words(self, at_a_time: int) -> list[object]:
         path = self._folder / f"{at_a_time}.toml"
-        plan = write_plan(path, trials_per_cell=3, max_epochs=10, at_a_time=at_a_time)
+        plan = write_plan(path, at_a_time=at_a_time, max_epochs=10)
         return ["--plan", plan, "--corpus-dir", self._folder / "corpus"]
 
     def _undisturbed(self) -> Path:

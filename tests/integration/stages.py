@@ -21,7 +21,7 @@ from ser.replay import SweepRecord, replay
 from tracked import journal_of
 from trackers import SQLITE, Tracker
 
-NAME = "broken"
+NAME = "small"
 PARTS = ("postgres", "proxy", "cluster", "disk")
 CLIENT_TIMEOUT_S = 5
 
@@ -95,7 +95,7 @@ def staged(folder: Path, words: Sequence[object], *, rng: Random, parts: Sequenc
         yield stage
 
 
-def write_plan(path: Path, *, trials_per_cell: int, max_epochs: int, at_a_time: int) -> Path:
+def write_plan(path: Path, *, at_a_time: int, trials_per_cell: int = 3, max_epochs: int = 5) -> Path:
     """A plan whose trials leave a checkpoint each epoch and compute alike wherever they run."""
     path.write_text(
         f"""
@@ -103,7 +103,7 @@ corpus = "synthetic"
 cells = ["lenet5-1d", "lenet5-2d"]
 trials_per_cell = {trials_per_cell}
 max_epochs = {max_epochs}
-grace_epochs = 3
+grace_epochs = 2
 reduction = 3
 cpus_per_trial = {max(1, (os.cpu_count() or 1) // at_a_time)}
 checkpoint_every_s = 0

@@ -71,7 +71,7 @@ def statuses(folder: Path) -> list[str]:
 def test_a_killed_sweep_is_told_repaired_and_still_ends_whole(
     tmp_path: Path, plan_file: Path, corpus_dir: Path, examine: Examine
 ) -> None:
-    words = ["--plan", plan_file, "--corpus-dir", corpus_dir, "--name", "small"]
+    words = ["--plan", plan_file, "--corpus-dir", corpus_dir, "--name", "small", "--trials-per-cell", "1"]
     journal = journal_of(tmp_path / ".ser", "small")
     with running(sys.executable, SWEEP, *words, folder=tmp_path) as command:
         command.wait_until(lambda: n_reports(tmp_path, "small") >= 6)

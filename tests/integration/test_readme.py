@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from browser import BROWSER, look_at
+from browser import browser
 from processes import MLFLOW, REPOSITORY, free_port, run, running
 from ser.config import all_cells
 
@@ -68,16 +68,15 @@ def test_the_first_command_compares_all_cells_and_names_the_next_commands(demo: 
 def test_the_printed_address_shows_the_best_run_of_each_cell_side_by_side(
     demo: tuple[Path, str], interface: str, tmp_path: Path
 ) -> None:
-    if BROWSER is None:
-        pytest.skip("no Chromium on this machine")
     printed = re.search(r"open (http://127\.0\.0\.1:5000(/#\S+))", demo[1])
     assert printed is not None
-    page = look_at(interface + printed.group(2), profile=tmp_path, picture=tmp_path / "compare.png").text
-    for cell in all_cells():
-        assert re.search(rf"{cell} \d{{3}}", page), f"{cell} is not on the page"
-    assert "best_val_uar" in page
-    assert "test_uar" in page
-    assert (tmp_path / "compare.png").stat().st_size > 20_000
+    with browser(tmp_path) as page:
+        page.open(interface + printed.group(2), width=2000, height=1300)
+        for cell in all_cells():
+            page.wait_for(rf"/{cell} \d{{3}}/.test(document.body.outerHTML)")
+        for metric in ("best_val_uar", "test_uar"):
+            page.wait_for(f"document.body.outerHTML.includes('{metric}')")
+        assert len(page.picture()) > 20_000
 
 
 @pytest.mark.parametrize("mark", ["install", "demo", "quick", "tests"])

@@ -1,18 +1,19 @@
-"""Stopped in every way, a sweep goes on where it was: no run twice, none left running, the same result in the end."""
+"""Killed or out of time, a sweep goes on where it was: no run twice, none left running, the same result in the end."""
 
 import sys
 from pathlib import Path
-from signal import SIGINT, SIGKILL, SIGTERM, Signals
+from signal import SIGKILL
 
 import pytest
 
-from processes import SWEEP, Command, run_sweep, running
+from processes import SWEEP, run_sweep, running
 from ser.journal import Started, read_events
 from ser.report.leaderboard import leaderboard
 from ser.training_state import FILE_NAME
 from tracked import (
     FinishedSweep,
     check_runs,
+    check_stopped,
     client_of,
     figures,
     journal_of,
@@ -72,32 +73,10 @@ def long_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def stop(command: Command, folder: Path, number: Signals, *, everyone: bool) -> None:
-    """Send the signal once three more epochs were reported, and check the orderly end."""
-    before = n_reports(folder, "long")
-    command.wait_until(lambda: n_reports(folder, "long") >= before + 3)
-    command.signal(number, everyone=everyone)
-    ended = command.end(timeout_s=90)
-    assert ended.code == 130, ended.seen
-    assert ended.stderr == ""
-    assert "Traceback" not in ended.stdout
-    assert "Go on with: python tune/run_sweep.py --resume long" in ended.stdout
-    check_stopped(folder, "killed")
-
-
-def check_stopped(folder: Path, outcome: str) -> None:
-    record = record_of(folder, "long")
-    assert record.closed is not None
-    assert record.closed.outcome == outcome
-    assert [trial.outcome for trial in record.trials.values()] == ["killed"]
-    runs = check_runs(client_of(folder), journal_of(folder / ".ser", "long"))
-    assert runs["parent"].info.status == "KILLED"
-    assert runs["parent"].data.tags["ser.outcome"] == outcome
-
-
-def test_every_way_to_stop_leaves_a_sweep_that_goes_on_from_its_checkpoint(
+def test_a_killed_sweep_goes_on_from_its_checkpoint_until_its_time_is_up(
     tmp_path: Path, long_plan: Path, corpus_dir: Path
 ) -> None:
+    """The other ways to stop one are in `faults.py`."""
     words = ["--plan", long_plan, "--corpus-dir", corpus_dir, "--name", "long"]
     with running(sys.executable, SWEEP, *words, folder=tmp_path) as command:
         command.wait_until(lambda: list(tmp_path.rglob(f"checkpoint_*/{FILE_NAME}")))
@@ -106,16 +85,10 @@ def test_every_way_to_stop_leaves_a_sweep_that_goes_on_from_its_checkpoint(
     (run_,) = [run_ for run_ in runs_of(client_of(tmp_path), "long") if run_.data.tags["ser.trial"] != "parent"]
     assert run_.info.status == "RUNNING"
     n_before_kill = n_reports(tmp_path, "long")
-    with running(sys.executable, SWEEP, "--resume", "long", folder=tmp_path) as command:
-        stop(command, tmp_path, SIGINT, everyone=True)
-    assert n_reports(tmp_path, "long") > n_before_kill
-    with running(sys.executable, SWEEP, "--resume", "long", folder=tmp_path) as command:
-        stop(command, tmp_path, SIGTERM, everyone=False)
-    n_before_budget = n_reports(tmp_path, "long")
     ended = run_sweep("--resume", "long", "--time-budget", "12s", folder=tmp_path)
-    assert ended.code == 130, ended.seen
-    assert "Go on with: python tune/run_sweep.py --resume long" in ended.stdout
-    check_stopped(tmp_path, "budget")
-    assert n_reports(tmp_path, "long") >= n_before_budget
+    assert ended.stderr == ""
+    check_stopped(client_of(tmp_path), journal_of(tmp_path / ".ser", "long"), ended, outcome="budget")
+    assert [trial.outcome for trial in record_of(tmp_path, "long").trials.values()] == ["killed"]
+    assert n_reports(tmp_path, "long") > n_before_kill
     starts = [e for _, e in read_events(journal_of(tmp_path / ".ser", "long")) if isinstance(e, Started)]
-    assert len(starts) == 4
+    assert len(starts) == 2

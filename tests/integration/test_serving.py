@@ -4,6 +4,8 @@ import base64
 import csv
 import json
 import os
+import re
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from mlflow.artifacts import download_artifacts
 from mlflow.models import Model
 
-from processes import REPOSITORY, run
+from processes import MLFLOW, REPOSITORY, run
 from ser.audio import decode
 from ser.bundle import Classifier
 from served import ALONE, CHAMPION, FORMS, Server, as_kind, cut, request_of, scaled, sound, text
@@ -165,3 +167,16 @@ def test_the_logged_example_and_signature_fit_the_model(finished: FinishedSweep,
 def test_a_full_batch_is_taken_and_one_row_more_is_refused(server: Server, texts: list[str]) -> None:
     assert len(server.post(request_of(texts[-1:] * 256)).rows) == 256
     assert server.post(request_of(texts[-1:] * 257)).status == 422
+
+
+def test_a_bundle_of_an_older_version_is_refused_in_one_sentence(finished: FinishedSweep, tmp_path: Path) -> None:
+    shutil.copytree(champion_folder(finished), tmp_path / "old")
+    (path,) = (tmp_path / "old" / "artifacts").glob("*/experiment.json")
+    content = json.loads(path.read_text())
+    del content["temperature"]
+    path.write_text(json.dumps(content))
+    ended = run(MLFLOW, "models", "serve", "-m", tmp_path / "old", "--env-manager", "local", folder=tmp_path)
+    assert ended.code != 0, ended.seen
+    assert "KeyError" not in ended.seen
+    said = rf"^ser\.bundle\.BundleError: a bundle must hold .*, {path.parent} lacks temperature: another version of ser"
+    assert re.search(said, ended.seen, re.MULTILINE), ended.seen

@@ -9,7 +9,7 @@ from signal import SIGTERM
 
 import pytest
 
-from driven_browser import CHROMIUM, Page, browser
+from browser import Page, browser
 from processes import REPOSITORY, free_port, running
 from ser.audio import decode
 from ser.bundle import Classifier, load_bundle
@@ -51,8 +51,6 @@ def clip(corpus_dir: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def page(page_port: int, clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
     with browser(tmp_path_factory.mktemp("browser"), microphone=clip) as opened:
         opened.open(f"http://127.0.0.1:{page_port}", width=1280, height=860)
         yield opened

@@ -90,3 +90,15 @@ def check_runs(client: MlflowClient, journal: Path) -> dict[str, Run]:
             n_points = len(client.get_metric_history(run.info.run_id, name)) if name in run.data.metrics else 0
             assert n_points == (trial.outcome == "completed"), f"{key} has {n_points} points of {name}"
     return by_key
+
+
+def check_stopped(client: MlflowClient, journal: Path, ended: Finished, *, outcome: str) -> None:
+    """An orderly stop: the user is told how to go on, the journal how it ended, and no run is left open."""
+    record = replay(journal)
+    assert ended.code == 130, ended.seen
+    assert f"Go on with: python tune/run_sweep.py --resume {record.name}" in ended.stdout
+    assert record.closed is not None
+    assert record.closed.outcome == outcome
+    runs = check_runs(client, journal)
+    assert runs["parent"].info.status == "KILLED"
+    assert runs["parent"].data.tags["ser.outcome"] == outcome

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ser.bundle import BundleError
 from ser.report.boards import Board, Line, n_parameters, train_seconds
 from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table
 from ser.report.latency import CLIP_S, latency_ms
@@ -20,6 +21,7 @@ _COLUMNS = (
     Column("train_seconds", "training, s", digits=0),
     Column("on_front", "unbeaten in", words=True),
 )
+_GONE = "the trained weights are no longer on this machine"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ def section(study: Study) -> Section:
     """For each cost the networks that none beats in both, as pictures and as a table."""
     board = study.boards[0]
     uar = {line.name: line.counts.figure(FIGURES["uar"]) for line in board.networks}
-    latency = {line.name: _latency(study, line) for line in board.networks}
+    answered = {line.name: _latency(study, line) for line in board.networks}
+    latency = {name: None if isinstance(found, str) else found for name, found in answered.items()}
     costs = (
         _Cost("latency", "latency of one clip, ms", latency),
         _Cost("parameters", "parameters", {line.name: n_parameters(line) for line in board.networks}),
@@ -46,9 +49,9 @@ def section(study: Study) -> Section:
     caption = f"Test UAR against cost, {board.title}. Dashed: the networks that no other beats in both."
     blocks: list[Block] = [Gallery(caption, charts, tuple((name, study.marks[name]) for name in uar))]
     blocks.append(_table(board, latency, fronts))
-    gone = [name for name, value in latency.items() if value is None]
-    if gone:
-        blocks.append(Note(f"No latency of {', '.join(gone)}: the trained weights are no longer on this machine."))
+    for why in dict.fromkeys(found for found in answered.values() if isinstance(found, str)):
+        names = [name for name, found in answered.items() if found == why]
+        blocks.append(Note(f"No latency of {', '.join(names)}: {why}."))
     everywhere = [name for name in uar if all(name in front for front in fronts.values() if front)]
     lead = (
         f"{', '.join(everywhere) or 'No network'} {'is' if len(everywhere) < 2 else 'are'} beaten by no other in UAR "
@@ -57,14 +60,17 @@ def section(study: Study) -> Section:
     return Section("costs", "What it costs", lead, tuple(blocks))
 
 
-def _latency(study: Study, line: Line) -> float | None:
+def _latency(study: Study, line: Line) -> float | str:
+    """In milliseconds; or why there is none."""
     best = study.record.best_of_cell(line.name)
     if best is None or best.ended is None:
-        return None
+        return _GONE
     try:
         return latency_ms(Path(best.ended.bundle))
     except OSError:
-        return None
+        return _GONE
+    except BundleError as error:
+        return str(error)
 
 
 def _front(uar: dict[str, float], cost: _Cost) -> list[str]:

@@ -25,7 +25,7 @@ from ser.probe import PLAIN, Way, fastest, probed
 _FILE = "step_times.json"
 
 
-def calibrated(plan: Plan, needs: Mapping[str, float], *, home: Path, console: Console) -> Plan:
+def with_fastest_ways(plan: Plan, needs: Mapping[str, float], *, home: Path, console: Console) -> Plan:
     """The plan with the fastest way of each cell among its settings; what the plan fixes itself stays.
 
     Args:

@@ -1,0 +1,66 @@
+"""What inference needs, written and read again; a bundle of an older version is refused where it is used."""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from evaluated import EMOTIONS, evaluated_sweep
+from ser.bundle import Bundle, BundleError, load_bundle, network
+from ser.config import Cell, default_experiment
+from ser.features.dataset import Normalisation
+from ser.heard import Heard
+from ser.report.build import build_report
+from ser.report.content import Note
+
+
+def bundle() -> Bundle:
+    experiment = default_experiment(Cell(architecture="lenet5", dimensions=1))
+    n_channels = experiment.features.n_channels
+    normalisation = Normalisation(np.zeros(n_channels, np.float32), np.ones(n_channels, np.float32))
+    weights = network(experiment).state_dict()
+    return Bundle(experiment, EMOTIONS, normalisation, 1.5, Heard(1.0, 4.0, 0.1), weights)
+
+
+def without(key: str, folder: Path) -> None:
+    """As a version of ser wrote it that knew no such key."""
+    bundle().save(folder)
+    path = folder / "experiment.json"
+    content = json.loads(path.read_text())
+    del content[key]
+    path.write_text(json.dumps(content))
+
+
+def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
+    written = bundle()
+    written.save(tmp_path)
+    read = load_bundle(tmp_path)
+    assert (read.experiment, read.emotions, read.temperature, read.heard) == (
+        written.experiment, written.emotions, written.temperature, written.heard,
+    )  # fmt: skip
+    np.testing.assert_array_equal(read.normalisation.scale, written.normalisation.scale)
+    assert read.weights.keys() == written.weights.keys()
+    assert all(torch.equal(read.weights[name], weights) for name, weights in written.weights.items())
+
+
+@pytest.mark.parametrize("key", ["temperature", "heard"])
+def test_a_bundle_of_an_older_version_is_refused_in_one_sentence(tmp_path: Path, key: str) -> None:
+    without(key, tmp_path)
+    said = (
+        f"a bundle must hold emotions, temperature, heard, settings, {tmp_path} lacks {key}: another version of ser "
+        "wrote it, so train the network anew"
+    )
+    with pytest.raises(BundleError, match=f"^{re.escape(said)}$"):
+        load_bundle(tmp_path)
+
+
+def test_a_bundle_of_an_older_version_costs_the_report_its_latency_alone(tmp_path: Path) -> None:
+    made = evaluated_sweep(tmp_path, finals=False, baselines=False)
+    without("temperature", made.folder / "trials" / "lenet5-1d-3")
+    report = build_report(made.journal, command="c", n_resamples=100)
+    (costs,) = (section for section in report.sections if section.anchor == "costs")
+    said = [block.text for block in costs.blocks if isinstance(block, Note)]
+    assert any(re.match(r"No latency of lenet5-1d: a bundle must hold .* lacks temperature: ", note) for note in said)
