@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from faults import Fault
 from processes import Command, Finished
+from ray_parts import TooLateError
 from ser.journal import Reported, Started
 from stages import Stage
 
@@ -34,9 +35,13 @@ def _run_once(stage: Stage, waiting: list[Fault], most_reports: int) -> int:
     with stage.sweep() as driver:
         ended_by = None
         while waiting and ended_by is None and _moment_comes(stage, driver, waiting[0], n_starts, most_reports):
-            fault = waiting.pop(0)
-            stage.moments.append(time.time())
-            fault.inject(stage, driver)
+            fault, moment = waiting[0], time.time()
+            try:
+                fault.inject(stage, driver)
+            except TooLateError:
+                break
+            waiting.pop(0)
+            stage.moments.append(moment)
             ended_by = fault if fault.code else None
         ended = driver.end(timeout_s=600)
     if ended_by is not None and ended.code:

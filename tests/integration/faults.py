@@ -24,7 +24,7 @@ class Fault:
     """One way to break things.
 
     Attributes:
-        inject: does it to a sweep under way.
+        inject: does it to a sweep under way, or raises `TooLateError`.
         code: how the driver may end for it; 0 where it goes on as if nothing had been.
         early: may hit a sweep that is only starting.
         per_sweep: how often one sweep is to bear it.
@@ -62,11 +62,11 @@ def press_ctrl_c_twice(stage: Stage, driver: Command) -> None:
 
 
 def kill_worker(_: Stage, driver: Command) -> None:
-    kill_one(lambda: trial_workers(driver.pid))
+    kill_one(lambda: trial_workers(driver.pid), of=driver)
 
 
 def kill_raylet(_: Stage, driver: Command) -> None:
-    kill_one(lambda: raylets(driver.pid))
+    kill_one(lambda: raylets(driver.pid), of=driver)
     driver.end(timeout_s=90)
 
 

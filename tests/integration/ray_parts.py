@@ -34,10 +34,20 @@ def raylets(pid: int) -> list[int]:
     return _below(pid, lambda title: title.split("\0")[0].endswith("/raylet"))
 
 
-def kill_one(find: Callable[[], list[int]], *, timeout_s: float = 60) -> None:
-    """kill -9 of the first process that `find` sees, as soon as there is one."""
+class TooLateError(Exception):
+    """What was to be broken had come to its end."""
+
+
+def kill_one(find: Callable[[], list[int]], *, of: Command, timeout_s: float = 60) -> None:
+    """kill -9 of the first process that `find` sees, as soon as there is one.
+
+    Raises:
+        TooLateError: `of` has ended before.
+    """
     deadline = time.monotonic() + timeout_s
     while not (found := find()):
+        if of.has_ended:
+            raise TooLateError
         assert time.monotonic() < deadline, "there is no such process"
         time.sleep(0.05)
     os.kill(found[0], SIGKILL)
@@ -109,7 +119,7 @@ class Cluster:
 
     def lose_second(self) -> None:
         """kill -9 of the second machine's raylet."""
-        kill_one(lambda: raylets(self._command.pid))
+        kill_one(lambda: raylets(self._command.pid), of=self._command)
         self._command.end(timeout_s=60)
         self._second.close()
 

@@ -137,7 +137,8 @@ def check_repeated(client: MlflowClient, journal: Path, key: TrialKey) -> None:
         again = {epoch.epoch: validation_metrics(epoch) for epoch in Trial(experiment, data).epochs()}
     finally:
         torch.set_num_threads(n_threads)
-    assert again == metrics_of(journal)[key]
+    first = metrics_of(journal)[key]
+    assert again == first, f"{key} gave\n{first}\nand, repeated,\n{again}"
 
 
 def _told(record: SweepRecord) -> dict[TrialKey, tuple[str, dict[str, object]]]:
