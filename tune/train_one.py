@@ -87,8 +87,7 @@ if __name__ == "__main__":
         with tempfile.TemporaryDirectory() as scratch:
             folder = Path(scratch)
             if "run" in settings:
-                others = ", ".join(name for name in settings if name != "run")
-                if others:
+                if others := ", ".join(name for name in settings if name != "run"):
                     raise SettingError(f"run=... is trained with its own settings: leave away {others}")
                 sys.exit(repeat(settings["run"], request, folder, console))
             sys.exit(train_anew(settings, request, folder, console))

@@ -16,7 +16,9 @@ tests/benchmarks/bench_features.py compares all with librosa's functions.
 import hashlib
 import json
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
+
+from threadpoolctl import ThreadpoolController
 
 from ser.audio import Wave
 from ser.features.base import Rows, Spectra
@@ -41,10 +43,20 @@ class Pipeline:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def compute(self, wave: Wave) -> dict[str, Rows]:
-        """The features of one clip, mono at 16 kHz: "1d", (T, R), and "2d", (T, M), float32."""
-        spectra = Spectra(wave, self.frame_space.framing)
-        same = self.mel_space.framing == spectra.framing
-        return {
-            "1d": self.frame_space.compute(spectra),
-            "2d": self.mel_space.compute(spectra if same else Spectra(wave, self.mel_space.framing)),
-        }
+        """The features of one clip, mono at 16 kHz: "1d", (T, R), and "2d", (T, M), float32.
+
+        Of one thread, whatever the process may use: matrix products differ in their last bits with the number of them.
+        """
+        with _matrix_products().limit(limits=1):
+            spectra = Spectra(wave, self.frame_space.framing)
+            same = self.mel_space.framing == spectra.framing
+            return {
+                "1d": self.frame_space.compute(spectra),
+                "2d": self.mel_space.compute(spectra if same else Spectra(wave, self.mel_space.framing)),
+            }
+
+
+@cache
+def _matrix_products() -> ThreadpoolController:
+    """The libraries of this process that compute them."""
+    return ThreadpoolController().select(user_api="blas")

@@ -22,7 +22,7 @@ from ser.config import Experiment
 from ser.corpora.base import CORPORA
 from ser.tracking.runs import Runs
 
-_REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "scipy", "soundfile", "soxr", "torch")
+_REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "scipy", "soundfile", "soxr", "threadpoolctl", "torch")
 
 
 def log_model(runs: Runs, run_id: str, *, name: str, bundle: Path, experiment: Experiment) -> str:
