@@ -59,4 +59,5 @@ class Pipeline:
 @cache
 def _matrix_products() -> ThreadpoolController:
     """The libraries of this process that compute them."""
-    return ThreadpoolController().select(user_api="blas")
+    found: ThreadpoolController = ThreadpoolController().select(user_api="blas")
+    return found
