@@ -3,7 +3,7 @@ FROM python:3.11-slim-bookworm
 RUN useradd --uid 1000 --create-home ser && install -d -o ser -g ser /artifacts
 COPY docker/requirements/mlflow.txt /tmp/
 RUN pip install --no-cache-dir --no-deps --require-hashes -r /tmp/mlflow.txt
-COPY docker/with-secrets docker/make-secrets /usr/local/bin/
+COPY docker/answers docker/with-secrets docker/make-secrets /usr/local/bin/
 COPY mlflow /app/mlflow
 ENV HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MLFLOW_DISABLE_TELEMETRY=true
 USER ser

@@ -9,7 +9,7 @@ COPY pyproject.toml README.md LICENSE /app/
 COPY ser /app/ser
 RUN pip install --no-cache-dir --no-deps --no-build-isolation /app && rm -rf /app/build
 COPY tune /app/tune
-COPY docker/with-secrets docker/start-ray /usr/local/bin/
+COPY docker/answers docker/with-secrets docker/start-ray /usr/local/bin/
 # What Ray, numba and matplotlib write goes where a read-only container can be written to.
 ENV HOME=/tmp PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 NUMBA_CACHE_DIR=/tmp/numba MPLCONFIGDIR=/tmp/matplotlib \
     RAY_USAGE_STATS_ENABLED=0 MLFLOW_DISABLE_TELEMETRY=true
