@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from cluster_faults import CLUSTER_FAULTS
@@ -28,23 +28,22 @@ _N_RUNS = 2 * _TRIALS_PER_CELL + 1
 
 
 def broken(
-    stack: Stack, sweep: str, faults: Sequence[str], folder: Path, *, trials_per_cell: int = _TRIALS_PER_CELL
+    stack: Stack, sweep: str, waiting: list[str], folder: Path, *, trials_per_cell: int = _TRIALS_PER_CELL
 ) -> Tally:
     """A sweep of the stack under faults, one after the other, resumed where one ends it, and judged at its end.
 
     Args:
         stack: up, with one worker.
         sweep: its name.
-        faults: names, in the order in which they hit.
+        waiting: names of faults, in the order in which they are to hit; those that did are taken from it.
         folder: of this machine, where the command runs.
         trials_per_cell: of two cells; more faults need more.
     """
     folder.mkdir()
-    plan = write_plan(
-        folder / "plan.toml", trials_per_cell=trials_per_cell, max_epochs=10, at_a_time=os.cpu_count() or 1
-    )
-    waiting, words = list(faults), ["--plan", plan, "--name", sweep]
-    for start in range(len(faults) + 1):
+    one_core = os.cpu_count() or 1
+    plan = write_plan(folder / "plan.toml", trials_per_cell=trials_per_cell, max_epochs=10, at_a_time=one_core)
+    words = ["--plan", plan, "--name", sweep]
+    for start in range(len(waiting) + 1):
         with stack.sweep(*words, folder=folder / str(start)) as driver:
             ends = _hit(stack, sweep, driver, waiting)
             ended = driver.end(timeout_s=900)
@@ -53,7 +52,6 @@ def broken(
         if ended.code == 0:
             break
         words = ["--resume", sweep]
-    assert not waiting, f"the sweep was at its end before {waiting}"
     with stack.tracker() as client:
         check_end(client, stack.journal(sweep))
         return tally(client, stack.journal(sweep))
@@ -62,8 +60,11 @@ def broken(
 def _hit(stack: Stack, sweep: str, driver: Command, waiting: list[str]) -> bool:
     """Inject faults until one ends the driver, and say whether one did."""
     while waiting:
-        fault, n_before = CLUSTER_FAULTS[waiting[0]], _n_reports(stack, sweep)
-        driver.wait_until(lambda n=n_before: _n_reports(stack, sweep) >= n + _REPORTS_BETWEEN)
+        fault, n_reports = CLUSTER_FAULTS[waiting[0]], _n_reports(stack, sweep) + _REPORTS_BETWEEN
+        while _n_reports(stack, sweep) < n_reports:
+            if driver.has_ended:
+                return False
+            time.sleep(0.2)
         fault.inject(stack)
         waiting.pop(0)
         if fault.ends:
@@ -92,7 +93,9 @@ def main() -> int:
         for number, name in enumerate(given.only or CLUSTER_FAULTS):
             started = time.monotonic()
             try:
-                rows.append((name, broken(stack, f"broken-{number}", [name], Path(folder) / str(number))))
+                waiting = [name]
+                rows.append((name, broken(stack, f"broken-{number}", waiting, Path(folder) / str(number))))
+                assert not waiting, "the sweep was at its end before"
             except Exception:
                 traceback.print_exc()
                 rows.append((f"{name}: failed", Tally()))

@@ -35,13 +35,19 @@ def test_workers_see_neither_corpus_nor_tracker(stack: Stack) -> None:
         stack.inside(worker, "python", "-c", "import socket; socket.gethostbyname('mlflow')")
 
 
-def test_a_sweep_that_bears_all_that_mends_itself(stack: Stack, tmp_path: Path) -> None:
-    faults = [name for name, fault in CLUSTER_FAULTS.items() if not fault.ends]
-    counts = broken(stack, "borne", faults, tmp_path / "borne", trials_per_cell=16)
-    assert counts == Tally(runs=33)
+def test_sweeps_bear_all_that_mends_itself(stack: Stack, tmp_path: Path) -> None:
+    waiting = [name for name, fault in CLUSTER_FAULTS.items() if not fault.ends]
+    # A machine that is fast enough has ended one sweep before the last fault.
+    for number in range(len(waiting)):
+        counts = broken(stack, f"borne-{number}", waiting, tmp_path / str(number), trials_per_cell=16)
+        assert counts == Tally(runs=33)
+        if not waiting:
+            break
+    assert waiting == []
 
 
-def test_a_sweep_that_is_resumed_when_the_cluster_is_back(stack: Stack, tmp_path: Path) -> None:
-    faults = [name for name, fault in CLUSTER_FAULTS.items() if fault.ends]
-    counts = broken(stack, "resumed", faults, tmp_path / "resumed")
+def test_a_sweep_is_resumed_when_the_cluster_is_back(stack: Stack, tmp_path: Path) -> None:
+    waiting = [name for name, fault in CLUSTER_FAULTS.items() if fault.ends]
+    counts = broken(stack, "resumed", waiting, tmp_path / "resumed")
+    assert waiting == []
     assert counts == Tally(runs=13)
