@@ -73,7 +73,7 @@ def test_the_printed_address_shows_the_best_run_of_each_cell_side_by_side(
     with browser(tmp_path) as page:
         page.open(interface + printed.group(2), width=2000, height=1300)
         for cell in all_cells():
-            page.wait_for(rf"/{cell} \d{{3}}/.test(document.body.outerHTML)")
+            page.wait_for(rf"/{cell} \d{{3}}/.test(document.body.outerHTML)", timeout_s=180)
         for metric in ("best_val_uar", "test_uar"):
             page.wait_for(f"document.body.outerHTML.includes('{metric}')")
         assert len(page.picture()) > 20_000
