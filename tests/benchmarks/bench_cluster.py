@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from containers import Stack, engine, engine_is_possible
+from containers import Stack, engine
 
 from processes import run_sweep
 from ray_parts import Cluster
@@ -64,8 +64,6 @@ def per_hour(journal: Path) -> float:
 def test_two_workers_do_nearly_twice_as_much_and_containers_cost_little(
     places: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 ):
-    if not engine_is_possible():
-        pytest.skip("no Docker engine answers, and there is none to start")
     corpora, plan = places
     folder = tmp_path_factory.mktemp("cluster")
     rates = {}

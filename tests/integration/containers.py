@@ -24,22 +24,28 @@ PUBLISHED = ("MLFLOW_PORT", "RAY_PORT", "SERVING_PORT")
 _USER = 1000
 
 
+class EngineError(RuntimeError):
+    """There is no Docker engine; the message says why."""
+
+
 @contextlib.contextmanager
 def engine() -> Iterator[None]:
-    """A Docker engine while the block runs: one that is there, else that of the shared folder; it is in DOCKER_HOST."""
+    """A Docker engine while the block runs: one that is there, else that of the shared folder; it is in DOCKER_HOST.
+
+    Raises:
+        EngineError: none answers, and none can be started.
+    """
     before = dict(os.environ)
     try:
         started = not _answers() and _start_engine()
-        yield
-        if started:
-            subprocess.run([ENGINE, "stop"], check=True)
+        try:
+            yield
+        finally:
+            if started:
+                subprocess.run([ENGINE, "stop"], check=True)
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-def engine_is_possible() -> bool:
-    return _answers() or (ENGINE.exists() and os.geteuid() == 0)
 
 
 def _answers() -> bool:
@@ -50,12 +56,16 @@ def _answers() -> bool:
 
 def _start_engine() -> bool:
     """Whether it was this that started it."""
+    if not ENGINE.exists():
+        raise EngineError(f"no Docker engine answers, and there is no {ENGINE} to start one")
     line = subprocess.run([ENGINE, "env"], check=True, capture_output=True, text=True).stdout
     os.environ.update(pair.split("=", 1) for pair in line.removeprefix("export").split())
     if _answers():
         return False
     # The daemon outlives this call and keeps what it inherits.
-    subprocess.run([ENGINE, "start"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    started = subprocess.run([ENGINE, "start"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    if started.returncode:
+        raise EngineError(f"no Docker engine answers, and {ENGINE} cannot start one: its log says why")
     return True
 
 
