@@ -103,7 +103,7 @@ def test_served_probabilities_are_those_of_the_evaluation_to_the_last_bit(
 def test_the_process_needs_few_libraries_and_pins_them(finished: FinishedSweep, offline: dict[str, Any]) -> None:
     assert not NOT_NEEDED & set(offline["modules"])
     pins = (champion_folder(finished) / "requirements.txt").read_text().split()
-    names = ["mlflow", "numpy", "pandas", "safetensors", "scipy", "soundfile", "soxr", "torch"]
+    names = ["mlflow", "numpy", "pandas", "safetensors", "scipy", "soundfile", "soxr", "threadpoolctl", "torch"]
     assert pins == [f"{name}=={version(name).split('+')[0]}" for name in names]
 
 
