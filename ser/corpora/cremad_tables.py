@@ -3,10 +3,13 @@
 import csv
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ser.corpora.base import CorpusError
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.corpora.base import Clip, CorpusChoice, CorpusError
 from ser.corpora.cremad import CremaD
 from ser.corpora.locations import Location, is_found, joined, name_of, read_bytes, resolved
 
@@ -102,6 +105,25 @@ def read_votes(table: Location) -> dict[str, Vote]:
             raise _wrong(table, number, f"each clip once, got {row['FileName']} again")
         votes[row["FileName"]] = Vote(tuple(_EMOTION_OF_LETTER[letter] for letter in letters))
     return votes
+
+
+def vote_shares(choice: CorpusChoice, corpus_dir: Location, clips: Sequence[Clip]) -> NDArray[np.float32]:
+    """The vote of each clip as probabilities of the corpus's emotions, (n, C), as `Vote.shares` gives them.
+
+    Raises:
+        CorpusError: another corpus, whose clips nobody voted on; the table is missing, or says nothing of a clip.
+    """
+    if choice.name != "cremad":
+        raise CorpusError(f"training.vote_share needs listeners' votes, which {choice.name} has not: set it to 0")
+    table = find_table(VOTES, corpus_dir)
+    if table is None:
+        raise CorpusError(f"training.vote_share needs listeners' votes: {where_to_get(VOTES)}")
+    votes = read_votes(table)
+    for clip in clips:
+        if clip.name not in votes:
+            raise CorpusError(f"training.vote_share needs listeners' votes, and {table} says nothing of {clip.name}")
+    shares = [votes[clip.name].shares() for clip in clips]
+    return np.array([[share.get(emotion, 0.0) for emotion in CremaD.emotions] for share in shares], np.float32)
 
 
 def _rows(table: Location, needed: tuple[str, ...]) -> Iterator[tuple[int, Mapping[str, str]]]:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ser.places import DEFAULT_HOME
 from ser.replay import SweepRecord
+from ser.report.ablation import ablation_table
 from ser.report.finals import final_rows, final_table
 from ser.report.leaderboard import Row, leaderboard, leaderboard_table
 from ser.tracking.publication import Publication, TrackerError
@@ -34,6 +35,8 @@ def conclude(record: SweepRecord, publication: Publication, *, resume: str, scop
     finals = final_rows(record)
     if finals:
         console.print(final_table(finals))
+    if record.plan.get("variants"):
+        console.print(ablation_table(record))
     console.print("Sending what is left to MLflow ...")
     try:
         problem = publication.finish()
@@ -98,7 +101,8 @@ def _register(record: SweepRecord, publication: Publication, rows: list[Row], sc
 
 
 def _without_result(record: SweepRecord, rows: list[Row], console: Console) -> int:
-    missing = sorted(set(record.plan["cells"]) - {row.cell for row in rows})
+    done = {trial.key.cell for trial in record.ablations() if trial.outcome == "completed"} | {row.cell for row in rows}
+    missing = sorted(set(record.plan["cells"]) - done)
     if not missing or (rows and record.plan["search"] == "global"):
         return FINISHED
     console.print(f"No trial completed in: {', '.join(missing)}. The runs' tag ser.reason says why.")

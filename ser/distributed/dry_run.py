@@ -32,34 +32,51 @@ def show_plan(plan: Plan, corpus_dir: Location, console: Console) -> None:
         f"Split {parts.name}: {len(parts.train):,} training, {len(parts.validation):,} validation, "
         f"{len(parts.test):,} test clips"
     )
+    guesses = estimate(plan, experiments)
+    slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
+    if plan.is_ablation:
+        _show_variants(plan, console)
+    else:
+        _show_search(plan, guesses, len(parts.train), slots, console)
+    if plan.final_seeds:
+        _show_finals(plan, clips, guesses, slots, console)
+
+
+def _show_variants(plan: Plan, console: Console) -> None:
+    plan.varied()
+    console.print("[bold]compared with the baseline on validation clips[/]")
+    for variant, changes in plan.variants.items():
+        console.print(f"  {variant:<32} {', '.join(f'{name}={value}' for name, value in changes.items())}", markup=False)
+
+
+def _show_search(
+    plan: Plan, guesses: Mapping[str, CellEstimate], n_train: int, slots: int, console: Console
+) -> None:
     for title, ranges in _searched(plan):
         console.print(f"[bold]{title}[/]")
         for name, allowed in ranges.items():
             console.print(f"  {name:<32} {allowed}", markup=False)
-    guesses = estimate(plan, experiments)
-    table, total_s = _table(plan, guesses, len(parts.train))
+    table, total_s = _table(plan, guesses, n_train)
     console.print(table)
-    slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
     console.print(
-        f"{plan.trials_per_cell * len(plan.cells)} trials of at most {plan.max_epochs} epochs, {plan.search} search; "
+        f"{plan.n_searched} trials of at most {plan.max_epochs} epochs, {plan.search} search; "
         f"about {clock(total_s / slots)} with {slots} trials at a time here (trainings that stop early: less)"
     )
-    if plan.final_seeds:
-        _show_finals(plan, clips, guesses, slots, console)
 
 
 def _show_finals(
     plan: Plan, clips: Sequence[Clip], guesses: Mapping[str, CellEstimate], slots: int, console: Console
 ) -> None:
+    what, ways = ("Ablation", "folds, seeds and variants") if plan.is_ablation else ("Final evaluation", "folds and seeds")
     chosen = list(fitting(planned(plan), clips))
     for line in dict.fromkeys(line for line in chosen if isinstance(line, str)):
-        console.print(f"Final evaluation: {line}")
+        console.print(f"{what}: {line}")
     finals = [final for final in chosen if isinstance(final, Final)]
     n_train = sum(len(partition(clips, final.split).train) for final in finals)
     n_trials = len(finals) * len(guesses)
     total_s = plan.max_epochs * n_train * sum(guess.ms_per_clip for guess in guesses.values()) / 1000
     console.print(
-        f"Final evaluation: {n_trials} trainings ({len(guesses)} cells on {len(finals)} splits, folds and seeds) of at "
+        f"{what}: {n_trials} trainings ({len(guesses)} cells on {len(finals)} splits, {ways}) of at "
         f"most {plan.max_epochs} epochs; at most {clock(total_s / slots)} more"
     )
 

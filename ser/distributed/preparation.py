@@ -2,16 +2,19 @@
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import ray
+from numpy.typing import NDArray
 from rich.console import Console
 
 from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
+from ser.corpora.cremad_tables import vote_shares
 from ser.corpora.locations import Location, resolved
 from ser.distributed.extraction import Extraction, extract
 from ser.distributed.finals import Final, fitting
@@ -22,7 +25,7 @@ from ser.distributed.takes import Twins, find_twins
 from ser.distributed.tasks import get
 from ser.distributed.usable import usable
 from ser.features.pipeline import Pipeline
-from ser.features.spaces import FrameSpace, MelSpace
+from ser.features.spaces import FrameSpace, MelSpace, stored_name
 from ser.features.store import FeatureStore
 from ser.replay import SweepRecord
 from ser.splits.base import Partition, Split, missing, partition
@@ -203,30 +206,50 @@ def prepare(
     return Prepared(choice, resolved(corpus_dir), clips, tuple(digests.values()), twins, parts, store, pipeline)
 
 
-def share(prepared: Prepared, experiments: Mapping[str, Experiment]) -> dict[int, ray.ObjectRef[TrialData]]:
-    """The data of trials in Ray's object store, by dimensions of the feature space.
+def share(
+    prepared: Prepared, experiments: Iterable[Experiment], console: Console
+) -> dict[str, ray.ObjectRef[TrialData]]:
+    """The data of trials in Ray's object store, by `stored_name` of the feature space.
+
+    Features that a variant of an ablation needs and that are not in the store yet are computed first.
 
     Raises:
+        CorpusError: listeners' votes are needed, and are not there.
         StoreError: an entry has gone since the extraction.
     """
+    listed = list(experiments)
+    wanted = any(experiment.training.vote_share for experiment in listed)
+    votes = vote_shares(prepared.choice, prepared.folder, prepared.clips) if wanted else None
     loading = {
-        dimensions: cast(
-            "tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]",
-            load_data.remote(
-                dimensions,
-                prepared.clips,
-                prepared.digests,
-                prepared.twins,
-                prepared.emotions,
-                prepared.store,
-                prepared.pipeline,
-            ),
-        )
-        for dimensions in sorted({experiment.cell.dimensions for experiment in experiments.values()})
+        name: _loading(prepared, experiment, votes, console)
+        for name, experiment in {stored_name(experiment.features): experiment for experiment in listed}.items()
     }
     for _, n_clips in loading.values():
         get(n_clips)
-    return {dimensions: data for dimensions, (data, _) in loading.items()}
+    return {name: data for name, (data, _) in loading.items()}
+
+
+def _loading(
+    prepared: Prepared, experiment: Experiment, votes: NDArray[np.float32] | None, console: Console
+) -> "tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]":
+    name, pipeline = stored_name(experiment.features), prepared.pipeline
+    if name not in (stored_name(pipeline.frame_space), stored_name(pipeline.mel_space)):
+        pipeline = pipeline_of({"": experiment})
+        quarantine = quarantine_of(prepared.choice, prepared.store, 0.0)
+        extract_all(prepared.clips, prepared.store, pipeline, console, quarantine=quarantine, whole=True)
+    return cast(
+        "tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]",
+        load_data.remote(
+            experiment.cell.dimensions,
+            prepared.clips,
+            prepared.digests,
+            prepared.twins,
+            prepared.emotions,
+            prepared.store,
+            pipeline,
+            votes,
+        ),
+    )
 
 
 def corpus_facts(prepared: Prepared) -> dict[str, Any]:

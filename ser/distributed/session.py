@@ -86,6 +86,7 @@ def _session(request: Request, console: Console) -> int:
     refuse_remote_drivers(address)
     provide(plan.corpus, corpus_dir, download_from=request.download_from, console=console)
     finals = planned(plan)
+    trained = plan.varied() if plan.is_ablation else plan.experiments()
     clips = () if finished else find_fitting(plan.experiments(), finals, corpus_dir, console)
     sweep_id = before.facts.get("sweep_id", uuid.uuid4().hex)
     with closing(Journal(folder.journal)) as journal, terminable():
@@ -116,8 +117,9 @@ def _session(request: Request, console: Console) -> int:
                     if not before.name:
                         forget_baselines(folder.path)
                         plan = with_fastest_ways(plan, trial_resources(plan), home=request.home, console=console)
-                    data = share(prepared, plan.experiments())
-                    measure_baselines(folder.path, prepared, compared_splits(plan.experiments(), finals), console)
+                    data = share(prepared, trained.values(), console)
+                    if not plan.is_ablation:  # which compares variants with each other, and tests nothing
+                        measure_baselines(folder.path, prepared, compared_splits(plan.experiments(), finals), console)
                     with _let_go_of(journal):
                         journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
                         run(folder, plan, journal, data, console, finals=finals, time_budget_s=budget_s)

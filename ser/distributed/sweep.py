@@ -94,9 +94,11 @@ def run(
 
 
 def _tell_finals(conductor: Conductor, plan: Plan, n_slots: int, console: Console) -> None:
-    """How much the final evaluation has to do yet, and how long that will take, where the search tells it."""
+    """How much is planned yet after the search or without one, and how long that takes, where the search tells it."""
     cells = conductor.cells_to_test()
-    if conductor.waits:
+    if plan.is_ablation:
+        console.print(f"Ablation: {len(cells)} trainings of {len(plan.variants) + 1} variants, baseline included")
+    elif conductor.waits:
         n_trials = conductor.n_trials - plan.n_searched
         console.print(f"Final evaluation after the search: {n_trials} trainings (--dry-run estimates their time)")
     elif cells:
