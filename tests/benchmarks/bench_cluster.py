@@ -1,5 +1,7 @@
 """What a cluster of containers gains and costs: trials with one worker, with two, and on Ray without containers.
 
+What two cores can give at all is measured beside it: one and two bare processes that train the same network at once.
+
     python -m pytest tests/benchmarks/bench_cluster.py -m benchmark -s
 
 Real clips of 16 actors; six trials of half a minute a core, none stopped early. Every worker has one core; without
@@ -8,12 +10,13 @@ containers it is a Ray of two machines with a core each, both this one. Needs a 
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from containers import Stack, engine
 
-from processes import run_sweep
+from processes import REPOSITORY, run_sweep
 from ray_parts import Cluster
 from ser.journal import Asked, Ended, read_events
 from tracked import journal_of
@@ -36,6 +39,22 @@ cpus_per_trial = 1
 "model.channels" = 32
 "model.convolutions_per_block" = 1
 "model.kernel" = 3
+"""
+
+BARE = """
+import sys
+from pathlib import Path
+import torch
+from ser.distributed.plan import read_plan
+from ser.trial import Trial
+from trial_data import trial_data
+
+torch.set_num_threads(1)
+plan, corpus = map(Path, sys.argv[1:])
+(experiment,) = read_plan(str(plan), folder=plan).experiments().values()
+epochs = Trial(experiment, trial_data(experiment, corpus)).epochs()
+sys.stdin.readline()
+print(sum(epoch.seconds for epoch, _ in zip(epochs, range(8))))
 """
 
 pytestmark = pytest.mark.benchmark
@@ -61,6 +80,16 @@ def per_hour(journal: Path) -> float:
     return 3600 * N_TRIALS / (ended - begun)
 
 
+def bare_seconds(n_processes: int, corpora: Path, plan: Path) -> float:
+    """What eight epochs take in each of as many processes at once, on average."""
+    words = [sys.executable, "-c", BARE, str(plan), str(corpora / "cremad")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    started = [subprocess.Popen(words, cwd=REPOSITORY / "tests", **pipes) for _ in range(n_processes)]
+    with ThreadPoolExecutor() as threads:
+        told = [done[0] for done in threads.map(lambda process: process.communicate("go\n"), started)]
+    return sum(map(float, told)) / n_processes
+
+
 def test_two_workers_do_nearly_twice_as_much_and_containers_cost_little(
     places: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 ):
@@ -80,10 +109,12 @@ def test_two_workers_do_nearly_twice_as_much_and_containers_cost_little(
         ended = run_sweep(*words, folder=folder, variables={"RAY_ADDRESS": cluster.address}, timeout_s=1200)
         assert ended.code == 0, ended.seen
         rates["local"] = per_hour(journal_of(folder / ".ser", "local"))
+    bare = 2 * bare_seconds(1, corpora, plan) / bare_seconds(2, corpora, plan)
     print("\n| Ray | trials an hour |\n|---|---|")
     for name, rate in rates.items():
         print(f"| {name} | {rate:.1f} |")
     gained, cost = rates["workers-2"] / rates["workers-1"], rates["local"] / rates["workers-2"]
-    print(f"two workers: {gained:.2f} times the trials of one; containers: {cost:.3f} of the time without")
+    print(f"two workers: {gained:.2f} times the trials of one; two bare processes: {bare:.2f} times the epochs of one")
+    print(f"containers: {cost:.3f} of the time without")
     assert gained >= 1.8
     assert cost <= 1.1
