@@ -110,8 +110,8 @@ def fit(
         )
     if settings.vote_share and votes is None:
         raise TrainingError(
-            f"training.vote_share {settings.vote_share:g} needs what listeners heard: put CREMA-D's summaryTable.csv into "
-            "or beside the corpus folder (--download fetches it), or set it to 0"
+            f"training.vote_share {settings.vote_share:g} needs what listeners heard: put CREMA-D's summaryTable.csv "
+            "into or beside the corpus folder (--download fetches it), or set it to 0"
         )
     model = model.to(device, memory_format=_MEMORY_FORMATS[settings.memory_format])  # type: ignore[call-overload]
     run = Fit(model, train, validation, n_classes, settings, augment, torch.device(device), votes)
@@ -322,7 +322,7 @@ def _average(model: nn.Module, settings: Training) -> AveragedModel | None:
     """The running average of all weights and running statistics, or None where none is asked for."""
     if not settings.averaging:
         return None
-    decay = get_ema_multi_avg_fn(1 - 1 / settings.averaging)
+    decay = get_ema_multi_avg_fn(1 - 1 / settings.averaging)  # type: ignore[no-untyped-call]
     return AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
 
 

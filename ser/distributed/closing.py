@@ -18,13 +18,16 @@ from ser.tracking.versions import UNREGISTERED
 FINISHED, CELL_WITHOUT_RESULT, UNSENT, WITHOUT_MODEL, LOST, STOPPED = 0, 1, 3, 4, 5, 130
 
 
-def conclude(record: SweepRecord, publication: Publication, *, resume: str, scope: str, console: Console) -> int:
+def conclude(
+    record: SweepRecord, publication: Publication, *, resume: str, home: Path, scope: str, console: Console
+) -> int:
     """Print how the sweep ended and, unless it was stopped, register its best models; the exit code.
 
     Args:
         record: the sweep as its journal tells it.
         publication: of its runs and models.
         resume: the command that goes on with it.
+        home: where the sweep is.
         scope: which models become versions.
         console: to print to.
     """
@@ -55,6 +58,8 @@ def conclude(record: SweepRecord, publication: Publication, *, resume: str, scop
     if not _is_finished(record):
         _say(console, f"Stopped before the end. Go on with: {resume}")
         return STOPPED
+    if record.plan.get("variants"):
+        _say(console, f"Pictures and curves: python tune/report.py --sweep {record.name}{_at(home)} --out report")
     return _without_result(record, rows, console)
 
 
@@ -69,9 +74,12 @@ def _is_concluded(record: SweepRecord) -> bool:
 
 def resume_command(name: str, home: Path, ray_address: str | None = None) -> str:
     """What goes on with the sweep `name`."""
-    place = "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
     cluster = "" if ray_address is None else f" --ray-address {shlex.quote(ray_address)}"
-    return f"python tune/run_sweep.py --resume {name}{place}{cluster}"
+    return f"python tune/run_sweep.py --resume {name}{_at(home)}{cluster}"
+
+
+def _at(home: Path) -> str:
+    return "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
 
 
 def _say(console: Console, line: str) -> None:

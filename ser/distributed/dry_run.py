@@ -46,12 +46,12 @@ def _show_variants(plan: Plan, console: Console) -> None:
     plan.varied()
     console.print("[bold]compared with the baseline on validation clips[/]")
     for variant, changes in plan.variants.items():
-        console.print(f"  {variant:<32} {', '.join(f'{name}={value}' for name, value in changes.items())}", markup=False)
+        console.print(
+            f"  {variant:<32} {', '.join(f'{name}={value}' for name, value in changes.items())}", markup=False
+        )
 
 
-def _show_search(
-    plan: Plan, guesses: Mapping[str, CellEstimate], n_train: int, slots: int, console: Console
-) -> None:
+def _show_search(plan: Plan, guesses: Mapping[str, CellEstimate], n_train: int, slots: int, console: Console) -> None:
     for title, ranges in _searched(plan):
         console.print(f"[bold]{title}[/]")
         for name, allowed in ranges.items():
@@ -67,7 +67,9 @@ def _show_search(
 def _show_finals(
     plan: Plan, clips: Sequence[Clip], guesses: Mapping[str, CellEstimate], slots: int, console: Console
 ) -> None:
-    what, ways = ("Ablation", "folds, seeds and variants") if plan.is_ablation else ("Final evaluation", "folds and seeds")
+    what, ways = (
+        ("Ablation", "folds, seeds and variants") if plan.is_ablation else ("Final evaluation", "folds and seeds")
+    )
     chosen = list(fitting(planned(plan), clips))
     for line in dict.fromkeys(line for line in chosen if isinstance(line, str)):
         console.print(f"{what}: {line}")

@@ -1,4 +1,4 @@
-"""The trainings that are planned rather than searched: on which splits, folds and seeds a configuration is trained anew.
+"""The trainings that are planned rather than searched: on which splits, folds and seeds each is trained anew.
 
 In the final evaluation that is the best of each cell; in an ablation, each of its variants.
 

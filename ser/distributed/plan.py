@@ -170,7 +170,9 @@ class Plan:
             PlanError: no seeds, a variant that changes nothing, or what all must share, or that does not fit.
         """
         if not self.final_seeds:
-            raise PlanError("an ablation (a plan with variants) needs seeds: set final_seeds or --final-seeds to 1 or more")
+            raise PlanError(
+                "an ablation (a plan with variants) needs seeds: set final_seeds or --final-seeds to 1 or more"
+            )
         made = {}
         for cell, experiment in self.experiments().items():
             made[cell, BASELINE] = experiment

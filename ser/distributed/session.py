@@ -127,6 +127,7 @@ def _session(request: Request, console: Console) -> int:
                 replay(folder.journal),
                 publication,
                 resume=resume_command(name, request.home, request.ray_address),
+                home=request.home,
                 scope=request.register,
                 console=console,
             )

@@ -47,7 +47,7 @@ def run(
     folder: SweepFolder,
     plan: Plan,
     journal: Journal,
-    data: dict[int, ray.ObjectRef[TrialData]],
+    data: dict[str, ray.ObjectRef[TrialData]],
     console: Console,
     *,
     finals: Sequence[Final] = (),
@@ -59,7 +59,7 @@ def run(
         folder: of the sweep.
         plan: what to do.
         journal: of this sweep, open; it says at the end whether the sweep is finished or was stopped.
-        data: of the trials, by dimensions of the feature space.
+        data: of the trials, by `stored_name` of the feature space.
         console: where to show progress.
         finals: what the final evaluation does.
         time_budget_s: seconds after which open trials are stopped, resumable; None for no limit.
@@ -114,7 +114,7 @@ def _tuner(
     search: SweepSearch,
     display: Display,
     plan: Plan,
-    data: dict[int, ray.ObjectRef[TrialData]],
+    data: dict[str, ray.ObjectRef[TrialData]],
     time_budget_s: float | None,
 ) -> tune.Tuner:
     folder.storage.mkdir(parents=True, exist_ok=True)

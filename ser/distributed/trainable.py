@@ -29,7 +29,8 @@ def train(config: dict[str, Any], *, data: dict[str, ray.ObjectRef[TrialData]]) 
 
     Args:
         config: `values` of the experiment, `threads`, `device`, `checkpoint_every_s`, `keep_model`, `test`, and what an
-            earlier driver left: `states`, folders of training states, newest first, and `epoch`, the last that the journal has.
+            earlier driver left: `states`, folders of training states, newest first, and `epoch`, the last that the
+            journal has.
         data: reference to the `TrialData` of each feature space, by `stored_name`.
     """
     try:

@@ -70,7 +70,7 @@ class Variant:
     @property
     def seconds(self) -> float:
         """Mean over its trainings."""
-        return sum(trial.ended.test["train_seconds"] for trial in self.trials if trial.ended) / len(self.trials)
+        return sum(float(trial.ended.test["train_seconds"]) for trial in self.trials if trial.ended) / len(self.trials)
 
 
 def variants_of(record: SweepRecord, *, n_resamples: int = N_RESAMPLES) -> list[Variant]:
@@ -91,9 +91,7 @@ def variants_of(record: SweepRecord, *, n_resamples: int = N_RESAMPLES) -> list[
 
 def _whole(cell: str, split: str, trials: dict[str, list[TrialRecord]]) -> dict[str, Variant]:
     folds = {_fold(trial) for listed in trials.values() for trial in listed}
-    whole = {
-        name: whole_repeats(listed, seed=_seed, fold=_fold, folds=folds) for name, listed in trials.items()
-    }
+    whole = {name: whole_repeats(listed, seed=_seed, fold=_fold, folds=folds) for name, listed in trials.items()}
     made = {}
     for name, listed in whole.items():
         read = _predictions(listed)
@@ -156,8 +154,8 @@ def ablation_table(record: SweepRecord) -> Table:
     """The variants for a terminal."""
     table = Table(
         box=box.SIMPLE_HEAD,
-        caption="Ablation: UAR on the validation clips of all folds, mean over seeds; difference from the baseline, paired "
-        "by speaker, with its 95 % interval over speakers; p after Holm's correction. No test clip was heard.",
+        caption="Ablation: UAR on the validation clips of all folds, mean over seeds; difference from the baseline, "
+        "paired by speaker, with its 95 % interval over speakers; p after Holm's correction. No test clip was heard.",
     )
     for title in ("cell", "variant", "changes"):
         table.add_column(title)

@@ -74,8 +74,8 @@ def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES)
 def _ablation_report(study: Study) -> Report:
     if not variants_of(study.record, n_resamples=1):
         raise ReportError(
-            f"no variant of the ablation {study.record.name} has been trained on every fold yet: let it go on, then make "
-            "the report"
+            f"no variant of the ablation {study.record.name} has been trained on every fold yet: let it go on, then "
+            "make the report"
         )
     n_trainings = sum(trial.outcome == "completed" for trial in study.record.ablations())
     facts = study.record.facts

@@ -1,5 +1,6 @@
 """What an ablation plans, asks for and goes on with, and the table that it ends in."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -82,13 +83,12 @@ def test_more_folds_train_only_what_is_not_there(in_memory: Path) -> None:
     ],
 )
 def test_what_cannot_be_an_ablation_is_refused(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(PlanError, match=".*") as refused:
+    with pytest.raises(PlanError, match=re.escape(said)):
         plan(**changes).varied()
-    assert said in str(refused.value)
 
 
 def test_variants_are_tables() -> None:
-    with pytest.raises(PlanError, match="variants.x must be a table of settings, got 3"):
+    with pytest.raises(PlanError, match=r"variants.x must be a table of settings, got 3"):
         plan_from({"cells": ["alexnet-2d"], "variants": {"x": 3}})
 
 

@@ -44,9 +44,9 @@ def _lead(variants: list[Variant]) -> str:
         sum(test.p_value < ALPHA and sign * test.difference.value > 0 for test in tests) for sign in (1, -1)
     )
     return (
-        f"Of {len(tests)} variants {better} are better than the baseline and {worse} worse at {100 * ALPHA:.0f} % after "
-        "Holm's correction, on validation clips; test clips were not heard. Each training kept its epoch with the best "
-        "validation UAR, so that the figures are higher than on new speakers, for all variants alike."
+        f"Of {len(tests)} variants {better} are better than the baseline and {worse} worse at {100 * ALPHA:.0f} % "
+        "after Holm's correction, on validation clips; test clips were not heard. Each training kept its best epoch "
+        "by these clips, so that the figures are higher than on new speakers, for all variants alike."
     )
 
 
@@ -55,8 +55,8 @@ def _blocks(study: Study, variants: list[Variant]) -> list[Block]:
     where = f"{variants[0].cell}, split {variants[0].split}"
     clips = f"{counts.n_clips:,} validation clips of {len(counts.speakers)} speakers, all folds together"
     caption = (
-        f"{where}: {clips}. Brackets: 95 % interval of the difference, the same speakers drawn for both with replacement "
-        f"{study.n_resamples:,} times. ± seeds: standard deviation between seeds."
+        f"{where}: {clips}. Brackets: 95 % interval of the difference, the same speakers drawn for both with "
+        f"replacement {study.n_resamples:,} times. ± seeds: standard deviation between seeds."
     )
     name = f"ablation-{variants[0].cell}-{variants[0].split}"
     table = Table(name, caption, _COLUMNS, tuple(_row(study, variant) for variant in variants))
@@ -89,14 +89,17 @@ def _forest(study: Study, variants: list[Variant], where: str) -> Forest | None:
     ends = [abs(end) for row in rows for end in (row.interval.low, row.interval.high)]
     reach = max(0.02, math.ceil(50 * max(ends)) / 50)
     ticks = tuple(round(reach * part, 4) for part in (-1, -0.5, 0, 0.5, 1))
-    caption = f"Difference of the validation UAR from the baseline's in points, with its 95 % interval over speakers; {where}."
+    caption = f"Validation UAR less the baseline's, in points, with its 95 % interval over speakers; {where}."
     return Forest(caption, rows, -reach, reach, ticks, (0.0, BASELINE))
 
 
 def _curves(study: Study, variants: list[Variant], where: str) -> Gallery:
     means = {variant.name: _mean_curve(study, variant) for variant in variants}
     points = [point for curve in means.values() for point in curve]
-    axes = Axis("epoch", 0, max(x for x, _ in points)), padded("validation UAR, %", [y for _, y in points], percent=True)
+    axes = (
+        Axis("epoch", 0, max(x for x, _ in points)),
+        padded("validation UAR, %", [y for _, y in points], percent=True),
+    )
     charts = []
     for variant in variants:
         picture = Picture(*axes)
