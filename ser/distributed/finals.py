@@ -49,7 +49,7 @@ def planned(plan: Plan) -> list[Final]:
     """All that the plan asks for, the first seed of every split and fold before the second.
 
     Raises:
-        PlanError: a fold that none of the splits has.
+        PlanError: a fold that none of the splits has, or a variant that cannot be.
         UnknownNameError: no split has one of the names.
     """
     selected = next(iter(plan.experiments().values())).split
@@ -61,6 +61,7 @@ def planned(plan: Plan) -> list[Final]:
     for fold in () if isinstance(plan.final_folds, str) else plan.final_folds:
         if fold >= most:
             raise PlanError(f"final_folds (--folds) must be below {most}, the folds of {', '.join(names)}; got {fold}")
+    plan.varied()
     # No search has seen any clip before an ablation.
     selection = NOTHING if plan.is_ablation else selection_of(selected)
     variants: dict[str, Mapping[str, Value]] = {BASELINE: {}, **plan.variants} if plan.is_ablation else {"": {}}

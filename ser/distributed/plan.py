@@ -164,11 +164,13 @@ class Plan:
         return made
 
     def varied(self) -> dict[tuple[str, str], Experiment]:
-        """What an ablation trains, by cell and variant; its split, fold and seed aside.
+        """What an ablation trains, by cell and variant; its split, fold and seed aside. Nothing of another plan.
 
         Raises:
             PlanError: no seeds, a variant that changes nothing, or what all must share, or that does not fit.
         """
+        if not self.is_ablation:
+            return {}
         if not self.final_seeds:
             raise PlanError(
                 "an ablation (a plan with variants) needs seeds: set final_seeds or --final-seeds to 1 or more"

@@ -99,8 +99,10 @@ def listeners_of(record: SweepRecord) -> tuple[Listener, ...]:
     """The best trial of each cell.
 
     Raises:
-        JournalError: no trial has completed, or a bundle has gone.
+        JournalError: no trial has completed, an ablation, which keeps no weights, or a bundle has gone.
     """
+    if plan_from(record.plan).is_ablation:
+        raise JournalError(f"'{record.name}' is an ablation, which keeps no weights: give a sweep that searched")
     best = (record.best_of_cell(cell) for cell in sorted({key.cell for key in record.trials}))
     listeners = tuple(Listener(trial.key, Path(trial.ended.bundle)) for trial in best if trial and trial.ended)
     if not listeners:

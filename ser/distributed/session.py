@@ -86,7 +86,7 @@ def _session(request: Request, console: Console) -> int:
     refuse_remote_drivers(address)
     provide(plan.corpus, corpus_dir, download_from=request.download_from, console=console)
     finals = planned(plan)
-    trained = plan.varied() if plan.is_ablation else plan.experiments()
+    trained = plan.varied() or plan.experiments()
     clips = () if finished else find_fitting(plan.experiments(), finals, corpus_dir, console)
     sweep_id = before.facts.get("sweep_id", uuid.uuid4().hex)
     with closing(Journal(folder.journal)) as journal, terminable():
