@@ -53,7 +53,12 @@ def arguments() -> argparse.Namespace:
     add("--time-budget", metavar="30m", help="stop after this time (s, m, h), resumable")
     add("--search", choices=SEARCHES, help="a study per cell (fair), or one over all (the best model soonest)")
     add("--seed", type=int, metavar="N")
-    add("--final-seeds", type=int, metavar="N", help="then train the best of each cell anew with N seeds; of an ablation its seeds")
+    add(
+        "--final-seeds",
+        type=int,
+        metavar="N",
+        help="then train the best of each cell anew, or each variant, with N seeds",
+    )
     add("--folds", metavar="all|0,2", help="folds of the final evaluation; default all")
     add("--final-splits", metavar="SPLITS", help="its splits, joined by commas; default the sweep's")
     add("--name", metavar="SWEEP", help="name of the sweep; default: plan, date and time")
