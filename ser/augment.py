@@ -16,10 +16,10 @@ from ser.space import Floats, Ints, settings
 class Augment:
     """How much training clips are changed; zeros change nothing."""
 
-    # Greatest change of speed, as a share: 0.1 is 0.9 to 1.1 of the clip's own.
-    time_stretch: Annotated[float, Floats(0.0, 0.3)] = 0.0
-    # 2-D only: greatest stretch of the mel axis, as a share; a longer or shorter vocal tract.
-    frequency_stretch: Annotated[float, Floats(0.0, 0.3)] = 0.0
+    # Greatest stretch of time, as a share: 0.1 is 1 / 1.1 to 1.1 times the clip's own.
+    time_stretch: Annotated[float, Floats(0.0, 0.3, searched=False)] = 0.0
+    # The same of the mel axis, in 2-D only: a longer or shorter vocal tract.
+    frequency_stretch: Annotated[float, Floats(0.0, 0.3, searched=False)] = 0.0
     n_time_masks: Annotated[int, Ints(0, 4)] = 2
     # Widest time mask, as a share of the frames.
     time_mask: Annotated[float, Floats(0.0, 0.4)] = 0.1

@@ -101,6 +101,11 @@ class SweepRecord:
             trial.ended = event
             trial.was_killed = trial.was_killed or event.outcome == "killed"
 
+    @property
+    def is_ablation(self) -> bool:
+        """Whether it compares variants, instead of searching."""
+        return bool(self.plan.get("variants"))
+
     def trial(self, event: Reported | Ended) -> TrialRecord:
         """The trial that `event` belongs to."""
         return self.trials[TrialKey(self.name, event.cell, event.number)]

@@ -45,7 +45,7 @@ class Training:
     averaging: Annotated[int, Ints(0, 10_000, searched=False)] = 0
     # Weight of a clip in the loss: 'balanced' makes all classes count alike however many clips they have.
     class_weighting: Annotated[str, Choice(("none", "balanced"), searched=False)] = "none"
-    # Share of the target that is what listeners heard, the rest the intended emotion.
+    # Share of the target that is what most listeners heard, the rest the intended emotion.
     vote_share: Annotated[float, Floats(0.0, 1.0, searched=False)] = 0.0
     seed: Annotated[int, Ints(0, 2**31 - 1, searched=False)] = 0
     # How steps are computed, evaluation aside; a sweep takes what it measures to be fastest for the cell.
@@ -96,7 +96,7 @@ def fit(
         n_classes: C.
         settings: how to train.
         augment: what is done to training clips.
-        votes: what listeners took each training clip for, (n, C), rows sum to 1; needed for a `vote_share`.
+        votes: what most listeners took each training clip for, (n, C), rows sum to 1; needed for a `vote_share`.
         device: where to train.
         resume: what `Fit.state()` gave after some epoch; given the same other arguments, the later epochs
             are then those of unbroken training, bit for bit on the same machine.

@@ -37,8 +37,8 @@ PREDICTIONS_FILE = "predictions.csv"
 class TrialData:
     """The clips of a sweep in one feature space; clips and facts of their sound are in the order of the matrix.
 
-    `twins` names every two of them that are one take; `votes` is what listeners took each clip for, (n, C), where
-    that is known.
+    `twins` names every two of them that are one take; `votes` is what most listeners took each clip for, (n, C),
+    where that is known.
     """
 
     matrix: FeatureMatrix
@@ -115,9 +115,9 @@ class Trial:
         Without `test` no test clip is heard: predictions and results are of the validation clips alone.
 
         Returns:
-            The test results, as `test.json` in `folder` holds them: UAR, accuracy, macro-F1, confusion matrix, number
-            of parameters, seconds of training, version and digest of the split, and figures of the calibration by the
-            names that MLflow shows.
+            The results, as `test.json` in `folder` holds them: of test clips UAR, accuracy, macro-F1 and confusion
+            matrix; number of parameters, seconds of training, version and digest of the split, and figures of the
+            calibration by the names that MLflow shows.
 
         Raises:
             SplitError: the network owes something to test clips.

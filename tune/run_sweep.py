@@ -59,8 +59,8 @@ def arguments() -> argparse.Namespace:
         metavar="N",
         help="then train the best of each cell anew, or each variant, with N seeds",
     )
-    add("--folds", metavar="all|0,2", help="folds of the final evaluation; default all")
-    add("--final-splits", metavar="SPLITS", help="its splits, joined by commas; default the sweep's")
+    add("--folds", metavar="all|0,2", help="folds of that; default all")
+    add("--final-splits", metavar="SPLITS", help="splits of that, joined by commas; default the sweep's")
     add("--name", metavar="SWEEP", help="name of the sweep; default: plan, date and time")
     add("--resume", metavar="SWEEP", help="go on with a sweep that was stopped or killed")
     add("--register", choices=SCOPES, default="cells", help="which models become versions; default cells")

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ser.places import DEFAULT_HOME
 from ser.replay import SweepRecord
-from ser.report.ablation import ablation_table
+from ser.report.ablation import ablation_table, failures_of, variants_of
 from ser.report.finals import final_rows, final_table
 from ser.report.leaderboard import Row, leaderboard, leaderboard_table
 from ser.tracking.publication import Publication, TrackerError
@@ -38,8 +38,9 @@ def conclude(
     finals = final_rows(record)
     if finals:
         console.print(final_table(finals))
-    if record.plan.get("variants"):
-        console.print(ablation_table(record))
+    variants = variants_of(record)
+    if variants:
+        console.print(ablation_table(record, variants))
     console.print("Sending what is left to MLflow ...")
     try:
         problem = publication.finish()
@@ -58,7 +59,7 @@ def conclude(
     if not _is_finished(record):
         _say(console, f"Stopped before the end. Go on with: {resume}")
         return STOPPED
-    if record.plan.get("variants"):
+    if variants:
         _say(console, f"Pictures and curves: python tune/report.py --sweep {record.name}{_at(home)} --out report")
     return _without_result(record, rows, console)
 
@@ -109,8 +110,12 @@ def _register(record: SweepRecord, publication: Publication, rows: list[Row], sc
 
 
 def _without_result(record: SweepRecord, rows: list[Row], console: Console) -> int:
-    done = {trial.key.cell for trial in record.ablations() if trial.outcome == "completed"} | {row.cell for row in rows}
-    missing = sorted(set(record.plan["cells"]) - done)
+    if record.is_ablation:
+        failures = failures_of(record)
+        for failure in failures:
+            _say(console, f"{failure}. The runs' tag ser.reason says why.")
+        return CELL_WITHOUT_RESULT if failures else FINISHED
+    missing = sorted(set(record.plan["cells"]) - {row.cell for row in rows})
     if not missing or (rows and record.plan["search"] == "global"):
         return FINISHED
     console.print(f"No trial completed in: {', '.join(missing)}. The runs' tag ser.reason says why.")

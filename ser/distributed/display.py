@@ -128,7 +128,7 @@ class Display:
         cells = self._record.plan["cells"]
         n_asked = Counter(trial.key.cell for trial in self._record.trials.values() if trial.stage == SEARCH)
         n_repeats = self._n_trials() - self._n_searched - len(self._record.repeats())
-        stage = ABLATION if self._record.plan.get("variants") else FINAL
+        stage = ABLATION if self._record.is_ablation else FINAL
         left = {(cell, stage): n_repeats / len(cells) for cell in cells}
         if self._record.plan["search"] == GLOBAL:
             return left | {(cell, SEARCH): (self._n_searched - n_asked.total()) / len(cells) for cell in cells}

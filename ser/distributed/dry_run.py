@@ -13,7 +13,7 @@ from ser.distributed.display import clock
 from ser.distributed.estimate import CellEstimate, estimate
 from ser.distributed.finals import Final, fitting, planned
 from ser.distributed.plan import Plan
-from ser.distributed.preparation import find_clips
+from ser.distributed.preparation import find_clips, refuse_lacking_votes
 from ser.splits.base import partition
 
 
@@ -34,6 +34,7 @@ def show_plan(plan: Plan, corpus_dir: Location, console: Console) -> None:
     )
     guesses = estimate(plan, experiments)
     slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
+    refuse_lacking_votes(plan, clips, corpus_dir)
     if plan.is_ablation:
         _show_variants(plan, console)
     else:
@@ -43,7 +44,6 @@ def show_plan(plan: Plan, corpus_dir: Location, console: Console) -> None:
 
 
 def _show_variants(plan: Plan, console: Console) -> None:
-    plan.varied()
     console.print("[bold]compared with the baseline on validation clips[/]")
     for variant, changes in plan.variants.items():
         console.print(
@@ -67,18 +67,21 @@ def _show_search(plan: Plan, guesses: Mapping[str, CellEstimate], n_train: int, 
 def _show_finals(
     plan: Plan, clips: Sequence[Clip], guesses: Mapping[str, CellEstimate], slots: int, console: Console
 ) -> None:
-    what, ways = (
-        ("Ablation", "folds, seeds and variants") if plan.is_ablation else ("Final evaluation", "folds and seeds")
-    )
     chosen = list(fitting(planned(plan), clips))
     for line in dict.fromkeys(line for line in chosen if isinstance(line, str)):
-        console.print(f"{what}: {line}")
+        console.print(f"Final evaluation: {line}")
     finals = [final for final in chosen if isinstance(final, Final)]
     n_train = sum(len(partition(clips, final.split).train) for final in finals)
     n_trials = len(finals) * len(guesses)
     total_s = plan.max_epochs * n_train * sum(guess.ms_per_clip for guess in guesses.values()) / 1000
+    if plan.is_ablation:
+        console.print(
+            f"Ablation: {n_trials} trainings of at most {plan.max_epochs} epochs; about {clock(total_s / slots)} with "
+            f"{slots} at a time here, if variants are as fast as the baseline"
+        )
+        return
     console.print(
-        f"{what}: {n_trials} trainings ({len(guesses)} cells on {len(finals)} splits, {ways}) of at "
+        f"Final evaluation: {n_trials} trainings ({len(guesses)} cells on {len(finals)} splits, folds and seeds) of at "
         f"most {plan.max_epochs} epochs; at most {clock(total_s / slots)} more"
     )
 

@@ -35,7 +35,7 @@ def load_data(
         emotions: names of the classes.
         store: holds the features of all of them.
         pipeline: that made them.
-        votes: what listeners took each of them for, where that is known.
+        votes: what most listeners took each of them for, where that is known.
 
     Returns:
         The data, and the number of its clips: to be asked for by who must know that all went well.

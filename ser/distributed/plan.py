@@ -129,8 +129,9 @@ class Plan:
         return {cell: self._space(cell, experiment) for cell, experiment in self.experiments().items()}
 
     def fixed(self, cell: str) -> set[str]:
-        """Names of the settings that the plan fixes for a cell."""
-        return {*self.settings, *self.cell_settings.get(cell, {})}
+        """Names of the settings that the plan, or a variant of it, fixes for a cell."""
+        varied = {name for changes in self.variants.values() for name in changes}
+        return {*self.settings, *self.cell_settings.get(cell, {}), *varied}
 
     def _space(self, cell: str, experiment: Experiment) -> dict[str, Range]:
         fixed = self.fixed(cell)
@@ -163,6 +164,10 @@ class Plan:
         self._refuse_unlike(made)
         return made
 
+    def trained(self) -> dict[tuple[str, str], Experiment]:
+        """What is trained, by cell and variant ('' where there are none), before a search changes it."""
+        return self.varied() or {(cell, ""): experiment for cell, experiment in self.experiments().items()}
+
     def varied(self) -> dict[tuple[str, str], Experiment]:
         """What an ablation trains, by cell and variant; its split, fold and seed aside. Nothing of another plan.
 
@@ -175,6 +180,8 @@ class Plan:
             raise PlanError(
                 "an ablation (a plan with variants) needs seeds: set final_seeds or --final-seeds to 1 or more"
             )
+        if self.ranges:
+            raise PlanError("an ablation (a plan with variants) searches nothing: leave away its ranges")
         made = {}
         for cell, experiment in self.experiments().items():
             made[cell, BASELINE] = experiment
@@ -237,7 +244,7 @@ def _varied(experiment: Experiment, variant: str, changes: Mapping[str, Value]) 
             f"a variant's name is made of small letters, digits, '.' and '-', and is not '{BASELINE}', got '{variant}'"
         )
     for name in changes:
-        if name.startswith(("corpus.", "split.")) or name == "training.seed":
+        if name.startswith(("corpus.", "split.")) or name in _KEYS:
             raise PlanError(f"{name} is the same for all variants: variant '{variant}' cannot change it")
     try:
         varied = experiment.with_values(changes)

@@ -19,6 +19,7 @@ from ser.corpora.locations import Location, resolved
 from ser.distributed.extraction import Extraction, extract
 from ser.distributed.finals import Final, fitting
 from ser.distributed.loading import load_data
+from ser.distributed.plan import Plan
 from ser.distributed.progress import clip_progress, tell_clips
 from ser.distributed.quarantine import Quarantine
 from ser.distributed.takes import Twins, find_twins
@@ -93,7 +94,7 @@ def extract_all(
     pipeline: Pipeline,
     console: Console,
     *,
-    quarantine: Quarantine,
+    quarantine: Quarantine | None,
     whole: bool = False,
 ) -> Extraction:
     """Features of all clips into the store, with progress; clips that cannot be used are told and reported.
@@ -103,7 +104,7 @@ def extract_all(
         store: of features.
         pipeline: what to compute.
         console: where to tell of it.
-        quarantine: for the clips that cannot be used.
+        quarantine: for the clips that cannot be used; None where they are known, and left out already.
         whole: compare the checksums of all entries that are there: the features are going to be loaded.
 
     Raises:
@@ -117,13 +118,15 @@ def extract_all(
             store=store,
             pipeline=pipeline,
             whole=whole,
-            most_unusable=quarantine.most(len(clips)),
+            most_unusable=quarantine.most(len(clips)) if quarantine else 0,
             progress=progress,
         )
     console.print(
         f"Features of {len(extraction.facts):,} clips in {store.root}: {extraction.n_computed:,} computed, "
         f"{len(extraction.facts) - extraction.n_computed:,} were there, in {time.monotonic() - started:.1f} s"
     )
+    if quarantine is None:
+        return extraction
     quarantine.write(clips, extraction)
     if extraction.unusable:
         listed = [f"{name}: {reason}" for name, reason in extraction.unusable.items()]
@@ -137,21 +140,35 @@ def quarantine_of(choice: CorpusChoice, store: FeatureStore, max_bad: float) -> 
     return Quarantine(store.root.parent / f"quarantine-{choice.name}.csv", max_bad)
 
 
-def find_fitting(
-    experiments: Mapping[str, Experiment], finals: Sequence[Final], corpus_dir: Location, console: Console
-) -> tuple[Clip, ...]:
+def find_fitting(plan: Plan, finals: Sequence[Final], corpus_dir: Location, console: Console) -> tuple[Clip, ...]:
     """The clips of a sweep, by their names alone: what can be refused unheard is refused before Ray starts.
 
     Raises:
-        CorpusError: no usable corpus in the folder.
+        CorpusError: no usable corpus in the folder, or listeners' votes are needed and are not there.
         SplitError: the split does not fit the clips.
     """
+    experiments = plan.experiments()
     choice, split = _common(experiments)
     clips = find_clips(choice, corpus_dir, console)
     partition(clips, split)
     for _ in fitting(finals, clips):
         pass
+    refuse_lacking_votes(plan, clips, corpus_dir)
     return clips
+
+
+def refuse_lacking_votes(plan: Plan, clips: Sequence[Clip], corpus_dir: Location) -> None:
+    """Refuse what would train on listeners' votes where they are not known.
+
+    Raises:
+        CorpusError: the votes of a clip are not there.
+    """
+    for (_, variant), experiment in plan.trained().items():
+        if experiment.training.vote_share:
+            try:
+                vote_shares(experiment.corpus, corpus_dir, clips)
+            except CorpusError as error:
+                raise CorpusError(f"variant '{variant}': {error}" if variant else str(error)) from None
 
 
 def choose_finals(prepared: Prepared, finals: Sequence[Final], console: Console) -> list[Final]:
@@ -235,8 +252,7 @@ def _loading(
     name, pipeline = stored_name(experiment.features), prepared.pipeline
     if name not in (stored_name(pipeline.frame_space), stored_name(pipeline.mel_space)):
         pipeline = pipeline_of({"": experiment})
-        quarantine = quarantine_of(prepared.choice, prepared.store, 0.0)
-        extract_all(prepared.clips, prepared.store, pipeline, console, quarantine=quarantine, whole=True)
+        extract_all(prepared.clips, prepared.store, pipeline, console, quarantine=None, whole=True)
     return cast(
         "tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]",
         load_data.remote(

@@ -83,7 +83,7 @@ class SerCNN:
 
 
 class Centring(nn.Module):
-    """Each row less its mean over the clip, which takes away level, microphone and much of the voice's timbre."""
+    """Each row less its mean over the clip: of a log-mel spectrogram that takes away level, microphone and timbre."""
 
     def forward(self, clips: Tensor) -> Tensor:
         """(B, D, T) or (B, 1, M, T) in, the same out."""

@@ -1,8 +1,9 @@
 """An ablation: what each variant is worth against the baseline, on validation clips, paired by speaker."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,11 @@ from rich.table import Table
 from ser.journal import BASELINE
 from ser.replay import SweepRecord, TrialRecord
 from ser.statistics.comparisons import Comparison, compare, corrected, same_clips
-from ser.statistics.counts import FIGURES
+from ser.statistics.counts import FIGURES, SpeakerCounts
 from ser.statistics.intervals import N_RESAMPLES
 from ser.statistics.predictions import Predictions, PredictionsError, read_predictions, together
 from ser.statistics.repeats import whole_repeats
 from ser.trial import PREDICTIONS_FILE
-
-ALPHA = 0.05
 
 _UAR = FIGURES["uar"]
 # Enough for a p value of 0.05 after the correction for some dozens of variants.
@@ -45,15 +44,20 @@ class Variant:
     predictions: Predictions
     against: Comparison | None = None
 
+    @cached_property
+    def counts(self) -> SpeakerCounts:
+        """Its predictions counted by seed and speaker."""
+        return self.predictions.counts()
+
     @property
     def uar(self) -> float:
         """Mean over seeds of the UAR on the validation clips of all folds."""
-        return self.predictions.counts().figure(_UAR)
+        return self.counts.figure(_UAR)
 
     @property
     def seed_spread(self) -> float:
         """Standard deviation between seeds; NaN of one."""
-        return self.predictions.counts().spread(_UAR)
+        return self.counts.spread(_UAR)
 
     @property
     def n_seeds(self) -> int:
@@ -76,12 +80,12 @@ class Variant:
 def variants_of(record: SweepRecord, *, n_resamples: int = N_RESAMPLES) -> list[Variant]:
     """The variants of an ablation that were trained on every fold: of each cell the baseline first, then by UAR.
 
-    Each is compared with the baseline on the seeds that both have; p values are corrected for the number of variants.
+    Each is compared with the baseline on the seeds that both have; p values are corrected for the number of variants of
+    one cell on one split.
     """
     groups: dict[tuple[str, str], dict[str, list[TrialRecord]]] = defaultdict(lambda: defaultdict(list))
     for trial in record.ablations():
-        if trial.outcome == "completed":
-            groups[trial.key.cell, str(trial.asked.values["split.name"])][trial.asked.variant].append(trial)
+        groups[trial.key.cell, str(trial.asked.values["split.name"])][trial.asked.variant].append(trial)
     return [
         variant
         for (cell, split), trials in groups.items()
@@ -89,14 +93,28 @@ def variants_of(record: SweepRecord, *, n_resamples: int = N_RESAMPLES) -> list[
     ]
 
 
+def failures_of(record: SweepRecord) -> list[str]:
+    """The variants of which a training failed, as 'sercnn-2d votes: 1 of 3 trainings failed'."""
+    outcomes: dict[str, Counter[str]] = defaultdict(Counter)
+    for trial in record.ablations():
+        outcomes[f"{trial.key.cell} {trial.asked.variant}"][trial.outcome] += 1
+    return [
+        f"{name}: {counts['failed']} of {counts.total()} trainings failed"
+        for name, counts in outcomes.items()
+        if counts["failed"]
+    ]
+
+
 def _whole(cell: str, split: str, trials: dict[str, list[TrialRecord]]) -> dict[str, Variant]:
+    """Those with a seed of which every fold that was asked for is there."""
     folds = {_fold(trial) for listed in trials.values() for trial in listed}
-    whole = {name: whole_repeats(listed, seed=_seed, fold=_fold, folds=folds) for name, listed in trials.items()}
     made = {}
-    for name, listed in whole.items():
-        read = _predictions(listed)
+    for name, listed in trials.items():
+        completed = [trial for trial in listed if trial.outcome == "completed"]
+        whole = whole_repeats(completed, seed=_seed, fold=_fold, folds=folds)
+        read = _predictions(whole)
         if read is not None:
-            made[name] = Variant(cell, split, name, tuple(listed), read)
+            made[name] = Variant(cell, split, name, tuple(whole), read)
     return made
 
 
@@ -150,20 +168,21 @@ def changes_of(record: SweepRecord, name: str) -> str:
     return ", ".join(f"{setting}={value}" for setting, value in changes.items()) or "nothing"
 
 
-def ablation_table(record: SweepRecord) -> Table:
+def ablation_table(record: SweepRecord, variants: Sequence[Variant]) -> Table:
     """The variants for a terminal."""
     table = Table(
         box=box.SIMPLE_HEAD,
         caption="Ablation: UAR on the validation clips of all folds, mean over seeds; difference from the baseline, "
         "paired by speaker, with its 95 % interval over speakers; p after Holm's correction. No test clip was heard.",
     )
-    for title in ("cell", "variant", "changes"):
+    for title in ("cell", "split", "variant", "changes"):
         table.add_column(title)
     for title in ("UAR %", "difference, points", "p", "seeds", "parameters", "s a training"):
         table.add_column(title, justify="right")
-    for variant in variants_of(record):
+    for variant in variants:
         table.add_row(
             variant.cell,
+            variant.split,
             variant.name,
             changes_of(record, variant.name),
             f"{100 * variant.uar:.1f}",
@@ -179,4 +198,4 @@ def _told(against: Comparison | None) -> tuple[str, str]:
     if against is None:
         return "", ""
     ends = against.difference
-    return f"{100 * ends.value:+.1f} [{100 * ends.low:+.1f}, {100 * ends.high:+.1f}]", f"{against.p_value:.3f}"
+    return f"{100 * ends.value:+.1f} [{100 * ends.low:+.1f}, {100 * ends.high:+.1f}]", f"{against.p_value:.2g}"

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from ser.report.ablation import variants_of
-from ser.report.content import Facts, Report, Section
+from ser.report.content import Facts, Report, Section, Table
 from ser.report.sections import (
     ablation,
     calibration,
@@ -56,7 +55,7 @@ def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES)
         JournalError: the journal is damaged.
     """
     study = read_study(journal, n_resamples=n_resamples, command=command)
-    if study.record.plan.get("variants"):
+    if study.record.is_ablation:
         return _ablation_report(study)
     if not study.boards:
         raise ReportError(
@@ -72,7 +71,8 @@ def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES)
 
 
 def _ablation_report(study: Study) -> Report:
-    if not variants_of(study.record, n_resamples=1):
+    section = ablation.section(study)
+    if not any(isinstance(block, Table) for block in section.blocks):
         raise ReportError(
             f"no variant of the ablation {study.record.name} has been trained on every fold yet: let it go on, then "
             "make the report"
@@ -85,7 +85,7 @@ def _ablation_report(study: Study) -> Report:
         title=f"{study.record.name}: ablation of {', '.join(study.cells)} on {facts['corpus']}",
         subtitle=_subtitle(study),
         facts=Facts(tuple(pairs)),
-        sections=(ablation.section(study), origin.section(study)),
+        sections=(section, origin.section(study)),
     )
 
 

@@ -81,11 +81,11 @@ class Sender:
         }
         tags |= {"ser.split": str(event.plan["split"]), "ser.corpus_digest": str(facts["corpus_digest"])}
         tags |= {f"ser.{name}": str(facts[name]) for name in _SPLIT if name in facts}
-        params = {
-            name: value
-            for name, value in event.plan.items()
-            if name not in ("settings", "cell_settings", "cells", "ranges", "variants", *_FINALS)
-        }
+        left_out = {"settings", "cell_settings", "cells", "ranges", "variants", *_FINALS}
+        if self._record.is_ablation:
+            left_out |= {"trials_per_cell", "search", "grace_epochs", "reduction"}
+            tags["ser.variants"] = _joined(list(event.plan["variants"]))
+        params = {name: value for name, value in event.plan.items() if name not in left_out}
         run_id = runs.open_parent(start_s=event.time_s, tags=tags, params=params)
         runs.set_running(run_id)
         # Tags, because a resumed sweep may have others than it had at first.

@@ -78,7 +78,7 @@ def test_every_variant_is_trained_on_every_fold_and_no_test_clip_is_heard(compar
         rows = (Path(trial.ended.bundle) / "predictions.csv").read_text().splitlines()[1:]
         assert rows
         assert all(row.split(",")[1] == "validation" for row in rows)
-        assert not (Path(trial.ended.bundle) / "model.safetensors").exists()
+        assert not (Path(trial.ended.bundle) / "weights.safetensors").exists()
     assert "Ablation: 8 trainings of 4 variants, baseline included" in said
     for variant in variants:
         assert f" {variant} " in said
@@ -113,6 +113,16 @@ def test_killed_in_its_middle_it_ends_as_if_it_had_never_been(
     journals = [journal_of(folder / ".ser", "variants") for folder in (tmp_path, compared[0])]
     assert metrics_of(journals[0]) == metrics_of(journals[1])
     check_runs(client_of(tmp_path), journals[0])
+
+
+@pytest.mark.parametrize("variant", ["few-mels", "averaged"])
+def test_a_run_of_it_can_be_repeated_exactly(compared: tuple[Path, str], corpus_dir: Path, variant: str) -> None:
+    folder, _ = compared
+    made = next(run for run in runs_of(client_of(folder), "variants") if run.data.tags.get("ser.variant") == variant)
+    script = REPOSITORY / "tune" / "train_one.py"
+    ended = run(sys.executable, script, f"run={made.info.run_id}", "--corpus-dir", corpus_dir, folder=folder)
+    assert ended.code == 0, ended.seen
+    assert "agrees exactly" in ended.stdout
 
 
 def test_its_report_shows_what_each_variant_is_worth(compared: tuple[Path, str], tmp_path: Path) -> None:

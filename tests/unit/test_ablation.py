@@ -1,6 +1,8 @@
 """What an ablation plans, asks for and goes on with, and the table that it ends in."""
 
 import re
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from ser.distributed.plan import Plan, PlanError, plan_from
 from ser.journal import ABLATION, Asked, Ended, Started
 from ser.predictions import COLUMNS
 from ser.replay import SweepRecord, replay
-from ser.report.ablation import variants_of
+from ser.report.ablation import failures_of, variants_of
 
 VARIANTS = {"no-mixup": {"augment.mixup_alpha": 0.0}, "calm": {"training.lr": 1e-4}}
 SPLIT = "speaker-5fold-present"
@@ -73,6 +75,8 @@ def test_more_folds_train_only_what_is_not_there(in_memory: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"ranges": {"training.lr": [1e-4, 1e-3]}}, "searches nothing: leave away its ranges"),
+        ({"variants": {"x": {"training.max_epochs": 9}}}, "training.max_epochs is the same for all variants"),
         ({"final_seeds": 0}, "an ablation (a plan with variants) needs seeds"),
         ({"variants": {"same": {"augment.mixup_alpha": 0.2}}}, "variant 'same' changes nothing of alexnet-2d"),
         ({"variants": {"x": {"augment.mixup_alfa": 0.2}}}, "did you mean 'augment.mixup_alpha'"),
@@ -85,6 +89,19 @@ def test_more_folds_train_only_what_is_not_there(in_memory: Path) -> None:
 def test_what_cannot_be_an_ablation_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(PlanError, match=re.escape(said)):
         plan(**changes).varied()
+
+
+def test_what_a_variant_changes_is_fixed_for_all() -> None:
+    # Or the way that is measured to be fastest would become the baseline's, and the variant no variant.
+    assert "training.precision" in plan(variants={"half": {"training.precision": "bfloat16"}}).fixed("alexnet-2d")
+
+
+def test_two_cells_on_two_splits_are_four_comparisons(in_memory: Path) -> None:
+    of = plan(cells=("alexnet-2d", "lenet5-1d"), final_splits=("assignment", SPLIT))
+    record = replay(whole(in_memory / "journal.jsonl", of))
+    ways = Counter((t.key.cell, t.asked.values["split.name"], t.asked.variant) for t in record.ablations())
+    assert len(ways) == 2 * 2 * 3
+    assert {n for (_, split, _), n in ways.items() if split == SPLIT} == {2}
 
 
 def test_variants_are_tables() -> None:
@@ -141,7 +158,25 @@ def test_equal_variants_do_not_differ(tmp_path: Path) -> None:
     assert same.against.p_value > 0.05
 
 
+def test_a_failed_training_takes_its_variant_alone_and_is_named(tmp_path: Path) -> None:
+    record = record_of(tmp_path, {"baseline": 0.6, "worse": 0.45, "failing": 0.6})
+    last = record.trials[max(record.trials)]
+    assert last.ended is not None
+    last.ended = replace(last.ended, outcome="failed")
+    assert [variant.name for variant in variants_of(record, n_resamples=50)] == ["baseline", "worse"]
+    assert failures_of(record) == ["alexnet-2d failing: 1 of 2 trainings failed"]
+
+
+def test_a_fold_that_failed_for_all_is_not_all_folds(tmp_path: Path) -> None:
+    record = record_of(tmp_path, {"baseline": 0.6})
+    last = record.trials[max(record.trials)]
+    assert last.ended is not None
+    last.ended = replace(last.ended, outcome="failed")
+    assert variants_of(record) == []
+
+
 def test_a_variant_that_lacks_a_fold_waits(tmp_path: Path) -> None:
     record = record_of(tmp_path, {"baseline": 0.6, "late": 0.6})
-    record.trials.pop(max(record.trials))
+    last = record.trials[max(record.trials)]
+    last.ended = None
     assert [variant.name for variant in variants_of(record)] == ["baseline"]

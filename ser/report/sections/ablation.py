@@ -4,10 +4,11 @@ import math
 from collections import defaultdict
 
 from ser.journal import BASELINE
-from ser.report.ablation import ALPHA, Variant, changes_of, variants_of
+from ser.report.ablation import Variant, changes_of, failures_of, variants_of
 from ser.report.content import Block, Chart, Column, Forest, ForestRow, Gallery, Note, Section, Table, Value
 from ser.report.study import Study
 from ser.report.svg import Axis, Picture, Point, padded
+from ser.statistics.comparisons import ALPHA
 
 _PALE, _STRONG = "#9aa2b1", "#0072b2"
 _COLUMNS = (
@@ -32,9 +33,12 @@ def section(study: Study) -> Section:
     for variant in variants:
         groups[variant.cell, variant.split].append(variant)
     blocks: list[Block] = [block for listed in groups.values() for block in _blocks(study, listed)]
-    n_missing = (len(study.record.plan["variants"]) + 1) * len(study.cells) - len({(v.cell, v.name) for v in variants})
-    if n_missing:
-        blocks.append(Note(f"{n_missing} variants have not been trained on every fold yet: they are left out."))
+    asked = {(t.key.cell, t.asked.values["split.name"], t.asked.variant) for t in study.record.ablations()}
+    missing = sorted(asked - {(variant.cell, variant.split, variant.name) for variant in variants})
+    if missing:
+        names = ", ".join(f"{name} ({cell}, {split})" for cell, split, name in missing)
+        blocks.append(Note(f"Left out, because no seed has been trained on every fold: {names}."))
+    blocks += [Note(f"{failure}: the runs' tag ser.reason says why.") for failure in failures_of(study.record)]
     return Section("ablation", "What is each part worth?", _lead(variants), tuple(blocks))
 
 
@@ -44,14 +48,14 @@ def _lead(variants: list[Variant]) -> str:
         sum(test.p_value < ALPHA and sign * test.difference.value > 0 for test in tests) for sign in (1, -1)
     )
     return (
-        f"Of {len(tests)} variants {better} are better than the baseline and {worse} worse at {100 * ALPHA:.0f} % "
+        f"Of {len(tests)} comparisons with the baseline {better} are better and {worse} worse at {100 * ALPHA:.0f} % "
         "after Holm's correction, on validation clips; test clips were not heard. Each training kept its best epoch "
         "by these clips, so that the figures are higher than on new speakers, for all variants alike."
     )
 
 
 def _blocks(study: Study, variants: list[Variant]) -> list[Block]:
-    counts = variants[0].predictions.counts()
+    counts = variants[0].counts
     where = f"{variants[0].cell}, split {variants[0].split}"
     clips = f"{counts.n_clips:,} validation clips of {len(counts.speakers)} speakers, all folds together"
     caption = (

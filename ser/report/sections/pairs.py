@@ -3,11 +3,10 @@
 import math
 from itertools import combinations, product
 
-from ser.report.ablation import ALPHA
 from ser.report.boards import Line
 from ser.report.content import Column, Note, Section, Table, Value
 from ser.report.study import Study
-from ser.statistics.comparisons import Comparison, compare, corrected
+from ser.statistics.comparisons import ALPHA, Comparison, compare, corrected
 from ser.statistics.counts import FIGURES
 
 # How far below ALPHA the smallest p can be after Holm's correction: then chance exchanges decide nothing.
