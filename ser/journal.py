@@ -22,8 +22,11 @@ from ser.space import Value
 JOURNAL = "journal.jsonl"
 """Its name in the folder of a sweep."""
 
-# The stages of a sweep.
-SEARCH, FINAL = "search", "final"
+# The stages of a sweep; an ablation is one of its own.
+SEARCH, FINAL, ABLATION = "search", "final", "ablation"
+
+BASELINE = "baseline"
+"""The variant of an ablation that changes nothing."""
 
 _ROOM = 2**20
 
@@ -62,7 +65,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial was asked for, by the search or for the final evaluation: all its settings, and which were searched."""
+    """A trial was asked for: all its settings, which of them were searched, and the variant of an ablation."""
 
     kind: ClassVar[str] = "asked"
     cell: str
@@ -70,6 +73,7 @@ class Asked:
     values: dict[str, Value]
     searched: dict[str, Value]
     stage: str = SEARCH
+    variant: str = ""
     time_s: float = field(default_factory=time.time)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.journal import (
+    ABLATION,
     FINAL,
     SEARCH,
     Asked,
@@ -40,16 +41,17 @@ class TrialRecord:
 
     @property
     def stage(self) -> str:
-        """`search`, or `final` for the evaluation of what the search chose."""
+        """`search`, `final` for the evaluation of what the search chose, or `ablation`."""
         return self.asked.stage
 
     @property
     def title(self) -> str:
-        """'vgg16-2d 003', or 'vgg16-2d final speaker-5fold-present 2 seed 1'."""
+        """'vgg16-2d 003', 'vgg16-2d final assignment 0 seed 1', or 'sercnn-2d no-mixup assignment 0 seed 1'."""
         if self.stage == SEARCH:
             return self.key.short
         values = self.asked.values
-        return f"{self.key.cell} final {values['split.name']} {values['split.fold']} seed {values['training.seed']}"
+        what = self.asked.variant or self.stage
+        return f"{self.key.cell} {what} {values['split.name']} {values['split.fold']} seed {values['training.seed']}"
 
     @property
     def outcome(self) -> str:
@@ -99,6 +101,11 @@ class SweepRecord:
             trial.ended = event
             trial.was_killed = trial.was_killed or event.outcome == "killed"
 
+    @property
+    def is_ablation(self) -> bool:
+        """Whether it compares variants, instead of searching."""
+        return bool(self.plan.get("variants"))
+
     def trial(self, event: Reported | Ended) -> TrialRecord:
         """The trial that `event` belongs to."""
         return self.trials[TrialKey(self.name, event.cell, event.number)]
@@ -109,7 +116,18 @@ class SweepRecord:
 
     def finals(self) -> list[TrialRecord]:
         """The trials of the final evaluation, by cell and number; selection does not see them."""
-        return [trial for _, trial in sorted(self.trials.items()) if trial.stage == FINAL]
+        return self._of_stage(FINAL)
+
+    def ablations(self) -> list[TrialRecord]:
+        """The trials of an ablation, by cell and number."""
+        return self._of_stage(ABLATION)
+
+    def repeats(self) -> list[TrialRecord]:
+        """All that was not searched but planned: a configuration trained anew over splits, folds and seeds."""
+        return self.finals() + self.ablations()
+
+    def _of_stage(self, stage: str) -> list[TrialRecord]:
+        return [trial for _, trial in sorted(self.trials.items()) if trial.stage == stage]
 
     def best_of_cell(self, cell: str) -> TrialRecord | None:
         """The search's completed trial with the best validation UAR; test figures play no part."""

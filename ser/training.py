@@ -15,8 +15,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ser.augment import Augment, mixup, spec_augment
+from ser.augment import Augment, mixup, spec_augment, stretch
 from ser.evaluation import Batches, evaluate
 from ser.metrics import Confusion, accuracy, macro_f1, unweighted_average_recall
 from ser.space import Choice, Floats, Ints, settings
@@ -40,6 +41,12 @@ class Training:
     warmup: Annotated[float, Floats(0.0, 0.2)] = 0.05
     clip_norm: Annotated[float, Floats(0.1, 10.0, log=True)] = 1.0
     label_smoothing: Annotated[float, Floats(0.0, 0.2)] = 0.05
+    # Steps over which weights are averaged, exponentially; the average is validated and kept. 0 averages none.
+    averaging: Annotated[int, Ints(0, 10_000, searched=False)] = 0
+    # Weight of a clip in the loss: 'balanced' makes all classes count alike however many clips they have.
+    class_weighting: Annotated[str, Choice(("none", "balanced"), searched=False)] = "none"
+    # Share of the target that is what most listeners heard, the rest the intended emotion.
+    vote_share: Annotated[float, Floats(0.0, 1.0, searched=False)] = 0.0
     seed: Annotated[int, Ints(0, 2**31 - 1, searched=False)] = 0
     # How steps are computed, evaluation aside; a sweep takes what it measures to be fastest for the cell.
     precision: Annotated[str, Choice(("float32", "bfloat16"), searched=False)] = "float32"
@@ -76,6 +83,7 @@ def fit(
     n_classes: int,
     settings: Training,
     augment: Augment,
+    votes: NDArray[np.float32] | None = None,
     device: torch.device | str = "cpu",
     resume: TrainingState | None = None,
 ) -> "Fit":
@@ -88,19 +96,25 @@ def fit(
         n_classes: C.
         settings: how to train.
         augment: what is done to training clips.
+        votes: what most listeners took each training clip for, (n, C), rows sum to 1; needed for a `vote_share`.
         device: where to train.
         resume: what `Fit.state()` gave after some epoch; given the same other arguments, the later epochs
             are then those of unbroken training, bit for bit on the same machine.
 
     Raises:
-        TrainingError: too few clips; while iterating, a loss that is not finite.
+        TrainingError: too few clips, or no votes where they count; while iterating, a loss that is not finite.
     """
     if len(train) < 2 or len(validation) < 1:
         raise TrainingError(
             f"training needs at least 2 clips and validation 1, got {len(train)} and {len(validation)}: check the split"
         )
+    if settings.vote_share and votes is None:
+        raise TrainingError(
+            f"training.vote_share {settings.vote_share:g} needs what listeners heard: put CREMA-D's summaryTable.csv "
+            "into or beside the corpus folder (--download fetches it), or set it to 0"
+        )
     model = model.to(device, memory_format=_MEMORY_FORMATS[settings.memory_format])  # type: ignore[call-overload]
-    run = Fit(model, train, validation, n_classes, settings, augment, torch.device(device))
+    run = Fit(model, train, validation, n_classes, settings, augment, torch.device(device), votes)
     if resume is not None:
         run.restore(resume)
     return run
@@ -117,12 +131,19 @@ class Fit:
     settings: Training
     augment: Augment
     device: torch.device
+    votes: NDArray[np.float32] | None = None
     _progress: Progress = field(default_factory=Progress)
     _best: dict[str, Tensor] = field(default_factory=dict)
     _stopping: bool = False
 
     def __post_init__(self) -> None:
         self._optimizer = _optimizer(self.model, self.settings)
+        self._average = _average(self.model, self.settings)
+        self._class_weights = None
+        if self.settings.class_weighting == "balanced":
+            n_clips = np.bincount(self.train.labels, minlength=self.n_classes)
+            weights = len(self.train) / (self.n_classes * np.maximum(n_clips, 1))
+            self._class_weights = torch.tensor(weights, dtype=torch.float32, device=self.device)
 
     def __iter__(self) -> Iterator[Epoch]:
         while not self._progress.finished:
@@ -152,6 +173,7 @@ class Fit:
             weights=_copied(self.model.state_dict()),
             best_weights=self.best_weights(),
             optimizer=_copied(moments),
+            average=_copied(self._average.state_dict()) if self._average else {},
             progress=self._progress,
         )
 
@@ -167,8 +189,15 @@ class Fit:
             moments.setdefault(int(index), {})[name] = torch.empty_like(like).copy_(value)
         groups = self._optimizer.state_dict()["param_groups"]
         self._optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        if self._average:
+            self._average.load_state_dict(state.average)
         self._best = dict(state.best_weights)
         self._progress = state.progress
+
+    @property
+    def _kept(self) -> nn.Module:
+        """The network that counts: with averaged weights, if they are averaged."""
+        return self._average.module if self._average else self.model
 
     def _epoch(self) -> Epoch:
         started = time.perf_counter()
@@ -176,7 +205,7 @@ class Fit:
         train_loss = self._train(epoch)
         lr = self._optimizer.param_groups[0]["lr"]
         seen = evaluate(
-            self.model,
+            self._kept,
             self.validation,
             n_classes=self.n_classes,
             batch_size=self.settings.batch_size,
@@ -209,7 +238,7 @@ class Fit:
         progress = replace(self._progress, epoch=epoch, seconds=self._progress.seconds + seconds)
         if (uar, -loss) > (progress.best_val_uar, -progress.best_val_loss):
             progress = replace(progress, best_epoch=epoch, best_val_uar=uar, best_val_loss=loss)
-            self._best = _copied(self.model.state_dict())
+            self._best = _copied(self._kept.state_dict())
         stale = epoch - progress.best_epoch >= self.settings.patience
         self._progress = replace(progress, finished=stale or epoch >= self.settings.max_epochs)
 
@@ -235,15 +264,23 @@ class Fit:
         clips = torch.from_numpy(self.train.batch(positions, rng)).to(self.device)
         labels = torch.from_numpy(self.train.labels[positions]).to(self.device)
         targets = F.one_hot(labels, self.n_classes).to(clips.dtype)
+        if self.settings.vote_share and self.votes is not None:
+            votes = torch.from_numpy(self.votes[positions]).to(self.device)
+            targets = targets.lerp(votes, self.settings.vote_share)
+        clips = stretch(clips, settings=self.augment, generator=generator)
         clips = spec_augment(clips, settings=self.augment, generator=generator)
         clips, targets = mixup(clips, targets, alpha=self.augment.mixup_alpha, generator=generator)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bfloat16"):
             logits = self.model(clips)
-        loss = F.cross_entropy(logits.float(), targets, label_smoothing=self.settings.label_smoothing)
+        loss = F.cross_entropy(
+            logits.float(), targets, weight=self._class_weights, label_smoothing=self.settings.label_smoothing
+        )
         self._optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm)
         self._optimizer.step()
+        if self._average:
+            self._average.update_parameters(self.model)
         return loss.detach()
 
 
@@ -279,6 +316,14 @@ def _optimizer(model: nn.Module, settings: Training) -> torch.optim.AdamW:
     rest = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": weights}, {"params": rest, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+
+
+def _average(model: nn.Module, settings: Training) -> AveragedModel | None:
+    """The running average of all weights and running statistics, or None where none is asked for."""
+    if not settings.averaging:
+        return None
+    decay = get_ema_multi_avg_fn(1 - 1 / settings.averaging)  # type: ignore[no-untyped-call]
+    return AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
 
 
 @contextmanager

@@ -32,15 +32,19 @@ class Progress:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """All that later epochs depend on, tensors on the CPU; `optimizer` is named '<parameter>.<moment>'."""
+    """All that later epochs depend on, tensors on the CPU.
+
+    `optimizer` is named '<parameter>.<moment>'; `average` is empty where weights are not averaged.
+    """
 
     weights: dict[str, Tensor]
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     optimizer: dict[str, Tensor] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
 
 
-PARTS = ("weights", "best_weights", "optimizer")
+PARTS = ("weights", "best_weights", "optimizer", "average")
 
 
 def save_state(state: TrainingState, folder: Path) -> None:

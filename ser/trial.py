@@ -20,7 +20,7 @@ from ser.corpora.base import Clip
 from ser.evaluation import Evaluation, as_served, evaluate, probabilities
 from ser.features.dataset import ClipSet, FeatureMatrix, fit_normalisation
 from ser.heard import heard
-from ser.metrics import accuracy, macro_f1, unweighted_average_recall
+from ser.metrics import Confusion, accuracy, macro_f1, unweighted_average_recall
 from ser.predictions import Predicted, write_predictions
 from ser.splits.base import partition
 from ser.splits.leaks import check_fitted
@@ -37,7 +37,8 @@ PREDICTIONS_FILE = "predictions.csv"
 class TrialData:
     """The clips of a sweep in one feature space; clips and facts of their sound are in the order of the matrix.
 
-    `twins` names every two of them that are one take.
+    `twins` names every two of them that are one take; `votes` is what most listeners took each clip for, (n, C),
+    where that is known.
     """
 
     matrix: FeatureMatrix
@@ -45,6 +46,7 @@ class TrialData:
     facts: tuple[AudioFacts, ...]
     emotions: tuple[str, ...]
     twins: tuple[tuple[str, str], ...] = ()
+    votes: NDArray[np.float32] | None = None
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -90,6 +92,7 @@ class Trial:
             n_classes=len(data.emotions),
             settings=experiment.training,
             augment=experiment.augment,
+            votes=None if data.votes is None else data.votes[train],
             device=device,
             resume=resume,
         )
@@ -106,13 +109,15 @@ class Trial:
         """Write what `resume` needs."""
         save_state(self._fit.state(), folder)
 
-    def finish(self, folder: Path, *, keep_model: bool = True) -> dict[str, Any]:
+    def finish(self, folder: Path, *, keep_model: bool = True, test: bool = True) -> dict[str, Any]:
         """Test the best weights, once, and write test results, predictions and, to keep the model, the bundle.
 
+        Without `test` no test clip is heard: predictions and results are of the validation clips alone.
+
         Returns:
-            The test results, as `test.json` in `folder` holds them: UAR, accuracy, macro-F1, confusion matrix, number
-            of parameters, seconds of training, version and digest of the split, and figures of the calibration by the
-            names that MLflow shows.
+            The results, as `test.json` in `folder` holds them: of test clips UAR, accuracy, macro-F1 and confusion
+            matrix; number of parameters, seconds of training, version and digest of the split, and figures of the
+            calibration by the names that MLflow shows.
 
         Raises:
             SplitError: the network owes something to test clips.
@@ -123,23 +128,20 @@ class Trial:
         model = network(self._experiment).to(self._device)
         model.load_state_dict(weights)
         with as_served():
-            validation = self._evaluate(model, self.partition.validation)
-            test = self._evaluate(model, self.partition.test)
-        temperature = fit_temperature(validation.logits, self._validation.labels)
+            parts = ("validation", "test") if test else ("validation",)
+            made = {part: self._evaluate(model, self.partition.parts[part]) for part in parts}
+        temperature = fit_temperature(made["validation"].logits, self._validation.labels)
+        calibration = {"temperature": temperature}
+        for part, short in (("validation", "val"), ("test", "test")):
+            if part in made:
+                calibration |= self._calibration_errors(short, made[part], self.partition.parts[part], temperature)
         results = {
-            "uar": unweighted_average_recall(test.confusion),
-            "accuracy": accuracy(test.confusion),
-            "macro_f1": macro_f1(test.confusion),
-            "confusion": test.confusion.tolist(),
+            **(_figures(made["test"].confusion) if test else {}),
             "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
             "train_seconds": self._fit.seconds,
             "split_manifest": str(manifests()[self.partition.name]),
             "split_digest": self.partition.digest,
-            "calibration": {
-                "temperature": temperature,
-                **self._calibration_errors("val", validation, self.partition.validation, temperature),
-                **self._calibration_errors("test", test, self.partition.test, temperature),
-            },
+            "calibration": calibration,
         }
         if keep_model:
             self._bundle(weights, temperature).save(folder)
@@ -147,10 +149,10 @@ class Trial:
         predicted = {
             part: Predicted(
                 np.asarray(self.partition.parts[part]),
-                made.predictions,
-                probabilities(made.logits, temperature=temperature),
+                evaluation.predictions,
+                probabilities(evaluation.logits, temperature=temperature),
             )
-            for part, made in {"validation": validation, "test": test}.items()
+            for part, evaluation in made.items()
         }
         write_predictions(folder / PREDICTIONS_FILE, predicted, clips=self._data.clips, emotions=self._data.emotions)
         return results
@@ -197,6 +199,15 @@ class Trial:
             f"{part}_ece{suffix}": expected_calibration_error(probabilities(evaluation.logits, temperature=by), labels)
             for suffix, by in (("_uncalibrated", 1.0), ("", temperature))
         }
+
+
+def _figures(confusion: Confusion) -> dict[str, Any]:
+    return {
+        "uar": unweighted_average_recall(confusion),
+        "accuracy": accuracy(confusion),
+        "macro_f1": macro_f1(confusion),
+        "confusion": confusion.tolist(),
+    }
 
 
 def validation_metrics(epoch: Epoch) -> dict[str, float]:

@@ -31,7 +31,7 @@ def arguments() -> argparse.Namespace:
         prog="run_sweep.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--plan", help="a plan of tune/plans (demo, quick, full) or a TOML file; default quick")
+    add("--plan", help="a plan of tune/plans (demo, quick, full, ablation) or a TOML file; default quick")
     add("--corpus", help=f"{', '.join(CORPORA)}; default: the plan's")
     add(
         "--corpus-dir",
@@ -53,9 +53,14 @@ def arguments() -> argparse.Namespace:
     add("--time-budget", metavar="30m", help="stop after this time (s, m, h), resumable")
     add("--search", choices=SEARCHES, help="a study per cell (fair), or one over all (the best model soonest)")
     add("--seed", type=int, metavar="N")
-    add("--final-seeds", type=int, metavar="N", help="then train the best of each cell anew with N seeds")
-    add("--folds", metavar="all|0,2", help="folds of the final evaluation; default all")
-    add("--final-splits", metavar="SPLITS", help="its splits, joined by commas; default the sweep's")
+    add(
+        "--final-seeds",
+        type=int,
+        metavar="N",
+        help="then train the best of each cell anew, or each variant, with N seeds",
+    )
+    add("--folds", metavar="all|0,2", help="folds of that; default all")
+    add("--final-splits", metavar="SPLITS", help="splits of that, joined by commas; default the sweep's")
     add("--name", metavar="SWEEP", help="name of the sweep; default: plan, date and time")
     add("--resume", metavar="SWEEP", help="go on with a sweep that was stopped or killed")
     add("--register", choices=SCOPES, default="cells", help="which models become versions; default cells")

@@ -3,13 +3,18 @@
 import csv
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ser.corpora.base import CorpusError
+import numpy as np
+from numpy.typing import NDArray
+
+from ser.corpora.base import Clip, CorpusChoice, CorpusError
 from ser.corpora.cremad import CremaD
 from ser.corpora.locations import Location, is_found, joined, name_of, read_bytes, resolved
 
+CORPUS = "cremad"
+"""The corpus that the tables are of. Made-up clips bear names of real ones: nobody has heard those."""
 DEMOGRAPHICS, VOTES = "VideoDemographics.csv", "summaryTable.csv"
 AGE_BANDS = {"20-29": range(20, 30), "30-44": range(30, 45), "45-59": range(45, 60), "60+": range(60, 120)}
 """Our choice, of the published ages, 20 to 74: 34, 32, 19 and 6 of the 91 actors. Only one of the last is a woman."""
@@ -40,6 +45,11 @@ class Vote:
     def shares(self) -> dict[str, float]:
         """The vote of each emotion: 1, or 1 / k for each of k that tied."""
         return {emotion: 1 / len(self.emotions) for emotion in self.emotions}
+
+    def row(self, emotions: Sequence[str]) -> list[float]:
+        """The shares in the order of `emotions`."""
+        shares = self.shares()
+        return [shares.get(emotion, 0.0) for emotion in emotions]
 
     def settled(self, clip: str) -> str:
         """One emotion: of those that tied one by lot, drawn from the clip's name, so that it is right 1 in k times."""
@@ -102,6 +112,24 @@ def read_votes(table: Location) -> dict[str, Vote]:
             raise _wrong(table, number, f"each clip once, got {row['FileName']} again")
         votes[row["FileName"]] = Vote(tuple(_EMOTION_OF_LETTER[letter] for letter in letters))
     return votes
+
+
+def vote_shares(choice: CorpusChoice, corpus_dir: Location, clips: Sequence[Clip]) -> NDArray[np.float32]:
+    """What most listeners took each clip for, as probabilities of the corpus's emotions, (n, C): see `Vote.shares`.
+
+    Raises:
+        CorpusError: another corpus, whose clips nobody voted on; the table is missing, or says nothing of a clip.
+    """
+    if choice.name != CORPUS:
+        raise CorpusError(f"training.vote_share needs listeners' votes, which {choice.name} has not: set it to 0")
+    table = find_table(VOTES, corpus_dir)
+    if table is None:
+        raise CorpusError(f"training.vote_share needs listeners' votes: {where_to_get(VOTES)}")
+    votes = read_votes(table)
+    for clip in clips:
+        if clip.name not in votes:
+            raise CorpusError(f"training.vote_share needs listeners' votes, and {table} says nothing of {clip.name}")
+    return np.array([votes[clip.name].row(CremaD.emotions) for clip in clips], np.float32)
 
 
 def _rows(table: Location, needed: tuple[str, ...]) -> Iterator[tuple[int, Mapping[str, str]]]:

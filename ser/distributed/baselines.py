@@ -25,6 +25,7 @@ from ser.baselines import (
 from ser.config import Experiment
 from ser.corpora.base import Clip, CorpusError
 from ser.corpora.cremad_tables import (
+    CORPUS,
     DEMOGRAPHICS,
     VOTES,
     Actor,
@@ -47,7 +48,6 @@ from ser.report.slices import SPEAKERS_FILE
 from ser.splits.base import Partition, Split, partition
 
 _SUMMARISED_TOGETHER = 256
-_CORPUS_WITH_TABLES = "cremad"
 
 
 def compared_splits(experiments: Mapping[str, Experiment], finals: Iterable[Final]) -> list[Split]:
@@ -141,7 +141,7 @@ def _heard(positions: Sequence[int], prepared: Prepared, votes: dict[str, Vote])
     emotions = prepared.emotions
     names = [prepared.clips[at].name for at in positions]
     settled = [emotions.index(votes[name].settled(name)) for name in names]
-    shares = [[votes[name].shares().get(emotion, 0.0) for emotion in emotions] for name in names]
+    shares = [votes[name].row(emotions) for name in names]
     return Predicted(np.asarray(positions), np.array(settled), np.array(shares))
 
 
@@ -168,8 +168,7 @@ def _speaker_rows(clips: Sequence[Clip], actors: dict[str, Actor]) -> Iterator[t
 
 def _table(name: str, prepared: Prepared, console: Console) -> str | None:
     """Where a table of the corpus lies; a corpus of real recordings that lacks it is told where to get it."""
-    # Made-up clips bear names of real ones: what people heard in those says nothing of them.
-    if prepared.choice.name != _CORPUS_WITH_TABLES:
+    if prepared.choice.name != CORPUS:
         return None
     found = find_table(name, prepared.folder)
     if found is None:

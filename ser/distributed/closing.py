@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ser.places import DEFAULT_HOME
 from ser.replay import SweepRecord
+from ser.report.ablation import ablation_table, failures_of, variants_of
 from ser.report.finals import final_rows, final_table
 from ser.report.leaderboard import Row, leaderboard, leaderboard_table
 from ser.tracking.publication import Publication, TrackerError
@@ -17,13 +18,16 @@ from ser.tracking.versions import UNREGISTERED
 FINISHED, CELL_WITHOUT_RESULT, UNSENT, WITHOUT_MODEL, LOST, STOPPED = 0, 1, 3, 4, 5, 130
 
 
-def conclude(record: SweepRecord, publication: Publication, *, resume: str, scope: str, console: Console) -> int:
+def conclude(
+    record: SweepRecord, publication: Publication, *, resume: str, home: Path, scope: str, console: Console
+) -> int:
     """Print how the sweep ended and, unless it was stopped, register its best models; the exit code.
 
     Args:
         record: the sweep as its journal tells it.
         publication: of its runs and models.
         resume: the command that goes on with it.
+        home: where the sweep is.
         scope: which models become versions.
         console: to print to.
     """
@@ -34,6 +38,9 @@ def conclude(record: SweepRecord, publication: Publication, *, resume: str, scop
     finals = final_rows(record)
     if finals:
         console.print(final_table(finals))
+    variants = variants_of(record)
+    if variants:
+        console.print(ablation_table(record, variants))
     console.print("Sending what is left to MLflow ...")
     try:
         problem = publication.finish()
@@ -52,6 +59,8 @@ def conclude(record: SweepRecord, publication: Publication, *, resume: str, scop
     if not _is_finished(record):
         _say(console, f"Stopped before the end. Go on with: {resume}")
         return STOPPED
+    if variants:
+        _say(console, f"Pictures and curves: python tune/report.py --sweep {record.name}{_at(home)} --out report")
     return _without_result(record, rows, console)
 
 
@@ -66,9 +75,12 @@ def _is_concluded(record: SweepRecord) -> bool:
 
 def resume_command(name: str, home: Path, ray_address: str | None = None) -> str:
     """What goes on with the sweep `name`."""
-    place = "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
     cluster = "" if ray_address is None else f" --ray-address {shlex.quote(ray_address)}"
-    return f"python tune/run_sweep.py --resume {name}{place}{cluster}"
+    return f"python tune/run_sweep.py --resume {name}{_at(home)}{cluster}"
+
+
+def _at(home: Path) -> str:
+    return "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
 
 
 def _say(console: Console, line: str) -> None:
@@ -98,6 +110,11 @@ def _register(record: SweepRecord, publication: Publication, rows: list[Row], sc
 
 
 def _without_result(record: SweepRecord, rows: list[Row], console: Console) -> int:
+    if record.is_ablation:
+        failures = failures_of(record)
+        for failure in failures:
+            _say(console, f"{failure}. The runs' tag ser.reason says why.")
+        return CELL_WITHOUT_RESULT if failures else FINISHED
     missing = sorted(set(record.plan["cells"]) - {row.cell for row in rows})
     if not missing or (rows and record.plan["search"] == "global"):
         return FINISHED

@@ -1,7 +1,7 @@
 """Decides what a sweep does next: which trial, whether it goes on, how it ended. Knows no Ray.
 
 First comes the search; when all of its trials have ended, the best of each cell is trained anew in the final
-evaluation, of which neither studies nor rungs hear anything.
+evaluation, of which neither studies nor rungs hear anything. An ablation has no search: its trainings come at once.
 
 Everything that it decides is in the journal before anyone acts on it, and a conductor made from a journal stands where
 the last one stood: same studies, same rungs, interrupted trials first in the queue.
@@ -17,6 +17,7 @@ from ser.distributed.finals import Final
 from ser.distributed.plan import Plan
 from ser.distributed.search import Study
 from ser.journal import (
+    ABLATION,
     FINAL,
     SEARCH,
     Asked,
@@ -37,11 +38,12 @@ GLOBAL = "global"
 
 @dataclass(frozen=True)
 class Ask:
-    """A trial to run: its key, the experiment that it trains, and the stage of the sweep."""
+    """A trial to run: its key, the experiment that it trains, the stage of the sweep, and the ablation's variant."""
 
     key: TrialKey
     experiment: Experiment
     stage: str = SEARCH
+    variant: str = ""
 
 
 class Conductor:
@@ -50,7 +52,7 @@ class Conductor:
     Args:
         journal: open for appending, its `Started` event already written.
         plan: what the sweep does.
-        finals: what the final evaluation does with the best of each cell.
+        finals: what the final evaluation does with the best of each cell, or an ablation with its defaults.
     """
 
     def __init__(self, journal: Journal, plan: Plan, finals: Sequence[Final] = ()) -> None:
@@ -76,7 +78,7 @@ class Conductor:
     @property
     def n_trials(self) -> int:
         """Trials of the whole sweep, as planned: until the search is over, of a final evaluation of every cell."""
-        n_finals = len(self.record.finals())
+        n_finals = len(self.record.repeats())
         if self._is_searched():
             return self._plan.n_searched + n_finals + len(self.cells_to_test())
         return self._plan.n_searched + len(self._finals) * len(self._experiments)
@@ -113,21 +115,22 @@ class Conductor:
         if cell is None or final is None:
             return None
         best = self.record.best_of_cell(cell)
-        assert best is not None
-        number = 1 + max(key.number for key in self.record.trials if key.cell == cell)
-        experiment = self._experiments[cell].with_values({**best.asked.values, **final.values()})
-        return self._ask(Ask(TrialKey(self.record.name, cell, number), experiment, FINAL), {})
+        chosen = best.asked.values if best else {}
+        number = 1 + max((key.number for key in self.record.trials if key.cell == cell), default=-1)
+        experiment = self._experiments[cell].with_values({**chosen, **final.values()})
+        stage = ABLATION if self._plan.is_ablation else FINAL
+        return self._ask(Ask(TrialKey(self.record.name, cell, number), experiment, stage, final.variant), {})
 
     def _finals_to_ask(self) -> Iterator[tuple[str, Final]]:
-        """What the final evaluation has not asked for yet, the cells in turn; none of a cell without a result."""
-        asked = [trial.asked for trial in self.record.finals()]
-        cells = [cell for cell in self._experiments if self.record.best_of_cell(cell)]
+        """What has not been asked for yet, the cells in turn; none of a cell whose search has no result."""
+        asked = [trial.asked for trial in self.record.repeats()]
+        cells = [cell for cell in self._experiments if self._plan.is_ablation or self.record.best_of_cell(cell)]
         for final in self._finals:
-            done = {event.cell for event in asked if final.is_of(event.values)}
+            done = {event.cell for event in asked if final.is_of(event)}
             yield from ((cell, final) for cell in cells if cell not in done)
 
     def _ask(self, ask: Ask, searched: dict[str, Value]) -> Ask:
-        self._append(Asked(ask.key.cell, ask.key.number, ask.experiment.flat(), searched, ask.stage))
+        self._append(Asked(ask.key.cell, ask.key.number, ask.experiment.flat(), searched, ask.stage, ask.variant))
         self._open.add(ask.key)
         return ask
 
@@ -156,7 +159,7 @@ class Conductor:
 
     def is_finished(self) -> bool:
         """Whether every planned trial has ended for good."""
-        if not (self._is_searched() and all(trial.is_final for trial in self.record.finals())):
+        if not (self._is_searched() and all(trial.is_final for trial in self.record.repeats())):
             return False
         return next(self._finals_to_ask(), None) is None
 
@@ -205,7 +208,7 @@ class Conductor:
             self._tell(event)
 
     def _rung(self, event: Reported) -> bool:
-        if self.record.trial(event).stage == FINAL:
+        if self.record.trial(event).stage != SEARCH:
             return True
         rungs = self._rungs[self._group(event.cell)]
         goes_on = rungs.record(epoch=event.epoch, score=event.metrics["val_uar"]) or event.last
@@ -222,7 +225,7 @@ class Conductor:
         self._open.add(trial.key)
         trial.ended = None
         experiment = self._experiments[trial.key.cell].with_values(trial.asked.values)
-        return Ask(trial.key, experiment, trial.stage)
+        return Ask(trial.key, experiment, trial.stage, trial.asked.variant)
 
     def _groups(self) -> dict[str, list[str]]:
         cells = list(self._experiments)

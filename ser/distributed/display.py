@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ser.distributed.conductor import GLOBAL
-from ser.journal import FINAL, SEARCH, Ended
+from ser.journal import ABLATION, FINAL, SEARCH, Ended
 from ser.replay import FINAL_OUTCOMES, SweepRecord, TrialRecord
 from ser.report.leaderboard import leaderboard, leaderboard_table
 
@@ -127,8 +127,9 @@ class Display:
         """Trials of each cell and stage that are still to come."""
         cells = self._record.plan["cells"]
         n_asked = Counter(trial.key.cell for trial in self._record.trials.values() if trial.stage == SEARCH)
-        n_finals = self._n_trials() - self._n_searched - len(self._record.finals())
-        left = {(cell, FINAL): n_finals / len(cells) for cell in cells}
+        n_repeats = self._n_trials() - self._n_searched - len(self._record.repeats())
+        stage = ABLATION if self._record.is_ablation else FINAL
+        left = {(cell, stage): n_repeats / len(cells) for cell in cells}
         if self._record.plan["search"] == GLOBAL:
             return left | {(cell, SEARCH): (self._n_searched - n_asked.total()) / len(cells) for cell in cells}
         return left | {(cell, SEARCH): self._n_searched / len(cells) - n_asked[cell] for cell in cells}

@@ -13,7 +13,7 @@ from ser.distributed.display import clock
 from ser.distributed.estimate import CellEstimate, estimate
 from ser.distributed.finals import Final, fitting, planned
 from ser.distributed.plan import Plan
-from ser.distributed.preparation import find_clips
+from ser.distributed.preparation import find_clips, refuse_lacking_votes
 from ser.splits.base import partition
 
 
@@ -32,20 +32,36 @@ def show_plan(plan: Plan, corpus_dir: Location, console: Console) -> None:
         f"Split {parts.name}: {len(parts.train):,} training, {len(parts.validation):,} validation, "
         f"{len(parts.test):,} test clips"
     )
+    guesses = estimate(plan, experiments)
+    slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
+    refuse_lacking_votes(plan, clips, corpus_dir)
+    if plan.is_ablation:
+        _show_variants(plan, console)
+    else:
+        _show_search(plan, guesses, len(parts.train), slots, console)
+    if plan.final_seeds:
+        _show_finals(plan, clips, guesses, slots, console)
+
+
+def _show_variants(plan: Plan, console: Console) -> None:
+    console.print("[bold]compared with the baseline on validation clips[/]")
+    for variant, changes in plan.variants.items():
+        console.print(
+            f"  {variant:<32} {', '.join(f'{name}={value}' for name, value in changes.items())}", markup=False
+        )
+
+
+def _show_search(plan: Plan, guesses: Mapping[str, CellEstimate], n_train: int, slots: int, console: Console) -> None:
     for title, ranges in _searched(plan):
         console.print(f"[bold]{title}[/]")
         for name, allowed in ranges.items():
             console.print(f"  {name:<32} {allowed}", markup=False)
-    guesses = estimate(plan, experiments)
-    table, total_s = _table(plan, guesses, len(parts.train))
+    table, total_s = _table(plan, guesses, n_train)
     console.print(table)
-    slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
     console.print(
-        f"{plan.trials_per_cell * len(plan.cells)} trials of at most {plan.max_epochs} epochs, {plan.search} search; "
+        f"{plan.n_searched} trials of at most {plan.max_epochs} epochs, {plan.search} search; "
         f"about {clock(total_s / slots)} with {slots} trials at a time here (trainings that stop early: less)"
     )
-    if plan.final_seeds:
-        _show_finals(plan, clips, guesses, slots, console)
 
 
 def _show_finals(
@@ -58,6 +74,12 @@ def _show_finals(
     n_train = sum(len(partition(clips, final.split).train) for final in finals)
     n_trials = len(finals) * len(guesses)
     total_s = plan.max_epochs * n_train * sum(guess.ms_per_clip for guess in guesses.values()) / 1000
+    if plan.is_ablation:
+        console.print(
+            f"Ablation: {n_trials} trainings of at most {plan.max_epochs} epochs; about {clock(total_s / slots)} with "
+            f"{slots} at a time here, if variants are as fast as the baseline"
+        )
+        return
     console.print(
         f"Final evaluation: {n_trials} trainings ({len(guesses)} cells on {len(finals)} splits, folds and seeds) of at "
         f"most {plan.max_epochs} epochs; at most {clock(total_s / slots)} more"

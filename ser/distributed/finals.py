@@ -1,4 +1,6 @@
-"""The final evaluation as planned: on which splits, folds and seeds the best of each cell is trained anew.
+"""The trainings that are planned rather than searched: on which splits, folds and seeds each is trained anew.
+
+In the final evaluation that is the best of each cell; in an ablation, each of its variants.
 
 Each seed is a new beginning of the training; of `assignment`, which has no folds, it is a new draw too. Clips that the
 search's validation part held are no test clips here, and a fold that would lose most of its test clips by that is left
@@ -6,10 +8,11 @@ out: what selection saw proves nothing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ser.corpora.base import Clip
 from ser.distributed.plan import Plan, PlanError
+from ser.journal import BASELINE, Asked
 from ser.registry import unknown_name
 from ser.space import Value
 from ser.splits.base import ASSIGNMENT, NOTHING, Split, partition, seen_by_selection, selection_of, split_names
@@ -18,15 +21,18 @@ from ser.splits.manifests import manifests
 
 @dataclass(frozen=True)
 class Final:
-    """One way to train each cell's best configuration anew."""
+    """One way to train each cell anew: its best configuration, or its defaults as a variant changes them."""
 
     split: Split
     seed: int
+    variant: str = ""
+    changes: Mapping[str, Value] = field(default_factory=dict)
 
     def values(self) -> dict[str, Value]:
         """Its settings, by their dotted names."""
         split = self.split
         return {
+            **self.changes,
             "split.name": split.name,
             "split.fold": split.fold,
             "split.seed": split.seed,
@@ -34,16 +40,16 @@ class Final:
             "training.seed": self.seed,
         }
 
-    def is_of(self, values: Mapping[str, Value]) -> bool:
-        """Whether a trial with these settings is this one."""
-        return all(values.get(name) == value for name, value in self.values().items())
+    def is_of(self, asked: Asked) -> bool:
+        """Whether a trial that was asked for is this one."""
+        return asked.variant == self.variant and all(asked.values.get(k) == v for k, v in self.values().items())
 
 
 def planned(plan: Plan) -> list[Final]:
     """All that the plan asks for, the first seed of every split and fold before the second.
 
     Raises:
-        PlanError: a fold that none of the splits has.
+        PlanError: a fold that none of the splits has, or a variant that cannot be.
         UnknownNameError: no split has one of the names.
     """
     selected = next(iter(plan.experiments().values())).split
@@ -55,11 +61,16 @@ def planned(plan: Plan) -> list[Final]:
     for fold in () if isinstance(plan.final_folds, str) else plan.final_folds:
         if fold >= most:
             raise PlanError(f"final_folds (--folds) must be below {most}, the folds of {', '.join(names)}; got {fold}")
+    plan.varied()
+    # No search has seen any clip before an ablation.
+    selection = NOTHING if plan.is_ablation else selection_of(selected)
+    variants: dict[str, Mapping[str, Value]] = {BASELINE: {}, **plan.variants} if plan.is_ablation else {"": {}}
     return [
-        Final(Split(name=name, fold=fold, seed=_draw(name, seed), selection=selection_of(selected)), seed)
+        Final(Split(name=name, fold=fold, seed=_draw(name, seed), selection=selection), seed, variant, changes)
         for seed in range(plan.final_seeds)
         for name in names
         for fold in _folds(plan, name)
+        for variant, changes in variants.items()
     ]
 
 

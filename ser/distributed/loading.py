@@ -1,6 +1,8 @@
 """Features of a sweep's clips, from the store into memory that all trials of a machine share."""
 
+import numpy as np
 import ray
+from numpy.typing import NDArray
 
 from ser.corpora.base import Clip
 from ser.features.base import Rows
@@ -21,6 +23,7 @@ def load_data(
     emotions: tuple[str, ...],
     store: FeatureStore,
     pipeline: Pipeline,
+    votes: NDArray[np.float32] | None,
 ) -> tuple[TrialData, int]:
     """The clips of a sweep in one feature space, read from the store into Ray's object store.
 
@@ -32,6 +35,7 @@ def load_data(
         emotions: names of the classes.
         store: holds the features of all of them.
         pipeline: that made them.
+        votes: what most listeners took each of them for, where that is known.
 
     Returns:
         The data, and the number of its clips: to be asked for by who must know that all went well.
@@ -44,7 +48,7 @@ def load_data(
         entry = _whole(store.read(store.key(digest, pipeline.digest)), store)
         found.append(entry.facts)
         rows.append(entry.features[f"{dimensions}d"])
-    return TrialData(join(rows), clips, tuple(found), emotions, twins), len(clips)
+    return TrialData(join(rows), clips, tuple(found), emotions, twins, votes), len(clips)
 
 
 def stored_rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:

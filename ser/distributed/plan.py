@@ -1,5 +1,6 @@
 """A sweep as data: what `tune/plans/*.toml` and the command line say, checked before Ray starts."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -8,6 +9,7 @@ from typing import Any
 
 from ser.config import Cell, Experiment, all_cells, default_experiment
 from ser.features.spaces import stored_settings
+from ser.journal import BASELINE
 from ser.registry import unknown_name
 from ser.space import Choice, Floats, Ints, Range, SettingError, Value, narrowed
 
@@ -52,6 +54,9 @@ class Plan:
             split, fold and seed; 0 for none.
         final_folds: 'all', or the folds of the final evaluation.
         final_splits: its splits; none named: the sweep's.
+        variants: dotted settings that each variant changes, by its name. With any, the plan is an ablation: there is no
+            search, and each cell as the plan's settings have it, the baseline, and each of its variants are trained on
+            all final splits, folds and seeds and compared on validation clips.
     """
 
     corpus: str = "cremad"
@@ -72,6 +77,7 @@ class Plan:
     settings: dict[str, Value] = field(default_factory=dict)
     cell_settings: dict[str, dict[str, Value]] = field(default_factory=dict)
     ranges: dict[str, list[Value]] = field(default_factory=dict)
+    variants: dict[str, dict[str, Value]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.cells:
@@ -95,9 +101,14 @@ class Plan:
                 object.__setattr__(self, name, tuple(dict.fromkeys(given)))
 
     @property
+    def is_ablation(self) -> bool:
+        """Whether variants are compared, instead of a search."""
+        return bool(self.variants)
+
+    @property
     def n_searched(self) -> int:
-        """Trials of the search, in all cells."""
-        return self.trials_per_cell * len(self.cells)
+        """Trials of the search, in all cells; none of an ablation."""
+        return 0 if self.is_ablation else self.trials_per_cell * len(self.cells)
 
     @property
     def n_startup_trials(self) -> int:
@@ -118,8 +129,9 @@ class Plan:
         return {cell: self._space(cell, experiment) for cell, experiment in self.experiments().items()}
 
     def fixed(self, cell: str) -> set[str]:
-        """Names of the settings that the plan fixes for a cell."""
-        return {*self.settings, *self.cell_settings.get(cell, {})}
+        """Names of the settings that the plan, or a variant of it, fixes for a cell."""
+        varied = {name for changes in self.variants.values() for name in changes}
+        return {*self.settings, *self.cell_settings.get(cell, {}), *varied}
 
     def _space(self, cell: str, experiment: Experiment) -> dict[str, Range]:
         fixed = self.fixed(cell)
@@ -150,6 +162,31 @@ class Plan:
             raise PlanError(str(error)) from None
         self._refuse_unused(made)
         self._refuse_unlike(made)
+        return made
+
+    def trained(self) -> dict[tuple[str, str], Experiment]:
+        """What is trained, by cell and variant ('' where there are none), before a search changes it."""
+        return self.varied() or {(cell, ""): experiment for cell, experiment in self.experiments().items()}
+
+    def varied(self) -> dict[tuple[str, str], Experiment]:
+        """What an ablation trains, by cell and variant; its split, fold and seed aside. Nothing of another plan.
+
+        Raises:
+            PlanError: no seeds, a variant that changes nothing, or what all must share, or that does not fit.
+        """
+        if not self.is_ablation:
+            return {}
+        if not self.final_seeds:
+            raise PlanError(
+                "an ablation (a plan with variants) needs seeds: set final_seeds or --final-seeds to 1 or more"
+            )
+        if self.ranges:
+            raise PlanError("an ablation (a plan with variants) searches nothing: leave away its ranges")
+        made = {}
+        for cell, experiment in self.experiments().items():
+            made[cell, BASELINE] = experiment
+            for variant, changes in self.variants.items():
+                made[cell, variant] = _varied(experiment, variant, changes)
         return made
 
     def _experiment(self, cell: Cell, common: Mapping[str, Value]) -> Experiment:
@@ -183,10 +220,14 @@ def plan_from(values: Mapping[str, Any]) -> Plan:
     for name in values:
         if name not in known:
             raise PlanError(str(unknown_name("plan key", name, known)))
-    for name in ("settings", "cell_settings", "ranges"):
+    for name in ("settings", "cell_settings", "ranges", "variants"):
         if not isinstance(values.get(name, {}), dict):
             raise PlanError(f"{name} must be a table, got {values[name]!r}")
-    for name, kind, what in (("cell_settings", dict, "a table of settings"), ("ranges", list, "a list: [low, high]")):
+    for name, kind, what in (
+        ("cell_settings", dict, "a table of settings"),
+        ("ranges", list, "a list: [low, high]"),
+        ("variants", dict, "a table of settings"),
+    ):
         for key, value in values.get(name, {}).items():
             if not isinstance(value, kind):
                 raise PlanError(f"{name}.{key} must be {what}, got {value!r}")
@@ -195,6 +236,23 @@ def plan_from(values: Mapping[str, Any]) -> Plan:
         if isinstance(values.get(name), str):
             lists[name] = read(values[name])
     return Plan(**{**values, **lists, "cells": cell_names(values.get("cells", "all"))})
+
+
+def _varied(experiment: Experiment, variant: str, changes: Mapping[str, Value]) -> Experiment:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", variant) or variant == BASELINE:
+        raise PlanError(
+            f"a variant's name is made of small letters, digits, '.' and '-', and is not '{BASELINE}', got '{variant}'"
+        )
+    for name in changes:
+        if name.startswith(("corpus.", "split.")) or name in _KEYS:
+            raise PlanError(f"{name} is the same for all variants: variant '{variant}' cannot change it")
+    try:
+        varied = experiment.with_values(changes)
+    except SettingError as error:
+        raise PlanError(f"variant '{variant}': {error}") from None
+    if varied == experiment:
+        raise PlanError(f"variant '{variant}' changes nothing of {experiment.cell.name}: give it another value")
+    return varied
 
 
 def fold_numbers(text: str) -> str | tuple[int, ...]:

@@ -2,27 +2,31 @@
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import ray
+from numpy.typing import NDArray
 from rich.console import Console
 
 from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
+from ser.corpora.cremad_tables import vote_shares
 from ser.corpora.locations import Location, resolved
 from ser.distributed.extraction import Extraction, extract
 from ser.distributed.finals import Final, fitting
 from ser.distributed.loading import load_data
+from ser.distributed.plan import Plan
 from ser.distributed.progress import clip_progress, tell_clips
 from ser.distributed.quarantine import Quarantine
 from ser.distributed.takes import Twins, find_twins
 from ser.distributed.tasks import get
 from ser.distributed.usable import usable
 from ser.features.pipeline import Pipeline
-from ser.features.spaces import FrameSpace, MelSpace
+from ser.features.spaces import FrameSpace, MelSpace, stored_name
 from ser.features.store import FeatureStore
 from ser.replay import SweepRecord
 from ser.splits.base import Partition, Split, missing, partition
@@ -90,7 +94,7 @@ def extract_all(
     pipeline: Pipeline,
     console: Console,
     *,
-    quarantine: Quarantine,
+    quarantine: Quarantine | None,
     whole: bool = False,
 ) -> Extraction:
     """Features of all clips into the store, with progress; clips that cannot be used are told and reported.
@@ -100,7 +104,7 @@ def extract_all(
         store: of features.
         pipeline: what to compute.
         console: where to tell of it.
-        quarantine: for the clips that cannot be used.
+        quarantine: for the clips that cannot be used; None where they are known, and left out already.
         whole: compare the checksums of all entries that are there: the features are going to be loaded.
 
     Raises:
@@ -114,13 +118,15 @@ def extract_all(
             store=store,
             pipeline=pipeline,
             whole=whole,
-            most_unusable=quarantine.most(len(clips)),
+            most_unusable=quarantine.most(len(clips)) if quarantine else 0,
             progress=progress,
         )
     console.print(
         f"Features of {len(extraction.facts):,} clips in {store.root}: {extraction.n_computed:,} computed, "
         f"{len(extraction.facts) - extraction.n_computed:,} were there, in {time.monotonic() - started:.1f} s"
     )
+    if quarantine is None:
+        return extraction
     quarantine.write(clips, extraction)
     if extraction.unusable:
         listed = [f"{name}: {reason}" for name, reason in extraction.unusable.items()]
@@ -134,21 +140,35 @@ def quarantine_of(choice: CorpusChoice, store: FeatureStore, max_bad: float) -> 
     return Quarantine(store.root.parent / f"quarantine-{choice.name}.csv", max_bad)
 
 
-def find_fitting(
-    experiments: Mapping[str, Experiment], finals: Sequence[Final], corpus_dir: Location, console: Console
-) -> tuple[Clip, ...]:
+def find_fitting(plan: Plan, finals: Sequence[Final], corpus_dir: Location, console: Console) -> tuple[Clip, ...]:
     """The clips of a sweep, by their names alone: what can be refused unheard is refused before Ray starts.
 
     Raises:
-        CorpusError: no usable corpus in the folder.
+        CorpusError: no usable corpus in the folder, or listeners' votes are needed and are not there.
         SplitError: the split does not fit the clips.
     """
+    experiments = plan.experiments()
     choice, split = _common(experiments)
     clips = find_clips(choice, corpus_dir, console)
     partition(clips, split)
     for _ in fitting(finals, clips):
         pass
+    refuse_lacking_votes(plan, clips, corpus_dir)
     return clips
+
+
+def refuse_lacking_votes(plan: Plan, clips: Sequence[Clip], corpus_dir: Location) -> None:
+    """Refuse what would train on listeners' votes where they are not known.
+
+    Raises:
+        CorpusError: the votes of a clip are not there.
+    """
+    for (_, variant), experiment in plan.trained().items():
+        if experiment.training.vote_share:
+            try:
+                vote_shares(experiment.corpus, corpus_dir, clips)
+            except CorpusError as error:
+                raise CorpusError(f"variant '{variant}': {error}" if variant else str(error)) from None
 
 
 def choose_finals(prepared: Prepared, finals: Sequence[Final], console: Console) -> list[Final]:
@@ -203,30 +223,49 @@ def prepare(
     return Prepared(choice, resolved(corpus_dir), clips, tuple(digests.values()), twins, parts, store, pipeline)
 
 
-def share(prepared: Prepared, experiments: Mapping[str, Experiment]) -> dict[int, ray.ObjectRef[TrialData]]:
-    """The data of trials in Ray's object store, by dimensions of the feature space.
+def share(
+    prepared: Prepared, experiments: Iterable[Experiment], console: Console
+) -> dict[str, ray.ObjectRef[TrialData]]:
+    """The data of trials in Ray's object store, by `stored_name` of the feature space.
+
+    Features that a variant of an ablation needs and that are not in the store yet are computed first.
 
     Raises:
+        CorpusError: listeners' votes are needed, and are not there.
         StoreError: an entry has gone since the extraction.
     """
+    listed = list(experiments)
+    wanted = any(experiment.training.vote_share for experiment in listed)
+    votes = vote_shares(prepared.choice, prepared.folder, prepared.clips) if wanted else None
     loading = {
-        dimensions: cast(
-            "tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]",
-            load_data.remote(
-                dimensions,
-                prepared.clips,
-                prepared.digests,
-                prepared.twins,
-                prepared.emotions,
-                prepared.store,
-                prepared.pipeline,
-            ),
-        )
-        for dimensions in sorted({experiment.cell.dimensions for experiment in experiments.values()})
+        name: _loading(prepared, experiment, votes, console)
+        for name, experiment in {stored_name(experiment.features): experiment for experiment in listed}.items()
     }
     for _, n_clips in loading.values():
         get(n_clips)
-    return {dimensions: data for dimensions, (data, _) in loading.items()}
+    return {name: data for name, (data, _) in loading.items()}
+
+
+def _loading(
+    prepared: Prepared, experiment: Experiment, votes: NDArray[np.float32] | None, console: Console
+) -> "tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]":
+    name, pipeline = stored_name(experiment.features), prepared.pipeline
+    if name not in (stored_name(pipeline.frame_space), stored_name(pipeline.mel_space)):
+        pipeline = pipeline_of({"": experiment})
+        extract_all(prepared.clips, prepared.store, pipeline, console, quarantine=None, whole=True)
+    return cast(
+        "tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]",
+        load_data.remote(
+            experiment.cell.dimensions,
+            prepared.clips,
+            prepared.digests,
+            prepared.twins,
+            prepared.emotions,
+            prepared.store,
+            pipeline,
+            votes,
+        ),
+    )
 
 
 def corpus_facts(prepared: Prepared) -> dict[str, Any]:

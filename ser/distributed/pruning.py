@@ -56,7 +56,9 @@ def _of_sweeps(home: Path) -> Iterator[str]:
         try:
             record = replay(journal)
             if record.name:
-                yield pipeline_of(plan_from(record.plan).experiments()).digest
+                plan = plan_from(record.plan)
+                yield pipeline_of(plan.experiments()).digest
+                yield from (pipeline_of({"": variant}).digest for variant in plan.varied().values())
         except (JournalError, PlanError, UnknownNameError, OSError, KeyError) as error:
             raise StoreError(
                 f"nothing is pruned, because it is not known what sweep {journal.parent.name} needs ({error}): "

@@ -13,6 +13,7 @@ from rich.console import Console
 from ser.audio import digest_of
 from ser.config import Experiment
 from ser.corpora.base import CORPORA, Clip, CorpusError
+from ser.corpora.cremad_tables import vote_shares
 from ser.corpora.locations import Location, read_bytes
 from ser.distributed.cluster import connected
 from ser.distributed.display import clock
@@ -83,6 +84,7 @@ def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, co
         facts=tuple(entries[clip.name].facts for clip in clips),
         emotions=CORPORA[experiment.corpus.name].emotions,
         twins=twins,
+        votes=vote_shares(experiment.corpus, corpus_dir, clips) if experiment.training.vote_share else None,
     )
 
 

@@ -69,6 +69,11 @@ def new_plan(request: Request) -> Plan:
         "cells": None if request.cells is None else cell_names(request.cells),
     }
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if plan.is_ablation and (request.trials_per_cell or request.search):
+        raise PlanError(
+            f"plan {request.plan} has variants: it is an ablation and searches nothing; leave away --trials-per-cell "
+            "and --search, and say how often each variant is trained by --final-seeds and --folds"
+        )
     plan = with_settings(replace(plan, **changed), _settings(request.settings))
     plan.spaces()
     CORPORA[plan.corpus]

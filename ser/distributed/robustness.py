@@ -78,12 +78,12 @@ def run_robustness(request: Request, console: Console) -> None:
     folder = SweepFolder(request.home / "sweeps" / request.sweep)
     record = replay(folder.journal)
     listeners = listeners_of(record)
-    experiments = plan_from(record.plan).experiments()
+    plan = plan_from(record.plan)
     corpus_dir = request.corpus_dir or str(record.facts["corpus_dir"])
-    clips = find_fitting(experiments, [], corpus_dir, console)
+    clips = find_fitting(plan, [], corpus_dir, console)
     with connected(request.ray_address):
         prepared = prepare(
-            experiments,
+            plan.experiments(),
             clips,
             corpus_dir=corpus_dir,
             store_dir=request.home / "features",
@@ -99,8 +99,10 @@ def listeners_of(record: SweepRecord) -> tuple[Listener, ...]:
     """The best trial of each cell.
 
     Raises:
-        JournalError: no trial has completed, or a bundle has gone.
+        JournalError: no trial has completed, an ablation, which keeps no weights, or a bundle has gone.
     """
+    if record.is_ablation:
+        raise JournalError(f"'{record.name}' is an ablation, which keeps no weights: give a sweep that searched")
     best = (record.best_of_cell(cell) for cell in sorted({key.cell for key in record.trials}))
     listeners = tuple(Listener(trial.key, Path(trial.ended.bundle)) for trial in best if trial and trial.ended)
     if not listeners:

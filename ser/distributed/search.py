@@ -57,8 +57,12 @@ class Study:
             self._study.enqueue_trial(self._defaults(cells[number]))
         trial = self._study.ask()
         cell = cells[0] if len(cells) == 1 else str(trial.suggest_categorical(CELL, cells))
+        # What an earlier version of the sweep did not search yet is nothing that this trial tells of.
+        names = self._spaces[cell] if replayed is None else self._spaces[cell].keys() & replayed.searched.keys()
         values = {
-            name: _suggest(trial, self._parameter(cell, name), allowed) for name, allowed in self._spaces[cell].items()
+            name: _suggest(trial, self._parameter(cell, name), allowed)
+            for name, allowed in self._spaces[cell].items()
+            if name in names
         }
         key = TrialKey(sweep, cell, number)
         self._open[key] = trial

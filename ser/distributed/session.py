@@ -86,7 +86,7 @@ def _session(request: Request, console: Console) -> int:
     refuse_remote_drivers(address)
     provide(plan.corpus, corpus_dir, download_from=request.download_from, console=console)
     finals = planned(plan)
-    clips = () if finished else find_fitting(plan.experiments(), finals, corpus_dir, console)
+    clips = () if finished else find_fitting(plan, finals, corpus_dir, console)
     sweep_id = before.facts.get("sweep_id", uuid.uuid4().hex)
     with closing(Journal(folder.journal)) as journal, terminable():
         publication = Publication(folder.journal, sweep=name, sweep_id=sweep_id, experiment=plan.corpus, uri=uri)
@@ -116,8 +116,9 @@ def _session(request: Request, console: Console) -> int:
                     if not before.name:
                         forget_baselines(folder.path)
                         plan = with_fastest_ways(plan, trial_resources(plan), home=request.home, console=console)
-                    data = share(prepared, plan.experiments())
-                    measure_baselines(folder.path, prepared, compared_splits(plan.experiments(), finals), console)
+                    data = share(prepared, plan.trained().values(), console)
+                    if not plan.is_ablation:  # which compares variants with each other, and tests nothing
+                        measure_baselines(folder.path, prepared, compared_splits(plan.experiments(), finals), console)
                     with _let_go_of(journal):
                         journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
                         run(folder, plan, journal, data, console, finals=finals, time_budget_s=budget_s)
@@ -125,6 +126,7 @@ def _session(request: Request, console: Console) -> int:
                 replay(folder.journal),
                 publication,
                 resume=resume_command(name, request.home, request.ray_address),
+                home=request.home,
                 scope=request.register,
                 console=console,
             )

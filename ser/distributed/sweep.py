@@ -47,7 +47,7 @@ def run(
     folder: SweepFolder,
     plan: Plan,
     journal: Journal,
-    data: dict[int, ray.ObjectRef[TrialData]],
+    data: dict[str, ray.ObjectRef[TrialData]],
     console: Console,
     *,
     finals: Sequence[Final] = (),
@@ -59,7 +59,7 @@ def run(
         folder: of the sweep.
         plan: what to do.
         journal: of this sweep, open; it says at the end whether the sweep is finished or was stopped.
-        data: of the trials, by dimensions of the feature space.
+        data: of the trials, by `stored_name` of the feature space.
         console: where to show progress.
         finals: what the final evaluation does.
         time_budget_s: seconds after which open trials are stopped, resumable; None for no limit.
@@ -94,9 +94,11 @@ def run(
 
 
 def _tell_finals(conductor: Conductor, plan: Plan, n_slots: int, console: Console) -> None:
-    """How much the final evaluation has to do yet, and how long that will take, where the search tells it."""
+    """How much is planned yet after the search or without one, and how long that takes, where the search tells it."""
     cells = conductor.cells_to_test()
-    if conductor.waits:
+    if plan.is_ablation:
+        console.print(f"Ablation: {len(cells)} trainings of {len(plan.variants) + 1} variants, baseline included")
+    elif conductor.waits:
         n_trials = conductor.n_trials - plan.n_searched
         console.print(f"Final evaluation after the search: {n_trials} trainings (--dry-run estimates their time)")
     elif cells:
@@ -112,7 +114,7 @@ def _tuner(
     search: SweepSearch,
     display: Display,
     plan: Plan,
-    data: dict[int, ray.ObjectRef[TrialData]],
+    data: dict[str, ray.ObjectRef[TrialData]],
     time_budget_s: float | None,
 ) -> tune.Tuner:
     folder.storage.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from ray import tune
 from ray.exceptions import RayError
 
 from ser.config import Experiment, from_flat
+from ser.features.spaces import stored_name
 from ser.training_state import TrainingError, TrainingState, load_state, newest_state
 from ser.trial import Trial, TrialData, validation_metrics
 
@@ -23,18 +24,19 @@ from ser.trial import Trial, TrialData, validation_metrics
 _OF_THE_MACHINE = (OSError, RayError, torch.OutOfMemoryError)
 
 
-def train(config: dict[str, Any], *, data: dict[int, ray.ObjectRef[TrialData]]) -> None:
+def train(config: dict[str, Any], *, data: dict[str, ray.ObjectRef[TrialData]]) -> None:
     """One trial. What goes wrong in its training is reported as its result; faults of the machine are left to Tune.
 
     Args:
-        config: `values` of the experiment, `threads`, `device`, `checkpoint_every_s`, `keep_model`, and what an earlier
-            driver left: `states`, folders of training states, newest first, and `epoch`, the last that the journal has.
-        data: reference to the `TrialData` of each feature space, by its dimensions.
+        config: `values` of the experiment, `threads`, `device`, `checkpoint_every_s`, `keep_model`, `test`, and what an
+            earlier driver left: `states`, folders of training states, newest first, and `epoch`, the last that the
+            journal has.
+        data: reference to the `TrialData` of each feature space, by `stored_name`.
     """
     try:
         torch.set_num_threads(config["threads"])
         experiment = from_flat(config["values"])
-        _train(experiment, ray.get(data[experiment.cell.dimensions]), config)
+        _train(experiment, ray.get(data[stored_name(experiment.features)]), config)
     except _OF_THE_MACHINE:
         raise
     except Exception as error:
@@ -56,7 +58,7 @@ def _train(experiment: Experiment, data: TrialData, config: dict[str, Any]) -> N
             # What the search thinks of the epochs before is heard before the test clips are.
             reporter.wait()
             if epoch.last:
-                reporter.hand_over(report, partial(trial.finish, keep_model=config["keep_model"]))
+                reporter.hand_over(report, partial(trial.finish, keep_model=config["keep_model"], test=config["test"]))
             elif time.monotonic() - saved < config["checkpoint_every_s"]:
                 reporter.hand_over(report)
             else:

@@ -15,7 +15,7 @@ from ser.distributed.cluster import resources
 from ser.distributed.conductor import Ask, Conductor
 from ser.distributed.display import Display
 from ser.distributed.plan import Plan
-from ser.journal import SEARCH, Ended, Reported, TrialKey
+from ser.journal import ABLATION, SEARCH, Ended, Reported, TrialKey
 from ser.replay import FINAL_OUTCOMES
 from ser.training_state import FILE_NAME
 from ser.trial import TEST_FILE
@@ -68,6 +68,7 @@ class SweepSearch(Searcher):
             "device": "cuda" if trial_resources(self._plan)["gpu"] else "cpu",
             "checkpoint_every_s": self._plan.checkpoint_every_s,
             "keep_model": ask.stage == SEARCH,
+            "test": ask.stage != ABLATION,
             "states": [str(path.parent) for path in states_of(self._storage, ask.key)],
             "epoch": self._conductor.record.trials[ask.key].n_epochs,
         }

@@ -1,5 +1,7 @@
 """The two feature spaces: what is stored of a clip, and which part of it a network sees."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import field
 from functools import lru_cache
@@ -125,6 +127,12 @@ FeatureSpace = FrameSpace | MelSpace
 def space_for(dimensions: Literal[1, 2]) -> FeatureSpace:
     """The space of 1-D or of 2-D networks with its default settings."""
     return FrameSpace() if dimensions == 1 else MelSpace()
+
+
+def stored_name(space: FeatureSpace) -> str:
+    """Names what is stored of clips in a space: '2d-' and a digest of the settings that it depends on."""
+    content = json.dumps(stored_settings(space), sort_keys=True)
+    return f"{space.dimensions}d-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
 def stored_settings(space: FeatureSpace) -> dict[str, Value]:

@@ -4,6 +4,7 @@ from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ser.models.base import ARCHITECTURES, Dimensions, Published
 from ser.models.layers import Pool, conv, initialise, scaled
@@ -30,11 +31,17 @@ class SerCNN:
     kernel: Annotated[int, Choice((3, 5))] = 3
     pooling: Annotated[str, Choice(("attention", "statistics"))] = "attention"
     norm: Annotated[str, Choice(("batch", "none"))] = "batch"
+    # What the first block sees beside the features: nothing, their change, or its change too.
+    deltas: Annotated[int, Ints(0, 2, searched=False)] = 0
+    # Whether each row is taken relative to its mean over the clip.
+    centring: Annotated[str, Choice(("none", "clip"), searched=False)] = "none"
     dropout: Annotated[float, Floats(0.0, 0.6)] = 0.3
 
     def build(self, *, dimensions: Dimensions, in_channels: int, n_classes: int) -> nn.Module:
         """The network, untrained: (B, D, T) or (B, 1, M, T) float32 in, (B, n_classes) logits out."""
-        layers: list[nn.Module] = []
+        layers: list[nn.Module] = [Centring()] if self.centring == "clip" else []
+        layers += [Deltas(self.deltas)] if self.deltas else []
+        in_channels *= 1 + self.deltas
         for block in range(self.n_blocks):
             out_channels = self._channels(block, dimensions)
             layers += self._block(block, dimensions, in_channels, out_channels)
@@ -73,6 +80,42 @@ class SerCNN:
             )
             layers.append(nn.ReLU())
         return layers
+
+
+class Centring(nn.Module):
+    """Each row less its mean over the clip: of a log-mel spectrogram that takes away level, microphone and timbre."""
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """(B, D, T) or (B, 1, M, T) in, the same out."""
+        return clips - clips.mean(-1, keepdim=True)
+
+
+class Deltas(nn.Module):
+    """Channels that say how the features change: slopes over five frames, and slopes of the slopes.
+
+    Source:
+        Young et al., The HTK book (2006), eq. 5.16, with a window of 2; edges repeat the outermost frame.
+    """
+
+    def __init__(self, order: int) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """(B, C, T) or (B, C, M, T) in, (1 + order) times as many channels out."""
+        channels = [clips]
+        for _ in range(self.order):
+            channels.append(_slope(channels[-1]))
+        return torch.cat(channels, dim=1)
+
+
+def _slope(maps: Tensor) -> Tensor:
+    flat = F.pad(maps.flatten(1, -2), (2, 2), mode="replicate").view(*maps.shape[:-1], -1)
+    n_frames = maps.shape[-1]
+    nearer, farther = (
+        flat[..., 2 + step : 2 + step + n_frames] - flat[..., 2 - step : 2 - step + n_frames] for step in (1, 2)
+    )
+    return (nearer + 2 * farther) / 10
 
 
 class FrequencyMean(nn.Module):

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from ser.report.content import Facts, Report, Section
+from ser.report.content import Facts, Report, Section, Table
 from ser.report.sections import (
+    ablation,
     calibration,
     confusions,
     costs,
@@ -54,6 +55,8 @@ def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES)
         JournalError: the journal is damaged.
     """
     study = read_study(journal, n_resamples=n_resamples, command=command)
+    if study.record.is_ablation:
+        return _ablation_report(study)
     if not study.boards:
         raise ReportError(
             f"the sweep of {journal} has no completed trial whose predictions can be read: let one complete, "
@@ -64,6 +67,25 @@ def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES)
         subtitle=_subtitle(study),
         facts=_facts(study),
         sections=tuple(section(study) for section in _SECTIONS),
+    )
+
+
+def _ablation_report(study: Study) -> Report:
+    section = ablation.section(study)
+    if not any(isinstance(block, Table) for block in section.blocks):
+        raise ReportError(
+            f"no variant of the ablation {study.record.name} has been trained on every fold yet: let it go on, then "
+            "make the report"
+        )
+    n_trainings = sum(trial.outcome == "completed" for trial in study.record.ablations())
+    facts = study.record.facts
+    pairs = [(name, f"{facts[f'n_{name}']:,}") for name in ("clips", "speakers")]
+    pairs += [("variants", str(len(study.record.plan["variants"]))), ("trainings", f"{n_trainings:,}")]
+    return Report(
+        title=f"{study.record.name}: ablation of {', '.join(study.cells)} on {facts['corpus']}",
+        subtitle=_subtitle(study),
+        facts=Facts(tuple(pairs)),
+        sections=(section, origin.section(study)),
     )
 
 

@@ -11,6 +11,8 @@ from ser.metrics import mean_of_present
 from ser.statistics.counts import Figure, Figures, SpeakerCounts, StatisticsError, need_speakers
 from ser.statistics.intervals import CONFIDENCE, N_RESAMPLES, Interval, quantiles, resamples
 
+ALPHA = 0.05
+"""Below it a difference counts as real."""
 _ROUNDING = 1e-12
 
 

@@ -9,7 +9,9 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from ser.config import from_flat
 from ser.journal import FINAL
+from ser.space import Value
 from ser.statistics.predictions import Predictions, PredictionsError, read_predictions, together
 from ser.statistics.repeats import whole_repeats
 from ser.trial import PREDICTIONS_FILE
@@ -72,8 +74,10 @@ def _finals(client: MlflowClient, run: Run) -> list[Run]:
     return [final for final in found if _chosen(final.data.params) == _chosen(run.data.params)]
 
 
-def _chosen(params: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in params.items() if not name.startswith("split.") and name != _SEED}
+def _chosen(params: Mapping[str, str]) -> dict[str, Value]:
+    """Settings that an earlier version did not log stand at their defaults."""
+    values = from_flat(params).flat()
+    return {name: value for name, value in values.items() if not name.startswith("split.") and name != _SEED}
 
 
 def _whole(runs: Sequence[Run]) -> tuple[Run, ...]:

@@ -28,7 +28,7 @@ class LoggedRun:
         run: all of it.
         experiment: what was trained.
         epochs: what was reported of each epoch, the first first.
-        test: test figures by name; none of a run that did not complete.
+        test: test figures by name; none of a run that did not complete, or of an ablation's.
         n_threads: processor threads of the trial.
         corpus_dir: where its clips lay.
         corpus_digest: of its clips, or ''.

@@ -8,7 +8,7 @@ from typing import Any
 from mlflow.entities import Metric
 
 from ser.config import from_flat
-from ser.journal import FINAL, SEARCH, Asked, Closed, Ended, Event, Reported, Started, TrialKey
+from ser.journal import ABLATION, SEARCH, Asked, Closed, Ended, Event, Reported, Started, TrialKey
 from ser.masking import shown
 from ser.replay import SweepRecord, TrialRecord
 from ser.report.content import Report
@@ -81,11 +81,11 @@ class Sender:
         }
         tags |= {"ser.split": str(event.plan["split"]), "ser.corpus_digest": str(facts["corpus_digest"])}
         tags |= {f"ser.{name}": str(facts[name]) for name in _SPLIT if name in facts}
-        params = {
-            name: value
-            for name, value in event.plan.items()
-            if name not in ("settings", "cell_settings", "cells", "ranges", *_FINALS)
-        }
+        left_out = {"settings", "cell_settings", "cells", "ranges", "variants", *_FINALS}
+        if self._record.is_ablation:
+            left_out |= {"trials_per_cell", "search", "grace_epochs", "reduction"}
+            tags["ser.variants"] = _joined(list(event.plan["variants"]))
+        params = {name: value for name, value in event.plan.items() if name not in left_out}
         run_id = runs.open_parent(start_s=event.time_s, tags=tags, params=params)
         runs.set_running(run_id)
         # Tags, because a resumed sweep may have others than it had at first.
@@ -107,6 +107,8 @@ class Sender:
         }
         if event.stage == SEARCH:
             tags["ser.split_digest"] = str(facts["split_digest"])
+        if event.variant:
+            tags["ser.variant"] = event.variant
         name = self._record.trials[key].title
         run_id = runs.open_trial(key, name=name, start_s=event.time_s, tags=tags, params=event.values)
         self._log_dataset(runs, run_id)
@@ -139,7 +141,7 @@ class Sender:
     def _completed(self, runs: Runs, run_id: str, trial: TrialRecord, event: Ended) -> None:
         assert trial.best is not None
         once = {
-            **{f"test_{name}": event.test[name] for name in ("uar", "accuracy", "macro_f1")},
+            **{f"test_{name}": event.test[name] for name in ("uar", "accuracy", "macro_f1") if name in event.test},
             "best_val_uar": trial.best.metrics["val_uar"],
             "best_epoch": trial.best.epoch,
             "n_parameters": event.test["n_parameters"],
@@ -150,7 +152,11 @@ class Sender:
         # At step 0 the MLflow UI draws bars, a bar a run, instead of curves of one point.
         time_ms = round(event.time_s * 1000)
         runs.log_metrics(run_id, [Metric(name, value, time_ms, 0) for name, value in once.items()])
-        self._log_confusion(runs, run_id, event.test["confusion"], "test clips", trial.key)
+        if trial.stage == ABLATION:
+            best = trial.best
+            self._log_confusion(runs, run_id, best.confusion, f"validation clips, epoch {best.epoch}", trial.key)
+        else:
+            self._log_confusion(runs, run_id, event.test["confusion"], "test clips", trial.key)
         bundle = Path(event.bundle)
         if not bundle.is_dir():
             # What was deleted here cannot be sent: say so instead of trying for ever.
@@ -158,7 +164,7 @@ class Sender:
             return
         runs.client.log_artifact(run_id, str(bundle / PREDICTIONS_FILE))
         runs.set_tags(run_id, {f"ser.{name}": str(event.test[name]) for name in _SPLIT if name in event.test})
-        if trial.stage == FINAL:
+        if trial.stage != SEARCH:
             return  # evidence, no candidate
         log_model(runs, run_id, name=trial.key.cell, bundle=bundle, experiment=from_flat(trial.asked.values))
 

@@ -21,6 +21,7 @@ from ser.distributed.cluster import connected
 from ser.distributed.plan import Plan, with_settings
 from ser.distributed.preparation import prepare, share
 from ser.features.dataset import join
+from ser.features.spaces import stored_name
 from ser.trial import Trial, TrialData
 
 CELLS = ("lenet5-1d", "lenet5-2d")
@@ -62,7 +63,7 @@ def tenth(data: TrialData) -> TrialData:
 
 
 @pytest.fixture(scope="module")
-def shared(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, ray.ObjectRef]]:
+def shared(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, ray.ObjectRef]]:
     with connected(None):
         experiments, folder = PLAN.experiments(), shared_dir / "cremad"
         clips = CORPORA["cremad"]().scan(folder).clips
@@ -70,13 +71,13 @@ def shared(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         prepared = prepare(
             experiments, clips, corpus_dir=folder, store_dir=store, max_bad=1, console=Console(quiet=True)
         )
-        yield share(prepared, experiments)
+        yield share(prepared, experiments.values(), Console(quiet=True))
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_trials_share_the_features_of_a_machine(shared: dict[int, ray.ObjectRef], cell: str):
+def test_trials_share_the_features_of_a_machine(shared: dict[str, ray.ObjectRef], cell: str):
     experiment = PLAN.experiments()[cell]
-    ref = shared[experiment.cell.dimensions]
+    ref = shared[stored_name(experiment.features)]
     data = ray.get(ref)
     array = data.matrix.frames.nbytes
     small, longer = ray.put(tenth(data)), experiment.with_values({"training.max_epochs": 10})

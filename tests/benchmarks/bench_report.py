@@ -29,6 +29,7 @@ from ser.distributed.cluster import connected
 from ser.distributed.plan import Plan, with_settings
 from ser.distributed.preparation import corpus_facts, find_clips, prepare, share
 from ser.distributed.sweep import SweepFolder
+from ser.features.spaces import stored_name
 from ser.journal import Journal, Started
 from ser.tracking.publication import Publication
 from ser.trial import Trial, validation_metrics
@@ -118,7 +119,7 @@ def recipe(config, *, data):
     """What tutorials do: report each epoch, and wait."""
     torch.set_num_threads(1)
     experiment = from_flat(config["values"])
-    for epoch in Trial(experiment, ray.get(data[1])).epochs():
+    for epoch in Trial(experiment, ray.get(data[stored_name(experiment.features)])).epochs():
         tune.report(validation_metrics(epoch))
 
 
@@ -131,7 +132,7 @@ def trials(tmp_path: Path) -> Iterator[Trials]:
         prepared = prepare(
             experiments, clips, corpus_dir=corpus, store_dir=tmp_path / "store", max_bad=1, console=QUIET
         )
-        yield Trials(tmp_path, share(prepared, experiments), corpus_facts(prepared))
+        yield Trials(tmp_path, share(prepared, experiments.values(), QUIET), corpus_facts(prepared))
 
 
 def test_a_report_costs_next_to_nothing(trials: Trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

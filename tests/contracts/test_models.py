@@ -1,11 +1,13 @@
 """What every architecture must hold, as 1-D and as 2-D network."""
 
+import librosa
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from ser.models.base import ARCHITECTURES, Dimensions, build_model
+from ser.models.sercnn import Deltas
 from ser.space import SettingError, all_settings, with_values
 
 N_CLASSES = 6
@@ -25,6 +27,27 @@ def narrow(name: str, dimensions: Dimensions, *, seed: int = 0, **values) -> nn.
 def clips(dimensions: Dimensions, *, n_clips: int = 4, n_frames: int = 188, n_mels: int = 64) -> torch.Tensor:
     rows = (110,) if dimensions == 1 else (1, n_mels)
     return torch.randn(n_clips, *rows, n_frames, generator=torch.Generator().manual_seed(7))
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_deltas_are_librosas(dimensions):
+    features = clips(dimensions)
+    seen = Deltas(2)(features).numpy()
+    n_channels = features.shape[1]
+    assert seen.shape[1] == 3 * n_channels
+    for order in range(2):
+        before, after = (seen[:, n_channels * at : n_channels * (at + 1)] for at in (order, order + 1))
+        expected = librosa.feature.delta(before, width=5, mode="nearest")
+        np.testing.assert_allclose(after, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_centred_rows_do_not_know_their_level(dimensions):
+    network = narrow("sercnn", dimensions, centring="clip", norm="none").eval()
+    features = clips(dimensions)
+    level = torch.randn(features.shape[:-1], generator=torch.Generator().manual_seed(1))[..., None]
+    torch.testing.assert_close(network(features + level), network(features), atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(narrow("sercnn", dimensions)(features + level), narrow("sercnn", dimensions)(features))
 
 
 def test_four_architectures_are_found():

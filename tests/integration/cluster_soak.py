@@ -50,7 +50,7 @@ def broken(
         assert "Traceback" not in ended.seen, ended.seen
         if ended.code == 0:
             break
-        print(f"{sweep} ended with {ended.code} and is resumed:\n{ended.seen[-500:]}")
+        print(f"{sweep} ended with {ended.code} and is resumed:\n{ended.seen}")
         words = ["--resume", sweep]
     assert ended.code == 0, ended.seen
     with stack.tracker() as client:

@@ -85,10 +85,11 @@ def test_what_cannot_be_measured_is_refused(finished: FinishedSweep) -> None:
 
 
 def test_baselines_are_measured_once_on_the_clips_of_each_split(finished: FinishedSweep, tmp_path: Path) -> None:
-    experiments = plan_from(finished.record.plan).experiments()
+    plan = plan_from(finished.record.plan)
+    experiments = plan.experiments()
     corpus_dir, console = finished.record.facts["corpus_dir"], Console(record=True, width=200)
     with connected(None):
-        clips = find_fitting(experiments, [], corpus_dir, console)
+        clips = find_fitting(plan, [], corpus_dir, console)
         store = finished.folder / ".ser" / "features"
         prepared = prepare(experiments, clips, corpus_dir=corpus_dir, store_dir=store, max_bad=0.0, console=console)
         measure_baselines(tmp_path, prepared, SPLITS, console)

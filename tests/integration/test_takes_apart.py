@@ -10,6 +10,7 @@ from ser.corpora.cremad import CremaD
 from ser.distributed.cluster import connected
 from ser.distributed.plan import Plan
 from ser.distributed.preparation import prepare, share
+from ser.features.spaces import stored_name
 from ser.splits.base import Split, SplitError, partition
 
 pytestmark = pytest.mark.integration
@@ -40,6 +41,7 @@ def test_a_take_that_is_there_twice_is_left_out_or_refused(shared_dir: Path, tmp
         prepared = prepare(plans[0].experiments(), clips, **how)
         assert {clip.name for clip in clips} - {clip.name for clip in prepared.clips} == {PAIR[1]}
         assert f"{PAIR[1]}: the same take as {PAIR[0]} (disgust), labelled disgust" in out.getvalue()
-        assert list(share(prepared, plans[0].experiments())) == [2]
+        (experiment,) = plans[0].experiments().values()
+        assert list(share(prepared, [experiment], how["console"])) == [stored_name(experiment.features)]
         with pytest.raises(SplitError, match=r"assignment leaks: 1045_I\w+ in \w+ and 1045_I\w+ in \w+ are one take"):
             prepare(plans[1].experiments(), clips, **how)

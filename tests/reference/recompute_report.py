@@ -34,7 +34,7 @@ def events(journal: Path) -> list[dict]:
 
 
 def trials(journal: Path) -> pd.DataFrame:
-    """Completed trials: cell, number, stage, split, seed, where their predictions are, and what chose them."""
+    """Completed trials: what names each, stage, split, fold, seed, where its predictions are, and what chose it."""
     asked: dict[tuple[str, int], dict] = {}
     best: dict[tuple[str, int], tuple[float, float]] = {}
     rows = []
@@ -51,6 +51,7 @@ def trials(journal: Path) -> pd.DataFrame:
                 {
                     "cell": key[0],
                     "number": key[1],
+                    "name": asked[key].get("variant") or key[0],
                     "stage": asked[key]["stage"],
                     "split": values["split.name"],
                     "fold": values["split.fold"],

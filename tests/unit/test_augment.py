@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ser.augment import Augment, mixup, spec_augment
+from ser.augment import Augment, mixup, spec_augment, stretch
 from ser.space import SettingError
 
 NOTHING = Augment(n_time_masks=0, n_frequency_masks=0, mixup_alpha=0.0)
@@ -93,3 +93,46 @@ def test_same_seed_same_changes():
 def test_a_mask_over_half_the_clip_is_refused():
     with pytest.raises(SettingError, match=r"time_mask must lie in \[0, 0.4\]"):
         Augment(time_mask=0.5)
+
+
+def ramp(shape: tuple[int, ...], axis: int) -> torch.Tensor:
+    """Clips whose value is the position along an axis, counted from 1."""
+    size = [1] * len(shape)
+    size[axis] = shape[axis]
+    return (torch.arange(shape[axis], dtype=torch.float32) + 1).view(size).expand(shape).clone()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_time_is_stretched_around_the_middle_and_padded_with_zeros(shape):
+    clips = stretch(ramp(shape, -1), settings=Augment(time_stretch=0.2), generator=seeded()).reshape(64, 30, 100)
+    assert torch.equal(clips, clips[:, :1].expand(clips.shape))
+    frames = clips[:, 0]
+    torch.testing.assert_close((frames[:, 49] + frames[:, 50]) / 2, torch.full((64,), 50.5))
+    speed = frames[:, 51] - frames[:, 50]
+    assert speed.min() < 0.9
+    assert 1.1 < speed.max() <= 1.2
+    edges = frames[:, [0, 99]]
+    assert (edges[speed > 1.02] == 0).all()
+    assert (edges[speed < 0.98] > 1).all()
+
+
+def test_the_mel_axis_is_stretched_from_its_lowest_band():
+    clips = stretch(ramp(SHAPES[1], -2), settings=Augment(frequency_stretch=0.1), generator=seeded())
+    bands = clips[:, 0, :, 0]
+    assert torch.equal(clips, bands[:, None, :, None].expand(clips.shape))
+    torch.testing.assert_close(bands[:, 0], torch.ones(64))
+    step = bands[:, 1] - bands[:, 0]
+    assert 1 / 1.1 <= step.min() < 0.95
+    assert 1.05 < step.max() <= 1.1
+    assert bands.max() == 30
+
+
+def test_one_dimension_has_no_mel_axis_to_stretch():
+    clips = torch.randn(SHAPES[0])
+    assert torch.equal(stretch(clips, settings=Augment(frequency_stretch=0.3), generator=seeded()), clips)
+
+
+def test_no_stretch_draws_nothing_and_changes_nothing():
+    clips, generator = torch.randn(SHAPES[1]), seeded()
+    assert stretch(clips, settings=Augment(), generator=generator) is clips
+    assert torch.equal(generator.get_state(), seeded().get_state())

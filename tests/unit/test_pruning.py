@@ -56,6 +56,17 @@ def test_what_this_command_and_the_sweeps_name_stays(store: FeatureStore, tmp_pa
     assert list((store.root / ".unfinished").iterdir()) == []
 
 
+def test_what_a_variant_of_an_ablation_names_stays(store: FeatureStore, tmp_path: Path) -> None:
+    variants = {"few": {"features.n_mels": 32}}
+    plan = Plan(cells=("sercnn-2d",), final_seeds=1, variants=variants)
+    digest = pipeline_of({"": plan.varied()["sercnn-2d", "few"]}).digest
+    store.write(store.key("one", digest), ENTRY)
+    with closing(Journal(tmp_path / "sweeps" / "a" / "journal.jsonl")) as journal:
+        journal.append(Started("a", plan.as_dict(), {}))
+    pruned(store, tmp_path)
+    assert store.pipelines() == sorted([Pipeline().digest, digest])
+
+
 def test_without_the_sweep_its_entries_go(store: FeatureStore, tmp_path: Path) -> None:
     assert pruned(store, tmp_path).startswith("Removed 4 entries")
     assert store.pipelines() == [Pipeline().digest]

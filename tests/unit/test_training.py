@@ -132,6 +132,60 @@ def test_resumed_is_uninterrupted(tmp_path, name, dimensions, schedule):
         assert all(torch.equal(ours[key], theirs[key]) for key in ours)
 
 
+def test_resumed_with_averaged_weights_is_uninterrupted(tmp_path):
+    settings = replace(QUICK, max_epochs=4, averaging=10)
+    whole = start(settings=settings)
+    expected = [figures(epoch) for epoch in whole]
+    broken = start(settings=settings)
+    next(iter(broken))
+    save_state(broken.state(), tmp_path)
+    resumed = start(model(3), settings=settings, resume=load_state(tmp_path))
+    assert [figures(epoch) for epoch in resumed] == expected[1:]
+    assert all(torch.equal(value, whole.best_weights()[name]) for name, value in resumed.best_weights().items())
+
+
+def test_averaged_weights_are_those_that_are_validated_and_kept():
+    run = start(settings=replace(QUICK, max_epochs=1, averaging=10))
+    (epoch,) = run
+    assert evaluate(run.model, VALIDATION, n_classes=N_CLASSES, batch_size=16).loss != epoch.val_loss
+    network = model(9)
+    network.load_state_dict(run.best_weights())
+    assert evaluate(network, VALIDATION, n_classes=N_CLASSES, batch_size=16).loss == epoch.val_loss
+
+
+def test_an_average_over_one_step_is_the_last_step():
+    for plain, averaged in zip(start(), start(settings=replace(QUICK, averaging=1)), strict=True):
+        assert figures(plain) == figures(averaged)
+
+
+def test_balanced_classes_count_alike_however_many_clips_they_have():
+    # Of a network that knows nothing, the loss is the mean over classes only where they are balanced.
+    few = Tones(90, seed=1)
+    few.labels = np.repeat(np.arange(3), (70, 15, 5))
+    network = nn.Sequential(nn.Flatten(), nn.Linear(8 * 40, N_CLASSES))
+    nn.init.zeros_(network[1].weight)
+    network[1].bias.data = torch.tensor([2.0, 0.0, 0.0])
+    settings = replace(QUICK, max_epochs=1, lr=1e-5, label_smoothing=0.0, warmup=0.0, class_weighting="balanced")
+    (epoch,) = start(network, train=few, settings=settings, augment=PLAIN)
+    of_class = -torch.tensor([2.0, 0.0, 0.0]).log_softmax(0)
+    assert epoch.train_loss == pytest.approx(of_class.mean().item(), rel=0.02)
+
+
+def test_votes_are_learnt_as_far_as_their_share_goes():
+    # Listeners take every clip for the next class.
+    votes = np.eye(N_CLASSES, dtype=np.float32)[(TRAIN.labels + 1) % N_CLASSES]
+    settings = replace(QUICK, max_epochs=12, vote_share=1.0)
+    *_, last = start(settings=settings, votes=votes, augment=PLAIN)
+    assert last.confusion[[0, 1, 2], [1, 2, 0]].sum() > 0.9 * len(VALIDATION)
+    *_, last = start(settings=replace(settings, vote_share=0.2), votes=votes, augment=PLAIN)
+    assert last.val_uar > 0.9
+
+
+def test_votes_that_count_must_be_there():
+    with pytest.raises(TrainingError, match=r"training.vote_share 0.3 needs what listeners heard: put .*summaryTable"):
+        start(settings=replace(QUICK, vote_share=0.3))
+
+
 def states(*runs):
     """Weights and optimiser of each run, as one mapping each."""
     return [{**run.state().weights, **run.state().optimizer} for run in runs]

@@ -1,13 +1,16 @@
 """What a sweep takes of a machine, roughly: of the plan, the networks of its defaults and the clips."""
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 
 from ser.bundle import network
+from ser.config import Experiment
 from ser.corpora.base import CORPORA
 from ser.distributed.plan import Plan
+from ser.features.spaces import stored_name
 
 # Measured on 2 cores: a driver with its Ray, a worker with torch and a small network, the features of a clip.
 _DRIVER_BYTES = 1_200_000_000
@@ -40,18 +43,23 @@ class Needs:
 def needs_of(plan: Plan, *, n_clips: int | None = None) -> Needs:
     """What the plan takes on this machine alone; without a number of clips the corpus is taken as whole."""
     n_clips = CORPORA[plan.corpus].n_published_clips if n_clips is None else n_clips
-    weights = {cell: n * _BYTES_PER_WEIGHT for cell, n in _n_weights(plan).items()}
+    trained = plan.trained()
+    weights = [n * _BYTES_PER_WEIGHT for n in _n_weights(trained.values())]
     n_slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
-    largest = max(weights.values())
+    largest = max(weights)
+    n_kept = 0 if plan.is_ablation else plan.trials_per_cell
     return Needs(
         n_slots=n_slots,
-        features=n_clips * BYTES_PER_CLIP,
-        trials_on_disk=plan.trials_per_cell * sum(weights.values()) + n_slots * _COPIES_IN_STATE * largest,
+        features=n_clips * BYTES_PER_CLIP * (1 + len(_stored(trained.values()) - _stored(plan.experiments().values()))),
+        trials_on_disk=n_kept * sum(weights) + n_slots * _COPIES_IN_STATE * largest,
         memory=_DRIVER_BYTES + n_slots * (_TRIAL_BYTES + _COPIES_IN_TRAINING * largest),
     )
 
 
-def _n_weights(plan: Plan) -> dict[str, int]:
+def _stored(experiments: Iterable[Experiment]) -> set[str]:
+    return {stored_name(experiment.features) for experiment in experiments}
+
+
+def _n_weights(experiments: Iterable[Experiment]) -> list[int]:
     with torch.device("meta"):  # shapes alone
-        networks = {cell: network(experiment) for cell, experiment in plan.experiments().items()}
-    return {cell: sum(p.numel() for p in made.parameters()) for cell, made in networks.items()}
+        return [sum(p.numel() for p in network(experiment).parameters()) for experiment in experiments]

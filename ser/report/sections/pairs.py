@@ -6,10 +6,9 @@ from itertools import combinations, product
 from ser.report.boards import Line
 from ser.report.content import Column, Note, Section, Table, Value
 from ser.report.study import Study
-from ser.statistics.comparisons import Comparison, compare, corrected
+from ser.statistics.comparisons import ALPHA, Comparison, compare, corrected
 from ser.statistics.counts import FIGURES
 
-ALPHA = 0.05
 # How far below ALPHA the smallest p can be after Holm's correction: then chance exchanges decide nothing.
 _ROOM = 20
 _TITLE = "Which differences are real?"

@@ -1,0 +1,46 @@
+"""What the trainings of a sweep predicted, clip by clip, as one small file, so that its tables can be made again.
+
+    python tests/reference/keep_results.py .ser/sweeps/NAME tests/reference/results/NAME.csv
+
+One line for each clip, split, fold and seed; one column for each network, of an ablation for each variant. A cell holds
+the first letter of the emotion that the clip was taken for. Of a final evaluation these are the test clips, of an
+ablation the validation clips. Nothing of `ser` is imported.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+from recompute_report import trials
+
+KEY = ["clip", "split", "fold", "seed", "truth"]
+PART = {"final": "test", "ablation": "validation"}
+
+
+def predicted(path: Path, part: str) -> pd.DataFrame:
+    """Clip, truth and prediction of one part of a `predictions.csv`, emotions by their first letters."""
+    table = pd.read_csv(path, dtype=str)
+    table = table[table["part"] == part]
+    return pd.DataFrame({name: table[name] for name in ("clip", "truth", "prediction")}).assign(
+        truth=table["truth"].str[0], prediction=table["prediction"].str[0]
+    )
+
+
+def kept(sweep: Path) -> pd.DataFrame:
+    """The table of a sweep's folder."""
+    found = trials(sweep / "journal.jsonl")
+    listed = []
+    for trial in found[found["stage"].isin(PART)].itertuples():
+        table = predicted(trial.path, PART[trial.stage])
+        listed.append(table.assign(split=trial.split, fold=trial.fold, seed=trial.seed, name=trial.name))
+    return pd.concat(listed).pivot(index=KEY, columns="name", values="prediction").reset_index()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sweep", type=Path, help="folder of the sweep")
+    parser.add_argument("out", type=Path, help="the file to write")
+    given = parser.parse_args()
+    table = kept(given.sweep)
+    table.sort_values(["split", "seed", "fold", "clip"]).to_csv(given.out, index=False)
+    print(f"{given.out}: {len(table):,} lines of {len(table.columns) - len(KEY)} networks or variants")
