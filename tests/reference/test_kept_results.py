@@ -52,5 +52,5 @@ def test_every_clip_of_every_fold_was_heard_by_every_variant_and_named_right(nam
     table = kept(name)
     assert table.notna().all().all()
     assert not table.duplicated(KEY).any()
-    letters = table["clip"].str.split("_").str[2].str[0]
+    letters = table["clip"].str.split("_").str[2].str[0].str.lower()
     assert (letters == table["truth"]).all()
