@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sklearn.metrics import balanced_accuracy_score
-
 from keep_results import KEY
+from sklearn.metrics import balanced_accuracy_score
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 RESULTS = Path(__file__).with_name("results")
