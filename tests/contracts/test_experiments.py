@@ -127,13 +127,14 @@ def test_cells_share_every_setting_that_is_not_their_own():
 
 
 def test_the_shipped_plans_are_found():
-    assert PLAN_NAMES == ["demo", "full", "quick"]
+    assert PLAN_NAMES == ["ablation", "ablation-2", "demo", "full", "quick"]
 
 
 @each_plan
-def test_a_plan_is_of_all_cells_and_survives_the_journal(name):
+def test_a_plan_is_of_all_cells_or_compares_variants_and_survives_the_journal(name):
     plan = read_plan(name, folder=PLANS)
-    assert plan.cells == tuple(CELLS)
+    assert plan.is_ablation == (plan.cells != tuple(CELLS))
+    assert len(plan.varied()) == len(plan.cells) * (len(plan.variants) + 1) * plan.is_ablation
     assert plan.split in split_names()
     assert set(plan.cell_settings) <= set(CELLS)
     assert plan_from(json.loads(json.dumps(plan.as_dict()))) == plan

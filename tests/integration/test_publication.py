@@ -11,6 +11,7 @@ from rich.console import Console
 
 from processes import run_sweep
 from ser.distributed.closing import WITHOUT_MODEL, conclude
+from ser.places import DEFAULT_HOME
 from ser.replay import SweepRecord
 from ser.report.leaderboard import leaderboard
 from ser.tracking.publication import Publication, TrackerError
@@ -116,7 +117,7 @@ def test_what_cannot_be_registered_is_not_blamed_on_the_tracker(
         path.unlink()
     seen = StringIO()
     console = Console(file=seen)
-    code = conclude(finished.record, publication, resume="again", scope="cells", console=console)
+    code = conclude(finished.record, publication, resume="again", home=DEFAULT_HOME, scope="cells", console=console)
     assert code == WITHOUT_MODEL
     assert "The best models could not be registered: run " in seen.getvalue()
     assert "has no predictions.csv" in seen.getvalue()

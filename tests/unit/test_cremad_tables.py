@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.corpora.base import CorpusError
+from ser.corpora.base import Clip, CorpusChoice, CorpusError
 from ser.corpora.cremad import EMOTION_OF_CODE, CremaD
 from ser.corpora.cremad_tables import (
     AGE_BANDS,
@@ -16,6 +16,7 @@ from ser.corpora.cremad_tables import (
     find_table,
     read_actors,
     read_votes,
+    vote_shares,
     where_to_get,
 )
 
@@ -24,6 +25,29 @@ def table(path: Path, *lines: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(lines) + "\n")
     return path
+
+
+def clips(*names: str) -> list[Clip]:
+    return [Clip(name, f"{name}.wav", name[:4], "IEO", "anger", "XX") for name in names]
+
+
+def test_votes_become_probabilities_in_the_order_of_the_clips(tmp_path: Path) -> None:
+    table(tmp_path / VOTES, "FileName,VoiceVote", "1001_IEO_NEU_XX,N", "1001_IEO_ANG_MD,A:D")
+    shares = vote_shares(CorpusChoice(name="cremad"), tmp_path, clips("1001_IEO_ANG_MD", "1001_IEO_NEU_XX"))
+    told = [dict(zip(CremaD.emotions, row, strict=True)) for row in shares.tolist()]
+    nothing = dict.fromkeys(CremaD.emotions, 0.0)
+    assert told == [{**nothing, "anger": 0.5, "disgust": 0.5}, {**nothing, "neutral": 1.0}]
+
+
+def test_clips_that_nobody_voted_on_are_refused(tmp_path: Path) -> None:
+    cremad = CorpusChoice(name="cremad")
+    with pytest.raises(CorpusError, match=r"needs listeners' votes, which synthetic has not: set it to 0"):
+        vote_shares(CorpusChoice(name="synthetic"), tmp_path, [])
+    with pytest.raises(CorpusError, match=r"needs listeners' votes: summaryTable.csv is not in or beside"):
+        vote_shares(cremad, tmp_path / "corpus", [])
+    path = table(tmp_path / VOTES, "FileName,VoiceVote", "1001_IEO_NEU_XX,N")
+    with pytest.raises(CorpusError, match=f"and {path.resolve()} says nothing of 1001_IEO_ANG_MD"):
+        vote_shares(cremad, tmp_path, clips("1001_IEO_ANG_MD"))
 
 
 @pytest.mark.parametrize(

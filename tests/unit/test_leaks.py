@@ -162,6 +162,23 @@ def small() -> tuple[Experiment, TrialData]:
     return experiment.with_values({"training.max_epochs": 1}), data
 
 
+def test_training_hears_the_votes_on_its_own_clips(small, monkeypatch) -> None:
+    experiment, data = small
+    # Nobody's votes are anybody else's: the number of the clip stands in them.
+    votes = np.repeat(np.arange(len(CLIPS), dtype=np.float32)[:, None], len(data.emotions), axis=1)
+    heard = {}
+
+    def listening(*args, **rest):
+        heard.update(rest)
+        return fit(*args, **rest)
+
+    fit = trial_module.fit
+    monkeypatch.setattr(trial_module, "fit", listening)
+    trial = Trial(experiment, replace(data, votes=votes))
+    assert heard["votes"][:, 0].tolist() == list(trial.partition.train)
+    assert heard["train"].clips.tolist() == list(trial.partition.train)
+
+
 def test_a_normalisation_that_saw_test_clips_is_not_reported(small, monkeypatch, tmp_path: Path) -> None:
     experiment, data = small
     everything = np.arange(len(CLIPS))
