@@ -2,8 +2,10 @@
 
 import csv
 import shutil
+import sqlite3
 import sys
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 from signal import SIGKILL
 
@@ -16,6 +18,7 @@ from ser.journal import FINAL, TrialKey
 from ser.replay import SweepRecord
 from ser.report.finals import final_rows
 from ser.splits.base import partition
+from ser.tracking.evaluations import evaluations
 from tracked import FinishedSweep, check_runs, client_of, metrics_of, record_of
 from verdicts import check_journal
 
@@ -122,6 +125,24 @@ def test_final_runs_are_evidence_and_no_candidates(evaluated: FinishedSweep) -> 
     parent = runs["parent"].info.run_id
     assert len(evaluated.client.get_metric_history(parent, "best_val_uar")) == 1
     assert len(list(evaluated.client.search_model_versions("name = 'ser-synthetic'"))) == 2
+
+
+def test_a_search_that_an_older_version_logged_is_known_by_its_final_evaluation(
+    evaluated: FinishedSweep, tmp_path: Path
+) -> None:
+    """Its runs lack the settings that came later; those of the final evaluation have them."""
+    old = copied(evaluated, tmp_path)
+    best = old.record.best_of_cell("lenet5-1d")
+    assert best is not None
+    run = check_runs(old.client, old.journal)[str(best.key)]
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
+        gone = database.execute(
+            "DELETE FROM params WHERE run_uuid = ? AND key = 'training.averaging'", (run.info.run_id,)
+        )
+        assert gone.rowcount == 1
+    first, *_, own = evaluations(old.client, old.client.get_run(run.info.run_id))
+    assert first.key[:2] == (FINAL, SPLIT)
+    assert own.key[0] == "run"
 
 
 def test_killed_in_its_middle_it_ends_as_if_it_had_never_been(

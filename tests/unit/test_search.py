@@ -174,3 +174,14 @@ def test_settings_of_a_cell_are_its_own_in_one_study_and_those_of_training_are_s
     first, second = ({*trial.params} for trial in one.trials)
     assert first & second == {CELL, "training.lr", "training.batch_size", "augment.n_time_masks"}
     assert first - second == {"lenet5-1d:model.dropout", "lenet5-1d:model.norm"}
+
+
+def test_a_replayed_trial_tells_nothing_of_what_was_not_searched_then():
+    one = study("lenet5-1d")
+    searched = {"training.lr": 0.002, "training.batch_size": 32}
+    key, values = one.ask("s", 0, replayed=Asked("lenet5-1d", 0, {}, searched))
+    assert values == searched
+    one.tell(ended(key, values, "completed", 0.4))
+    assert one.trials[0].params == searched
+    _, asked = one.ask("s", 1)
+    assert asked.keys() > searched.keys()
