@@ -27,6 +27,7 @@ def show_plan(plan: Plan, corpus_dir: Location, console: Console) -> None:
     experiments = plan.experiments()
     first = next(iter(experiments.values()))
     clips = find_clips(first.corpus, corpus_dir, console)
+    refuse_lacking_votes(plan, clips, corpus_dir)
     parts = partition(clips, first.split)
     console.print(
         f"Split {parts.name}: {len(parts.train):,} training, {len(parts.validation):,} validation, "
@@ -34,7 +35,6 @@ def show_plan(plan: Plan, corpus_dir: Location, console: Console) -> None:
     )
     guesses = estimate(plan, experiments)
     slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
-    refuse_lacking_votes(plan, clips, corpus_dir)
     if plan.is_ablation:
         _show_variants(plan, console)
     else:
