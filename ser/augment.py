@@ -27,7 +27,7 @@ class Augment:
     # Widest frequency mask, as a share of the mel bands (2-D) or of the feature channels (1-D).
     frequency_mask: Annotated[float, Floats(0.0, 0.4)] = 0.15
     # Small: mostly one clip with a trace of another; 1: all shares equally likely.
-    mixup_alpha: Annotated[float, Floats(0.0, 1.0)] = 0.2
+    mixup_alpha: Annotated[float, Floats(0.0, 1.0)] = 0.0
 
 
 def stretch(clips: Tensor, *, settings: Augment, generator: torch.Generator) -> Tensor:

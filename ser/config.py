@@ -11,7 +11,7 @@ from ser.models.base import ARCHITECTURES, Architecture
 from ser.registry import UnknownNameError
 from ser.space import Choice, Range, Setting, SettingError, Text, Value, all_settings, settings, with_values
 from ser.splits.base import Split
-from ser.training import Training
+from ser.training_settings import Training
 
 
 @settings

@@ -1,10 +1,8 @@
 """A sweep as data: what `tune/plans/*.toml` and the command line say, checked before Ray starts."""
 
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ser.config import Cell, Experiment, all_cells, default_experiment
@@ -26,8 +24,8 @@ _RULES: dict[str, Range] = {
     "checkpoint_every_s": Floats(0, 3600),
     "final_seeds": Ints(0, 100),
 }
-_ALL_FOLDS = "all"
-_LISTS = ("final_folds", "final_splits")
+ALL_FOLDS = "all"
+LISTS = ("final_folds", "final_splits")
 # Settings that are keys of a plan too: the key alone sets them.
 _KEYS = {"corpus.name": "corpus", "split.name": "split", "training.max_epochs": "max_epochs", "training.seed": "seed"}
 
@@ -72,7 +70,7 @@ class Plan:
     gpus_per_trial: float = 0.25
     checkpoint_every_s: float = 20.0
     final_seeds: int = 0
-    final_folds: str | tuple[int, ...] = _ALL_FOLDS
+    final_folds: str | tuple[int, ...] = ALL_FOLDS
     final_splits: tuple[str, ...] = ()
     settings: dict[str, Value] = field(default_factory=dict)
     cell_settings: dict[str, dict[str, Value]] = field(default_factory=dict)
@@ -90,12 +88,12 @@ class Plan:
             if rule is not None:
                 raise PlanError(f"{name} must {rule}, got {getattr(self, name)!r}")
         folds = self.final_folds
-        if folds != _ALL_FOLDS and not (isinstance(folds, tuple) and folds and all(map(_is_fold, folds))):
-            raise PlanError(f"final_folds must be '{_ALL_FOLDS}' or some of 0 to 4, got {folds!r}")
+        if folds != ALL_FOLDS and not (isinstance(folds, tuple) and folds and all(map(_is_fold, folds))):
+            raise PlanError(f"final_folds must be '{ALL_FOLDS}' or some of 0 to 4, got {folds!r}")
         splits: Any = self.final_splits
         if not (isinstance(splits, tuple) and all(isinstance(name, str) and name for name in splits)):
             raise PlanError(f"final_splits must be names of splits, got {splits!r}")
-        for name in _LISTS:
+        for name in LISTS:
             given = getattr(self, name)
             if isinstance(given, tuple):  # each once, however often it is named
                 object.__setattr__(self, name, tuple(dict.fromkeys(given)))
@@ -210,34 +208,6 @@ class Plan:
                     raise PlanError(f"{name} is the same for all cells: fix it under settings, not for {cell} alone")
 
 
-def plan_from(values: Mapping[str, Any]) -> Plan:
-    """The plan that `values` (of a TOML file or a journal) describe.
-
-    Raises:
-        PlanError: an unknown key, a value that does not fit, or settings that are no table.
-    """
-    known = [f.name for f in fields(Plan)]
-    for name in values:
-        if name not in known:
-            raise PlanError(str(unknown_name("plan key", name, known)))
-    for name in ("settings", "cell_settings", "ranges", "variants"):
-        if not isinstance(values.get(name, {}), dict):
-            raise PlanError(f"{name} must be a table, got {values[name]!r}")
-    for name, kind, what in (
-        ("cell_settings", dict, "a table of settings"),
-        ("ranges", list, "a list: [low, high]"),
-        ("variants", dict, "a table of settings"),
-    ):
-        for key, value in values.get(name, {}).items():
-            if not isinstance(value, kind):
-                raise PlanError(f"{name}.{key} must be {what}, got {value!r}")
-    lists: dict[str, Any] = {name: tuple(values[name]) for name in _LISTS if isinstance(values.get(name), list)}
-    for name, read in (("final_folds", fold_numbers), ("final_splits", _split_names)):
-        if isinstance(values.get(name), str):
-            lists[name] = read(values[name])
-    return Plan(**{**values, **lists, "cells": cell_names(values.get("cells", "all"))})
-
-
 def _varied(experiment: Experiment, variant: str, changes: Mapping[str, Value]) -> Experiment:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", variant) or variant == BASELINE:
         raise PlanError(
@@ -255,55 +225,5 @@ def _varied(experiment: Experiment, variant: str, changes: Mapping[str, Value]) 
     return varied
 
 
-def fold_numbers(text: str) -> str | tuple[int, ...]:
-    """The folds meant by 'all', or by numbers joined by commas.
-
-    Raises:
-        PlanError: neither.
-    """
-    if text == _ALL_FOLDS:
-        return text
-    if not all(number.isdecimal() for number in text.split(",")):
-        raise PlanError(
-            f"final_folds or --folds must be '{_ALL_FOLDS}' or numbers joined by commas, as in 0,2; got '{text}'"
-        )
-    return tuple(dict.fromkeys(map(int, text.split(","))))
-
-
-def _split_names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))
-
-
 def _is_fold(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 4
-
-
-def cell_names(cells: str | Sequence[str]) -> tuple[str, ...]:
-    """The cells meant by 'all', by names joined by commas, or by a list; each once."""
-    if cells == "all":
-        return tuple(all_cells())
-    return tuple(dict.fromkeys(cells.split(",") if isinstance(cells, str) else cells))
-
-
-def read_plan(name: str, *, folder: Path) -> Plan:
-    """The plan `name` of `folder`, or of the file that `name` is the path of.
-
-    Raises:
-        PlanError: no such plan, or not a plan.
-    """
-    path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
-    if not path.is_file():
-        raise PlanError(str(unknown_name("plan", name, sorted(p.stem for p in folder.glob("*.toml")))))
-    try:
-        return plan_from(tomllib.loads(path.read_text()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise PlanError(f"{path} is not a plan: {error}") from None
-
-
-def with_settings(plan: Plan, settings: Mapping[str, Value]) -> Plan:
-    """The plan with more settings fixed for every cell; they win over the plan's own."""
-    cell_settings = {
-        cell: {name: value for name, value in values.items() if name not in settings}
-        for cell, values in plan.cell_settings.items()
-    }
-    return replace(plan, settings={**plan.settings, **settings}, cell_settings=cell_settings)

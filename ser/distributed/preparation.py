@@ -2,14 +2,11 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-import ray
-from numpy.typing import NDArray
 from rich.console import Console
 
 from ser.config import Experiment
@@ -18,20 +15,17 @@ from ser.corpora.cremad_tables import vote_shares
 from ser.corpora.locations import Location, resolved
 from ser.distributed.extraction import Extraction, extract
 from ser.distributed.finals import Final, fitting
-from ser.distributed.loading import load_data
 from ser.distributed.plan import Plan
 from ser.distributed.progress import clip_progress, tell_clips
 from ser.distributed.quarantine import Quarantine
 from ser.distributed.takes import Twins, find_twins
-from ser.distributed.tasks import get
 from ser.distributed.usable import usable
 from ser.features.pipeline import Pipeline
-from ser.features.spaces import FrameSpace, MelSpace, stored_name
+from ser.features.spaces import FrameSpace, MelSpace
 from ser.features.store import FeatureStore
 from ser.replay import SweepRecord
 from ser.splits.base import Partition, Split, missing, partition
 from ser.splits.manifests import manifests
-from ser.trial import TrialData
 
 
 @dataclass(frozen=True)
@@ -221,51 +215,6 @@ def prepare(
     if lacking:
         console.print(f"This is part of its corpus: {lacking}")
     return Prepared(choice, resolved(corpus_dir), clips, tuple(digests.values()), twins, parts, store, pipeline)
-
-
-def share(
-    prepared: Prepared, experiments: Iterable[Experiment], console: Console
-) -> dict[str, ray.ObjectRef[TrialData]]:
-    """The data of trials in Ray's object store, by `stored_name` of the feature space.
-
-    Features that a variant of an ablation needs and that are not in the store yet are computed first.
-
-    Raises:
-        CorpusError: listeners' votes are needed, and are not there.
-        StoreError: an entry has gone since the extraction.
-    """
-    listed = list(experiments)
-    wanted = any(experiment.training.vote_share for experiment in listed)
-    votes = vote_shares(prepared.choice, prepared.folder, prepared.clips) if wanted else None
-    loading = {
-        name: _loading(prepared, experiment, votes, console)
-        for name, experiment in {stored_name(experiment.features): experiment for experiment in listed}.items()
-    }
-    for _, n_clips in loading.values():
-        get(n_clips)
-    return {name: data for name, (data, _) in loading.items()}
-
-
-def _loading(
-    prepared: Prepared, experiment: Experiment, votes: NDArray[np.float32] | None, console: Console
-) -> "tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]":
-    name, pipeline = stored_name(experiment.features), prepared.pipeline
-    if name not in (stored_name(pipeline.frame_space), stored_name(pipeline.mel_space)):
-        pipeline = pipeline_of({"": experiment})
-        extract_all(prepared.clips, prepared.store, pipeline, console, quarantine=None, whole=True)
-    return cast(
-        "tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]",
-        load_data.remote(
-            experiment.cell.dimensions,
-            prepared.clips,
-            prepared.digests,
-            prepared.twins,
-            prepared.emotions,
-            prepared.store,
-            pipeline,
-            votes,
-        ),
-    )
 
 
 def corpus_facts(prepared: Prepared) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ser.distributed.plan import PlanError, plan_from
+from ser.distributed.plan import PlanError
+from ser.distributed.plan_reading import plan_from
 from ser.distributed.preparation import pipeline_of
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore, StoreError

@@ -10,7 +10,8 @@ from typing import Any
 from ser.corpora.base import CORPORA
 from ser.corpora.locations import Location
 from ser.distributed.finals import planned
-from ser.distributed.plan import Plan, PlanError, cell_names, fold_numbers, read_plan, with_settings
+from ser.distributed.plan import Plan, PlanError
+from ser.distributed.plan_reading import cell_names, fold_numbers, read_plan, with_settings
 from ser.distributed.quarantine import MAX_BAD_PERCENT
 from ser.places import DEFAULT_HOME
 from ser.registry import unknown_name

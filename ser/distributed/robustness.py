@@ -17,7 +17,7 @@ from ser.corpora.base import Clip
 from ser.corpora.locations import Location
 from ser.distributed.cluster import connected
 from ser.distributed.feature_tasks import read_sound, unreadable
-from ser.distributed.plan import plan_from
+from ser.distributed.plan_reading import plan_from
 from ser.distributed.preparation import Prepared, find_fitting, prepare, refuse_other_clips
 from ser.distributed.progress import clip_progress
 from ser.distributed.sweep import SweepFolder

@@ -18,10 +18,12 @@ from ser.distributed.cluster import ClusterError, connected, job_server, refuse_
 from ser.distributed.driver import DRIVER, git_commit, terminable, this_driver
 from ser.distributed.dry_run import show_plan
 from ser.distributed.finals import planned
-from ser.distributed.plan import PlanError, plan_from
-from ser.distributed.preparation import choose_finals, corpus_facts, find_fitting, prepare, refuse_other_clips, share
+from ser.distributed.plan import PlanError
+from ser.distributed.plan_reading import plan_from
+from ser.distributed.preparation import choose_finals, corpus_facts, find_fitting, prepare, refuse_other_clips
 from ser.distributed.provision import provide
 from ser.distributed.request import REFUSED, Request, new_plan, refuse_changes, seconds, sweep_name, with_finals
+from ser.distributed.sharing import share
 from ser.distributed.step_times import with_fastest_ways
 from ser.distributed.submission import is_submitted, refuse_passing, submit
 from ser.distributed.sweep import SweepFolder, run

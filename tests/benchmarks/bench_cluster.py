@@ -45,7 +45,7 @@ BARE = """
 import sys
 from pathlib import Path
 import torch
-from ser.distributed.plan import read_plan
+from ser.distributed.plan_reading import read_plan
 from ser.trial import Trial
 from trial_data import trial_data
 

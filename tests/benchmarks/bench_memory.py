@@ -18,8 +18,10 @@ from rich.console import Console
 from ser.config import Experiment
 from ser.corpora.base import CORPORA
 from ser.distributed.cluster import connected
-from ser.distributed.plan import Plan, with_settings
-from ser.distributed.preparation import prepare, share
+from ser.distributed.plan import Plan
+from ser.distributed.plan_reading import with_settings
+from ser.distributed.preparation import prepare
+from ser.distributed.sharing import share
 from ser.features.dataset import join
 from ser.features.spaces import stored_name
 from ser.trial import Trial, TrialData

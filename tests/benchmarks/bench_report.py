@@ -26,8 +26,10 @@ from ser.config import from_flat
 from ser.corpora.synthetic import make_synthetic
 from ser.distributed import sweep, trainable
 from ser.distributed.cluster import connected
-from ser.distributed.plan import Plan, with_settings
-from ser.distributed.preparation import corpus_facts, find_clips, prepare, share
+from ser.distributed.plan import Plan
+from ser.distributed.plan_reading import with_settings
+from ser.distributed.preparation import corpus_facts, find_clips, prepare
+from ser.distributed.sharing import share
 from ser.distributed.sweep import SweepFolder
 from ser.features.spaces import stored_name
 from ser.journal import Journal, Started

@@ -18,7 +18,8 @@ import pytest
 import torch
 
 from ser.config import Experiment
-from ser.distributed.plan import Plan, read_plan, with_settings
+from ser.distributed.plan import Plan
+from ser.distributed.plan_reading import read_plan, with_settings
 from ser.probe import MEMORY_FORMAT, PLAIN, PRECISION, fastest, probed
 from ser.splits.base import partition
 from ser.trial import Trial, TrialData

@@ -12,7 +12,8 @@ from torch import nn
 from ser.bundle import network
 from ser.config import Experiment, all_cells, default_experiment, from_flat
 from ser.corpora.base import CORPORA
-from ser.distributed.plan import Plan, plan_from, read_plan
+from ser.distributed.plan import Plan
+from ser.distributed.plan_reading import plan_from, read_plan
 from ser.distributed.search import Study
 from ser.space import Choice, Floats, Ints, Range, Subset, Value
 from ser.splits.base import split_names

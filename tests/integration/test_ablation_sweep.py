@@ -25,8 +25,8 @@ final_folds = [0, 3]
 "model.n_blocks" = 3
 "training.precision" = "float32"
 "training.memory_format" = "contiguous"
-[variants.no-mixup]
-"augment.mixup_alpha" = 0.0
+[variants.mixup]
+"augment.mixup_alpha" = 0.2
 [variants.few-mels]
 "features.n_mels" = 32
 [variants.averaged]
@@ -68,7 +68,7 @@ def test_every_variant_is_trained_on_every_fold_and_no_test_clip_is_heard(compar
     folder, said = compared
     record = record_of(folder, "variants")
     assert {trial.stage for trial in record.trials.values()} == {ABLATION}
-    variants = ("baseline", "no-mixup", "few-mels", "averaged")
+    variants = ("baseline", "mixup", "few-mels", "averaged")
     ways = [(t.asked.values["split.fold"], t.asked.variant) for t in record.ablations()]
     assert ways == [(fold, variant) for fold in (0, 3) for variant in variants]
     for trial in record.ablations():
@@ -91,7 +91,7 @@ def test_its_runs_say_which_variant_they_are_and_have_no_test_figures(compared: 
     check_runs(client, journal)
     trained = [each for each in runs_of(client, "variants") if each.data.tags.get("ser.stage") == ABLATION]
     assert len(trained) == 8
-    assert {each.data.tags["ser.variant"] for each in trained} == {"baseline", "no-mixup", "few-mels", "averaged"}
+    assert {each.data.tags["ser.variant"] for each in trained} == {"baseline", "mixup", "few-mels", "averaged"}
     for each in trained:
         assert each.info.status == "FINISHED"
         assert "best_val_uar" in each.data.metrics
@@ -133,5 +133,5 @@ def test_its_report_shows_what_each_variant_is_worth(compared: tuple[Path, str],
     table = (tmp_path / "tables" / "ablation-sercnn-2d-speaker-5fold-present.csv").read_text()
     assert len(table.splitlines()) == 5
     page = (tmp_path / "report.html").read_text()
-    assert "augment.mixup_alpha=0.0" in page
+    assert "augment.mixup_alpha=0.2" in page
     assert "test clips were not heard" in page

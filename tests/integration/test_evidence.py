@@ -13,7 +13,7 @@ from processes import REPOSITORY, Finished, run
 from ser.baselines import BASELINES, HUMAN_VOTE, baseline_path
 from ser.distributed.baselines import measure_baselines
 from ser.distributed.cluster import connected
-from ser.distributed.plan import plan_from
+from ser.distributed.plan_reading import plan_from
 from ser.distributed.preparation import find_fitting, prepare
 from ser.perturbation import CONDITIONS
 from ser.robustness import Answer, read_answers

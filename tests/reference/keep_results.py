@@ -3,11 +3,12 @@
     python tests/reference/keep_results.py .ser/sweeps/NAME tests/reference/results/NAME.csv
 
 One line for each clip, split, fold and seed; one column for each network, of an ablation for each variant. A cell holds
-the first letter of the emotion that the clip was taken for. Of a final evaluation these are the test clips, of an
-ablation the validation clips. Nothing of `ser` is imported.
+the first letter of the emotion that the clip was taken for. Of a final evaluation these are the test clips, and one
+more column has what MFCC + SVM takes them for; of an ablation the validation clips. Nothing of `ser` is imported.
 """
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from recompute_report import trials
 
 KEY = ["clip", "split", "fold", "seed", "truth"]
 PART = {"final": "test", "ablation": "validation"}
+SVM = "mfcc-svm"
 
 
 def predicted(path: Path, part: str) -> pd.DataFrame:
@@ -26,13 +28,28 @@ def predicted(path: Path, part: str) -> pd.DataFrame:
     )
 
 
+def of_trainings(found: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """What each planned training predicted."""
+    for trial in found[found["stage"].isin(PART)].itertuples():
+        name = f"{trial.cell} {trial.name}" if trial.stage == "ablation" else trial.cell
+        table = predicted(trial.path, PART[trial.stage])
+        yield table.assign(split=trial.split, fold=trial.fold, seed=trial.seed, name=name)
+
+
+def of_svm(sweep: Path, found: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """What MFCC + SVM predicted for each split, fold and seed of a final evaluation."""
+    final = found[found["stage"] == "final"]
+    for trial in final.drop_duplicates(["split", "fold", "seed"]).itertuples():
+        drawn = f"-seed{trial.draw}" if trial.draw else ""
+        unseen = "" if trial.selection == "none" else "-unseen"
+        table = predicted(sweep / "baselines" / SVM / f"{trial.split}-{trial.fold}{drawn}{unseen}.csv", "test")
+        yield table.assign(split=trial.split, fold=trial.fold, seed=trial.seed, name=SVM)
+
+
 def kept(sweep: Path) -> pd.DataFrame:
     """The table of a sweep's folder."""
     found = trials(sweep / "journal.jsonl")
-    listed = []
-    for trial in found[found["stage"].isin(PART)].itertuples():
-        table = predicted(trial.path, PART[trial.stage])
-        listed.append(table.assign(split=trial.split, fold=trial.fold, seed=trial.seed, name=trial.name))
+    listed = [*of_trainings(found), *of_svm(sweep, found)]
     return pd.concat(listed).pivot(index=KEY, columns="name", values="prediction").reset_index()
 
 

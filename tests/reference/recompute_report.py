@@ -56,6 +56,8 @@ def trials(journal: Path) -> pd.DataFrame:
                     "split": values["split.name"],
                     "fold": values["split.fold"],
                     "seed": values["training.seed"],
+                    "draw": values["split.seed"],
+                    "selection": values["split.selection"],
                     "path": Path(event["bundle"]) / "predictions.csv",
                     "merit": best[key],
                 }

@@ -16,7 +16,8 @@ from ser.distributed.doctor.finding import Finding, Level, refused, size
 from ser.distributed.doctor.memory import free_bytes, memory_finding
 from ser.distributed.doctor.needs import Needs, needs_of
 from ser.distributed.driver import Driver, driver_from, this_driver
-from ser.distributed.plan import Plan, read_plan
+from ser.distributed.plan import Plan
+from ser.distributed.plan_reading import read_plan
 
 PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"
 NEEDS = Needs(n_slots=2, features=500_000_000, trials_on_disk=10**9, memory=3 * 10**9)

@@ -9,7 +9,8 @@ from rich.console import Console
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.distributed.finals import Final, fitting, planned
-from ser.distributed.plan import Plan, PlanError, fold_numbers, plan_from
+from ser.distributed.plan import Plan, PlanError
+from ser.distributed.plan_reading import fold_numbers, plan_from
 from ser.journal import FINAL, Asked, Ended, Started
 from ser.registry import UnknownNameError
 from ser.replay import SweepRecord

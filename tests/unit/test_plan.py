@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ser.config import all_cells
-from ser.distributed.plan import Plan, PlanError, cell_names, plan_from, read_plan, with_settings
+from ser.distributed.plan import Plan, PlanError
+from ser.distributed.plan_reading import cell_names, plan_from, read_plan, with_settings
 from ser.space import Floats
 
 CELLS = ("lenet5-1d", "sercnn-2d")

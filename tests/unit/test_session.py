@@ -15,7 +15,8 @@ import ray
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES
 from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.driver import terminable
-from ser.distributed.plan import Plan, PlanError, read_plan
+from ser.distributed.plan import Plan, PlanError
+from ser.distributed.plan_reading import read_plan
 from ser.distributed.request import REFUSED, Request, new_plan, seconds, with_finals
 from ser.distributed.session import _let_go_of, _resumed, run_session
 from ser.journal import Closed, Journal, Started, read_events

@@ -19,7 +19,8 @@ from ser.distributed.doctor.needs import needs_of
 from ser.distributed.doctor.open_runs import open_run_findings
 from ser.distributed.doctor.sweeps import SeenSweep, seen_sweeps, sweep_findings
 from ser.distributed.doctor.tracker import not_in_the_way, tracker_findings, trackers
-from ser.distributed.plan import Plan, read_plan
+from ser.distributed.plan import Plan
+from ser.distributed.plan_reading import read_plan
 from ser.features.store import FeatureStore
 from ser.journal import JournalError
 from ser.places import DEFAULT_HOME
