@@ -96,6 +96,9 @@ def test_its_runs_say_which_variant_they_are_and_have_no_test_figures(compared: 
         assert each.info.status == "FINISHED"
         assert "best_val_uar" in each.data.metrics
         assert not [name for name in each.data.metrics if name.startswith("test_")]
+    (parent,) = (each for each in runs_of(client, "variants") if "ser.variants" in each.data.tags)
+    assert parent.data.tags["ser.variants"] == "mixup,few-mels,averaged"
+    assert "trials_per_cell" not in parent.data.params
     assert not client.search_registered_models()
 
 
