@@ -25,7 +25,7 @@ _RULES: dict[str, Range] = {
     "final_seeds": Ints(0, 100),
 }
 ALL_FOLDS = "all"
-LISTS = ("final_folds", "final_splits")
+LIST_KEYS = ("final_folds", "final_splits")
 # Settings that are keys of a plan too: the key alone sets them.
 _KEYS = {"corpus.name": "corpus", "split.name": "split", "training.max_epochs": "max_epochs", "training.seed": "seed"}
 
@@ -93,7 +93,7 @@ class Plan:
         splits: Any = self.final_splits
         if not (isinstance(splits, tuple) and all(isinstance(name, str) and name for name in splits)):
             raise PlanError(f"final_splits must be names of splits, got {splits!r}")
-        for name in LISTS:
+        for name in LIST_KEYS:
             given = getattr(self, name)
             if isinstance(given, tuple):  # each once, however often it is named
                 object.__setattr__(self, name, tuple(dict.fromkeys(given)))

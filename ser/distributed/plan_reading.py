@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.config import all_cells
-from ser.distributed.plan import ALL_FOLDS, LISTS, Plan, PlanError
+from ser.distributed.plan import ALL_FOLDS, LIST_KEYS, Plan, PlanError
 from ser.registry import unknown_name
 from ser.space import Value
 
@@ -33,7 +33,7 @@ def plan_from(values: Mapping[str, Any]) -> Plan:
         for key, value in values.get(name, {}).items():
             if not isinstance(value, kind):
                 raise PlanError(f"{name}.{key} must be {what}, got {value!r}")
-    lists: dict[str, Any] = {name: tuple(values[name]) for name in LISTS if isinstance(values.get(name), list)}
+    lists: dict[str, Any] = {name: tuple(values[name]) for name in LIST_KEYS if isinstance(values.get(name), list)}
     for name, read in (("final_folds", fold_numbers), ("final_splits", _split_names)):
         if isinstance(values.get(name), str):
             lists[name] = read(values[name])

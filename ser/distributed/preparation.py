@@ -1,4 +1,4 @@
-"""From a corpus folder to the data of trials: find, extract, leave out what is faulty, split, share."""
+"""From a corpus folder to clips, features and parts: find, extract, leave out what is faulty, split."""
 
 import hashlib
 import time

@@ -1,22 +1,32 @@
 """The README's tables of trainings, computed again from what those trainings predicted: nothing is trained here."""
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from keep_results import KEY
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, f1_score
+from keep_results import KEY, SVM, kept
+from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score
+
+from evaluated import CELLS, SEEDS, evaluated_sweep
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 RESULTS = Path(__file__).with_name("results")
-TABLES = ["speaker-5fold-present", "assignment"]
+N_DRAWS = 2000
+# Points by which ends of intervals of so many draws scatter.
+SCATTER = 0.3
+SPEAKERS = "speaker-5fold-present"
+# Of each file: folds of each split, seeds, clips of one seed, actors.
+CONTENTS = {
+    "ablation-1": ({SPEAKERS: {"0", "1", "2"}}, {"0"}, {SPEAKERS: 2680}, 33),
+    "ablation-2": ({SPEAKERS: {"0", "1", "2"}}, {"0"}, {SPEAKERS: 2680}, 33),
+}
 ABLATIONS = [("ablation-1", "sercnn-2d"), ("ablation-2", "sercnn-1d"), ("ablation-2", "sercnn-2d")]
 
 
-def kept(name: str) -> pd.DataFrame:
+def results(name: str) -> pd.DataFrame:
     return pd.read_csv(RESULTS / f"{name}.csv", dtype=str)
 
 
@@ -29,78 +39,78 @@ def printed(name: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows[2:]}
 
 
-def of_networks(split: str) -> pd.DataFrame:
-    table = kept("table")
-    return table[table["split"] == split]
+def uar(table: pd.DataFrame, name: str) -> float:
+    """Percent: mean over seeds of the balanced accuracy of all folds together."""
+    seeds = [seed for _, seed in table.groupby("seed")]
+    return float(100 * np.mean([balanced_accuracy_score(seed["truth"], seed[name]) for seed in seeds]))
 
 
-def percent(figure: Callable[..., float], table: pd.DataFrame, name: str) -> str:
-    """Mean over seeds of a figure of all folds together."""
-    return f"{100 * np.mean([figure(seed['truth'], seed[name]) for _, seed in table.groupby('seed')]):.1f}"
-
-
-def macro_f1(truth: pd.Series, prediction: pd.Series) -> float:
-    return float(f1_score(truth, prediction, average="macro"))
-
-
-def interval(table: pd.DataFrame, name: str) -> tuple[float, float]:
-    """Ends, in percent, of the 95 % interval of the UAR: actors drawn with replacement."""
-    letters = sorted(table["truth"].unique())
-    actors = table.assign(actor=table["clip"].str[:4]).groupby(["actor", "seed"])
-    counts = np.array([confusion_matrix(some["truth"], some[name], labels=letters) for _, some in actors])
-    counts = counts.reshape(-1, table["seed"].nunique(), len(letters), len(letters))
-    n_actors = len(counts)
-    draws = np.random.default_rng(1).multinomial(n_actors, np.full(n_actors, 1 / n_actors), size=2000)
+def drawn_uars(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
+    """Percent: UARs, mean over seeds, of the same draws of actors with replacement for whatever `name`."""
+    letters, seeds, actors = (
+        pd.Categorical(column) for column in (table["truth"], table["seed"], table["clip"].str[:4])
+    )
+    shape = [len(part.categories) for part in (actors, seeds, letters, letters)]
+    heard = pd.Categorical(table[name], categories=letters.categories)
+    counts = np.zeros(shape)
+    np.add.at(counts, (actors.codes, seeds.codes, letters.codes, heard.codes), 1)
+    draws = np.random.default_rng(1).multinomial(shape[0], np.full(shape[0], 1 / shape[0]), size=N_DRAWS)
     confusions = np.tensordot(draws, counts, axes=1)
     recalls = np.diagonal(confusions, axis1=-2, axis2=-1) / confusions.sum(-1)
-    low, high = np.quantile(100 * recalls.mean((-1, -2)), [0.025, 0.975])
-    return float(low), float(high)
+    uars: NDArray[np.float64] = 100 * recalls.mean((-1, -2))
+    return uars
 
 
-@pytest.mark.parametrize("split", TABLES)
-def test_the_table_of_the_networks_is_what_was_predicted(split: str) -> None:
-    table, told = of_networks(split), printed(f"table {split}")
-    assert told.keys() == set(table.columns) - set(KEY)
-    for name, (uar, accuracy, f1, *_) in told.items():
-        assert accuracy == percent(accuracy_score, table, name)
-        assert f1 == percent(macro_f1, table, name)
-        shown = re.fullmatch(r"([\d.]+) \[([\d.]+), ([\d.]+)\]", uar)
-        assert shown is not None, uar
-        assert shown[1] == percent(balanced_accuracy_score, table, name)
-        assert [float(shown[2]), float(shown[3])] == pytest.approx(interval(table, name), abs=0.3), name
-
-
-def test_the_folds_that_no_decision_of_design_has_seen_are_told_apart() -> None:
-    table = of_networks("speaker-5fold-present")
-    unseen = table[table["fold"].isin(["0", "4"])]
-    for name, (_, _, _, of_unseen, *_) in printed("table speaker-5fold-present").items():
-        assert of_unseen == percent(balanced_accuracy_score, unseen, name), name
-
-
-def uars(table: pd.DataFrame, cell: str) -> dict[str, float]:
-    """Percent, mean over seeds of the balanced accuracy of all folds together, by variant of a cell."""
-    seeds = [seed for _, seed in table.groupby("seed")]
-
-    def uar(name: str) -> float:
-        return 100 * sum(balanced_accuracy_score(seed["truth"], seed[name]) for seed in seeds) / len(seeds)
-
-    return {name.removeprefix(f"{cell} "): uar(name) for name in table if name.startswith(f"{cell} ")}
+def has_interval(text: str, value: float, draws: NDArray[np.float64]) -> bool:
+    """Whether `text` is the difference and its 95 % interval, as in +4.6 [+3.1, +6.2]."""
+    shown = re.fullmatch(r"([+\-\d.]+) \[([+\-\d.]+), ([+\-\d.]+)\]", text)
+    assert shown is not None, text
+    ends = np.quantile(draws, [0.025, 0.975])
+    told = [float(shown[2]), float(shown[3])]
+    return shown[1] == f"{value:+.1f}" and told == pytest.approx(ends, abs=SCATTER)
 
 
 @pytest.mark.parametrize(("name", "cell"), ABLATIONS)
 def test_the_table_of_an_ablation_is_what_was_predicted(name: str, cell: str) -> None:
-    found, told = uars(kept(name), cell), printed(f"{name} {cell}")
-    assert told.keys() == found.keys()
-    for variant, (_, uar, difference, *_) in told.items():
-        assert uar == f"{found[variant]:.1f}"
-        if variant != "baseline":
-            assert difference.split()[0] == f"{found[variant] - found['baseline']:+.1f}", variant
+    table, told = results(name), printed(f"{name} {cell}")
+    variants = [column.removeprefix(f"{cell} ") for column in table if column.startswith(f"{cell} ")]
+    assert told.keys() == set(variants)
+    baseline, drawn = (figure(table, f"{cell} baseline") for figure in (uar, drawn_uars))
+    assert told["baseline"][1] == f"{baseline:.1f}"
+    for variant in told.keys() - {"baseline"}:
+        _, of_variant, difference, *_ = told[variant]
+        found, draws = (figure(table, f"{cell} {variant}") for figure in (uar, drawn_uars))
+        assert of_variant == f"{found:.1f}"
+        assert has_interval(difference, found - baseline, draws - drawn), variant
 
 
-@pytest.mark.parametrize("path", sorted(RESULTS.glob("*.csv")), ids=lambda path: path.stem)
-def test_every_clip_of_every_fold_was_heard_by_all_and_named_right(path: Path) -> None:
-    table = kept(path.stem)
+def test_what_is_kept_is_known() -> None:
+    assert {path.stem for path in RESULTS.glob("*")} == set(CONTENTS)
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_every_clip_of_every_fold_was_heard_by_all_and_named_right(name: str) -> None:
+    table, (folds, seeds, n_clips, n_actors) = results(name), CONTENTS[name]
     assert table.notna().all().all()
-    assert not table.duplicated(KEY).any()
     letters = table["clip"].str.split("_").str[2].str[0].str.lower()
     assert (letters == table["truth"]).all()
+    assert table["clip"].str[:4].nunique() == n_actors
+    assert {split: set(of_split["fold"]) for split, of_split in table.groupby("split")} == folds
+    for split, of_split in table.groupby("split"):
+        assert set(of_split["seed"]) == seeds
+        for _, of_seed in of_split.groupby("seed"):
+            assert not of_seed["clip"].duplicated().any()
+            assert len(of_seed) == n_clips[split]
+
+
+def test_what_a_final_evaluation_predicted_is_kept_with_its_baseline(tmp_path: Path) -> None:
+    table = kept(evaluated_sweep(tmp_path).folder)
+    assert list(table) == [*KEY, *sorted([*CELLS, SVM])]
+    assert table.notna().all().all()
+    assert not table.duplicated(KEY).any()
+    assert {(split, seed) for split, seed in zip(table["split"], table["seed"], strict=True)} == {
+        (split, seed) for split in ("assignment", SPEAKERS) for seed in SEEDS
+    }
+    of_speakers = table[table["split"] == SPEAKERS]
+    assert len(of_speakers) == len(SEEDS) * 10 * 12
+    assert uar(of_speakers, "sercnn-2d") > uar(of_speakers, SVM) > uar(of_speakers, "lenet5-1d")

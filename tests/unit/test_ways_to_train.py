@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_training import N_CLASSES, QUICK, Tones, figures, model
+from test_training import CHANGED, N_CLASSES, QUICK, Tones, figures, model
 
-from ser.augment import Augment
 from ser.config import all_cells, default_experiment
 from ser.probe import MEMORY_FORMAT, PLAIN, PRECISION, Way, fastest, probed
 from ser.training import StopTraining, fit
@@ -26,7 +25,7 @@ def start(precision: str, memory_format: str, **changes):
         validation=VALIDATION,
         n_classes=N_CLASSES,
         settings=settings,
-        augment=Augment(),
+        augment=CHANGED,
         **changes,
     )
 
