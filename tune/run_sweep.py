@@ -31,10 +31,8 @@ def arguments() -> argparse.Namespace:
         prog="run_sweep.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add(
-        "--plan",
-        help="a plan of tune/plans (demo, quick, table, full, ablation, ablation-2) or a TOML file; default quick",
-    )
+    found = ", ".join(sorted(path.stem for path in PLANS.glob("*.toml")))
+    add("--plan", help=f"a plan of tune/plans ({found}) or a TOML file; default quick")
     add("--corpus", help=f"{', '.join(CORPORA)}; default: the plan's")
     add(
         "--corpus-dir",
