@@ -70,13 +70,13 @@ class GridAverage(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """(B, C, T) or (B, C, M, T) in, (B, C * grid ** dimensions) out."""
-        cells = maps @ _averages(maps, maps.shape[-1], self.grid).T
+        cells = maps @ averages(maps, maps.shape[-1], self.grid).T
         if maps.ndim == 4:
-            cells = _averages(maps, maps.shape[-2], self.grid) @ cells
+            cells = averages(maps, maps.shape[-2], self.grid) @ cells
         return cells.flatten(1)
 
 
-def _averages(like: Tensor, size: int, grid: int) -> Tensor:
+def averages(like: Tensor, size: int, grid: int) -> Tensor:
     """(grid, size) matrix whose row i averages the positions of cell i."""
     position = torch.arange(size, device=like.device)
     cell = torch.arange(grid, device=like.device)[:, None]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ser.models.base import ARCHITECTURES, Dimensions, Published
-from ser.models.layers import Pool, conv, initialise, scaled
+from ser.models.layers import Pool, averages, conv, initialise, scaled
 from ser.space import Choice, Floats, Ints, settings
 
 
@@ -29,6 +29,10 @@ class SerCNN:
     channels: Annotated[int, Choice((16, 24, 32, 48))] = 32
     convolutions_per_block: Annotated[int, Choice((1, 2))] = 1
     kernel: Annotated[int, Choice((3, 5))] = 3
+    # How the blocks halve the map between them.
+    halving: Annotated[str, Choice(("average", "max"), searched=False)] = "average"
+    # Bands of the last 2-D map that are each pooled over time for itself; 1 averages over all frequencies.
+    bands: Annotated[int, Ints(1, 8, searched=False)] = 1
     pooling: Annotated[str, Choice(("attention", "statistics"))] = "attention"
     norm: Annotated[str, Choice(("batch", "none"))] = "batch"
     # What the first block sees beside the features: nothing, their change, or its change too.
@@ -46,10 +50,12 @@ class SerCNN:
             out_channels = self._channels(block, dimensions)
             layers += self._block(block, dimensions, in_channels, out_channels)
             in_channels = out_channels
+        if dimensions == 2:
+            in_channels *= self.bands
         return initialise(
             nn.Sequential(
                 *layers,
-                FrequencyMean(),
+                Bands(self.bands),
                 AttentiveStatistics(in_channels) if self.pooling == "attention" else Statistics(),
                 nn.Dropout(self.dropout),
                 nn.Linear(2 * in_channels, n_classes),
@@ -66,7 +72,7 @@ class SerCNN:
         if block > 0:
             # Time keeps its resolution before the last block, for the statistics to have enough frames.
             time = 1 if block == self.n_blocks - 1 else 2
-            layers.append(Pool("average", window=(2, time)[-dimensions:], stride=2))
+            layers.append(Pool(self.halving, window=(2, time)[-dimensions:], stride=2))
         for i in range(self.convolutions_per_block):
             stride = 2 if dimensions == 2 and block == 0 and i == 0 else 1
             layers += conv(
@@ -118,12 +124,18 @@ def _slope(maps: Tensor) -> Tensor:
     return (nearer + 2 * farther) / 10
 
 
-class FrequencyMean(nn.Module):
-    """(B, C, M, T) to (B, C, T); a map without frequency axis passes."""
+class Bands(nn.Module):
+    """Averages over `n_bands` parts of a map's frequency axis, as channels; a map without that axis passes."""
+
+    def __init__(self, n_bands: int) -> None:
+        super().__init__()
+        self.n_bands = n_bands
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Average over M."""
-        return maps.mean(2) if maps.ndim == 4 else maps
+        """(B, C, M, T) in, (B, C * n_bands, T) out; (B, C, T) in, the same out."""
+        if maps.ndim == 3:
+            return maps
+        return (averages(maps, maps.shape[2], self.n_bands) @ maps).flatten(1, 2)
 
 
 class Statistics(nn.Module):
