@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ser.models.base import ARCHITECTURES, Dimensions, build_model
-from ser.models.sercnn import Deltas
+from ser.models.sercnn import Bands, Deltas
 from ser.space import SettingError, all_settings, with_values
 
 N_CLASSES = 6
@@ -48,6 +48,21 @@ def test_centred_rows_do_not_know_their_level(dimensions):
     level = torch.randn(features.shape[:-1], generator=torch.Generator().manual_seed(1))[..., None]
     torch.testing.assert_close(network(features + level), network(features), atol=1e-4, rtol=1e-4)
     assert not torch.allclose(narrow("sercnn", dimensions)(features + level), narrow("sercnn", dimensions)(features))
+
+
+def test_bands_are_means_of_their_rows_and_one_band_is_the_mean_of_all():
+    maps = torch.arange(24.0).reshape(1, 2, 4, 3)
+    halves = torch.stack([maps[:, :, :2].mean(2), maps[:, :, 2:].mean(2)], dim=2)
+    torch.testing.assert_close(Bands(2)(maps), halves.flatten(1, 2))
+    torch.testing.assert_close(Bands(1)(maps), maps.mean(2))
+    torch.testing.assert_close(Bands(2)(maps[:, :, 0]), maps[:, :, 0])
+
+
+@pytest.mark.parametrize("dimensions", [1, 2])
+def test_blocks_halve_by_averages_or_by_maxima(dimensions):
+    assert not torch.allclose(
+        narrow("sercnn", dimensions)(clips(dimensions)), narrow("sercnn", dimensions, halving="max")(clips(dimensions))
+    )
 
 
 def test_four_architectures_are_found():
