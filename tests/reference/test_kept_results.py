@@ -16,14 +16,15 @@ README = Path(__file__).resolve().parents[2] / "README.md"
 RESULTS = Path(__file__).with_name("results")
 N_DRAWS = 2000
 # Points by which ends of intervals of so many draws scatter.
-SCATTER = 0.3
+SCATTER = 0.4
 SPEAKERS = "speaker-5fold-present"
 # Of each file: folds of each split, seeds, clips of one seed, actors.
 CONTENTS = {
     "ablation-1": ({SPEAKERS: {"0", "1", "2"}}, {"0"}, {SPEAKERS: 2680}, 33),
     "ablation-2": ({SPEAKERS: {"0", "1", "2"}}, {"0"}, {SPEAKERS: 2680}, 33),
+    "ablation-3": ({SPEAKERS: {"0", "1"}}, {"0"}, {SPEAKERS: 1790}, 22),
 }
-ABLATIONS = [("ablation-1", "sercnn-2d"), ("ablation-2", "sercnn-1d"), ("ablation-2", "sercnn-2d")]
+ABLATIONS = [("ablation-1", "sercnn-2d"), ("ablation-2", "sercnn-1d"), ("ablation-2", "sercnn-2d"), ("ablation-3", "sercnn-2d")]
 
 
 def results(name: str) -> pd.DataFrame:

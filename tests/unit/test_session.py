@@ -147,7 +147,7 @@ def test_any_other_time_budget_is_refused(text):
 @pytest.mark.parametrize(
     ("given", "rule"),
     [
-        ({"plan": "quik"}, "unknown plan 'quik': did you mean 'quick'? known are ablation, ablation-2, demo"),
+        ({"plan": "quik"}, "unknown plan 'quik': did you mean 'quick'? known are ablation, ablation-2"),
         ({"cells": "lenet-1d"}, "unknown cell 'lenet-1d': did you mean 'lenet5-1d'?"),
         ({"cells": ""}, "unknown cell ''"),
         ({"corpus": "crema-d"}, "unknown corpus 'crema-d': did you mean 'cremad'?"),
