@@ -128,7 +128,7 @@ def test_cells_share_every_setting_that_is_not_their_own():
 
 
 def test_the_shipped_plans_are_found():
-    assert PLAN_NAMES == ["ablation", "ablation-2", "demo", "full", "quick", "table"]
+    assert PLAN_NAMES == ["ablation", "ablation-2", "ablation-3", "ablation-4", "demo", "full", "quick", "table"]
 
 
 @each_plan

@@ -46,7 +46,7 @@ TRAIN, VALIDATION = Tones(75, seed=1), Tones(30, seed=2)
 
 def model(seed: int = 0, *, name: str = "sercnn", dimensions: int = 1) -> nn.Module:
     return build_model(
-        ARCHITECTURES[name](width=0.125),
+        ARCHITECTURES[name](width={"sercnn": 0.25}.get(name, 0.125)),
         dimensions=dimensions,
         in_channels=8 if dimensions == 1 else 1,
         n_classes=N_CLASSES,
