@@ -33,9 +33,9 @@ def conv(
 
 
 class Pool(nn.Module):
-    """Largest value or average over a window; an axis shorter than its window is taken whole."""
+    """Largest value (`max`) or average (`average`) over a window; an axis shorter than its window is taken whole."""
 
-    def __init__(self, kind: Literal["max", "average"], *, window: tuple[int, ...], stride: int) -> None:
+    def __init__(self, kind: str, *, window: tuple[int, ...], stride: int) -> None:
         super().__init__()
         self.kind = kind
         self.window = window

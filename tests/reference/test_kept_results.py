@@ -24,7 +24,12 @@ CONTENTS = {
     "ablation-2": ({SPEAKERS: {"0", "1", "2"}}, {"0"}, {SPEAKERS: 2680}, 33),
     "ablation-3": ({SPEAKERS: {"0", "1"}}, {"0"}, {SPEAKERS: 1790}, 22),
 }
-ABLATIONS = [("ablation-1", "sercnn-2d"), ("ablation-2", "sercnn-1d"), ("ablation-2", "sercnn-2d"), ("ablation-3", "sercnn-2d")]
+ABLATIONS = [
+    ("ablation-1", "sercnn-2d"),
+    ("ablation-2", "sercnn-1d"),
+    ("ablation-2", "sercnn-2d"),
+    ("ablation-3", "sercnn-2d"),
+]
 
 
 def results(name: str) -> pd.DataFrame:
