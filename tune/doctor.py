@@ -18,6 +18,7 @@ from rich.text import Text
 from ser.corpora.base import CORPORA
 from ser.distributed.doctor.examination import Request, examine
 from ser.distributed.plan import PlanError
+from ser.distributed.plan_reading import plan_names
 from ser.places import DEFAULT_HOME
 from ser.registry import UnknownNameError
 
@@ -29,7 +30,8 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
-    add("--plan", default="quick", help="the sweep to come: a plan of tune/plans or a TOML file; default quick")
+    found = ", ".join(plan_names(PLANS))
+    add("--plan", default="quick", help=f"the sweep to come: a plan of tune/plans ({found}) or a TOML file; default quick")
     add("--corpus", help=f"{', '.join(CORPORA)}; default: the plan's")
     add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus; default <corpus> in SER_DATA, else in data")
     add("--tracking-uri", metavar="URI", help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder")

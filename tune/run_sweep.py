@@ -16,6 +16,7 @@ from pathlib import Path
 from ser.corpora.base import CORPORA
 from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.plan import SEARCHES
+from ser.distributed.plan_reading import plan_names
 from ser.distributed.quarantine import MAX_BAD_PERCENT, percent
 from ser.distributed.request import Request
 from ser.distributed.session import run_session
@@ -31,8 +32,7 @@ def arguments() -> argparse.Namespace:
         prog="run_sweep.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    found = ", ".join(sorted(path.stem for path in PLANS.glob("*.toml")))
-    add("--plan", help=f"a plan of tune/plans ({found}) or a TOML file; default quick")
+    add("--plan", help=f"a plan of tune/plans ({', '.join(plan_names(PLANS))}) or a TOML file; default quick")
     add("--corpus", help=f"{', '.join(CORPORA)}; default: the plan's")
     add(
         "--corpus-dir",

@@ -66,6 +66,11 @@ def cell_names(cells: str | Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(cells.split(",") if isinstance(cells, str) else cells))
 
 
+def plan_names(folder: Path) -> list[str]:
+    """The plans of `folder`."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
 def read_plan(name: str, *, folder: Path) -> Plan:
     """The plan `name` of `folder`, or of the file that `name` is the path of.
 
@@ -74,7 +79,7 @@ def read_plan(name: str, *, folder: Path) -> Plan:
     """
     path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
     if not path.is_file():
-        raise PlanError(str(unknown_name("plan", name, sorted(p.stem for p in folder.glob("*.toml")))))
+        raise PlanError(str(unknown_name("plan", name, plan_names(folder))))
     try:
         return plan_from(tomllib.loads(path.read_text()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:

@@ -3,6 +3,7 @@
 B batch, D feature channels, M mel bands, T frames, C channels of a map; maps are (B, C, T) or (B, C, M, T).
 """
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
@@ -32,6 +33,14 @@ def conv(
     return [operator, nn.BatchNorm1d(out_channels) if dimensions == 1 else nn.BatchNorm2d(out_channels)]
 
 
+_POOLINGS: dict[tuple[str, int], Callable[..., Tensor]] = {
+    ("max", 1): F.max_pool1d,
+    ("max", 2): F.max_pool2d,
+    ("average", 1): F.avg_pool1d,
+    ("average", 2): F.avg_pool2d,
+}
+
+
 class Pool(nn.Module):
     """Largest value (`max`) or average (`average`) over a window; an axis shorter than its window is taken whole."""
 
@@ -45,11 +54,7 @@ class Pool(nn.Module):
         """(B, C, T) or (B, C, M, T) in, the same with shorter axes out."""
         sizes = maps.shape[2:]
         window = tuple(min(pair) for pair in zip(self.window, sizes, strict=True))
-        if self.kind == "max":
-            return (F.max_pool1d if len(sizes) == 1 else F.max_pool2d)(maps, window, self.stride)
-        if len(sizes) == 1:
-            return F.avg_pool1d(maps, window, self.stride)
-        return F.avg_pool2d(maps, window, self.stride)
+        return _POOLINGS[self.kind, len(sizes)](maps, window, self.stride)
 
 
 def pool(kind: Literal["max", "average"], dimensions: Dimensions, *, window: int = 2, stride: int = 2) -> Pool:

@@ -31,7 +31,7 @@ class SerCNN:
     kernel: Annotated[int, Choice((3, 5))] = 3
     # How the blocks halve the map between them.
     halving: Annotated[str, Choice(("average", "max"), searched=False)] = "average"
-    # Bands of the last 2-D map that are each pooled over time for itself; 1 averages over all frequencies.
+    # 2-D only: parts of the last map's frequency axis that stay apart, as channels; 1 averages over all of it.
     bands: Annotated[int, Ints(1, 8, searched=False)] = 1
     pooling: Annotated[str, Choice(("attention", "statistics"))] = "attention"
     norm: Annotated[str, Choice(("batch", "none"))] = "batch"

@@ -13,14 +13,14 @@ from ser.bundle import network
 from ser.config import Experiment, all_cells, default_experiment, from_flat
 from ser.corpora.base import CORPORA
 from ser.distributed.plan import Plan
-from ser.distributed.plan_reading import plan_from, read_plan
+from ser.distributed.plan_reading import plan_from, plan_names, read_plan
 from ser.distributed.search import Study
 from ser.space import Choice, Floats, Ints, Range, Subset, Value
 from ser.splits.base import split_names
 
 CELLS = all_cells()
 PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"
-PLAN_NAMES = sorted(path.stem for path in PLANS.glob("*.toml"))
+PLAN_NAMES = plan_names(PLANS)
 each_cell = pytest.mark.parametrize("cell", CELLS)
 each_plan = pytest.mark.parametrize("name", PLAN_NAMES)
 

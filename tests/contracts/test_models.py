@@ -43,11 +43,11 @@ def test_deltas_are_librosas(dimensions):
 
 @pytest.mark.parametrize("dimensions", [1, 2])
 def test_centred_rows_do_not_know_their_level(dimensions):
-    network = narrow("sercnn", dimensions, centring="clip", norm="none").eval()
+    network, uncentred = (narrow("sercnn", dimensions, centring=c, norm="none").eval() for c in ("clip", "none"))
     features = clips(dimensions)
     level = torch.randn(features.shape[:-1], generator=torch.Generator().manual_seed(1))[..., None]
     torch.testing.assert_close(network(features + level), network(features), atol=1e-4, rtol=1e-4)
-    assert not torch.allclose(narrow("sercnn", dimensions)(features + level), narrow("sercnn", dimensions)(features))
+    assert not torch.allclose(uncentred(features + level), uncentred(features))
 
 
 def test_bands_are_means_of_their_rows_and_one_band_is_the_mean_of_all():
@@ -60,9 +60,8 @@ def test_bands_are_means_of_their_rows_and_one_band_is_the_mean_of_all():
 
 @pytest.mark.parametrize("dimensions", [1, 2])
 def test_blocks_halve_by_averages_or_by_maxima(dimensions):
-    assert not torch.allclose(
-        narrow("sercnn", dimensions)(clips(dimensions)), narrow("sercnn", dimensions, halving="max")(clips(dimensions))
-    )
+    by_average, by_maximum = (narrow("sercnn", dimensions, halving=kind).eval() for kind in ("average", "max"))
+    assert not torch.allclose(by_average(clips(dimensions)), by_maximum(clips(dimensions)))
 
 
 def test_four_architectures_are_found():
@@ -180,7 +179,7 @@ def test_sercnn_stays_within_its_cost():
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(count)
     model(clips(2, n_clips=1).repeat(2, 1, 1, 1))
-    assert 40e6 < n_multiplications < 60e6
+    assert 42e6 < n_multiplications < 46e6
 
 
 def test_a_setting_out_of_range_is_refused():

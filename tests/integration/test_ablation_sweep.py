@@ -23,6 +23,7 @@ final_folds = [0, 3]
 [settings]
 "model.channels" = 16
 "model.n_blocks" = 3
+"model.convolutions_per_block" = 1
 "training.precision" = "float32"
 "training.memory_format" = "contiguous"
 [variants.mixup]
