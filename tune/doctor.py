@@ -31,7 +31,11 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     found = ", ".join(plan_names(PLANS))
-    add("--plan", default="quick", help=f"the sweep to come: a plan of tune/plans ({found}) or a TOML file; default quick")
+    add(
+        "--plan",
+        default="quick",
+        help=f"the sweep to come: a plan of tune/plans ({found}) or a TOML file; default quick",
+    )
     add("--corpus", help=f"{', '.join(CORPORA)}; default: the plan's")
     add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus; default <corpus> in SER_DATA, else in data")
     add("--tracking-uri", metavar="URI", help="MLflow; default MLFLOW_TRACKING_URI, else SQLite in this folder")
