@@ -4,7 +4,8 @@
 
 One line for each clip, split, fold and seed; one column for each network, of an ablation for each variant. A cell holds
 the first letter of the emotion that the clip was taken for. Of a final evaluation these are the test clips, and one
-more column has what MFCC + SVM takes them for; of an ablation the validation clips. Nothing of `ser` is imported.
+more column has what MFCC + SVM takes them for; of an ablation the validation clips. While a sweep goes on, only folds
+and seeds on which every network has been trained are there. Nothing of `ser` is imported.
 """
 
 import argparse
@@ -50,7 +51,7 @@ def kept(sweep: Path) -> pd.DataFrame:
     """The table of a sweep's folder."""
     found = trials(sweep / "journal.jsonl")
     listed = [*of_trainings(found), *of_svm(sweep, found)]
-    return pd.concat(listed).pivot(index=KEY, columns="name", values="prediction").reset_index()
+    return pd.concat(listed).pivot(index=KEY, columns="name", values="prediction").dropna().reset_index()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The README's tables of trainings, computed again from what those trainings predicted: nothing is trained here."""
 
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +10,10 @@ import pandas as pd
 import pytest
 from keep_results import KEY, SVM, kept
 from numpy.typing import NDArray
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from evaluated import CELLS, SEEDS, evaluated_sweep
+from ser.config import all_cells
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 RESULTS = Path(__file__).with_name("results")
@@ -18,11 +21,19 @@ N_DRAWS = 2000
 # Points, where ends of intervals are printed to one decimal.
 ROUNDING = 0.051
 SPEAKERS = "speaker-5fold-present"
+# Folds of actors on whom no ablation validated.
+UNSEEN = ["0", "4"]
 # Of each file: folds of each split, seeds, clips of one seed, actors.
 CONTENTS = {
     "ablation-1": ({SPEAKERS: {"0", "1", "2"}}, {"0"}, {SPEAKERS: 2680}, 33),
     "ablation-2": ({SPEAKERS: {"0", "1", "2"}}, {"0"}, {SPEAKERS: 2680}, 33),
     "ablation-3": ({SPEAKERS: {"0", "1"}}, {"0"}, {SPEAKERS: 1790}, 22),
+    "table": (
+        {SPEAKERS: {"0", "1", "2", "3", "4"}, "assignment": {"0"}},
+        {"0"},
+        {SPEAKERS: 4405, "assignment": 1369},
+        56,
+    ),
 }
 ABLATIONS = [
     ("ablation-1", "sercnn-2d"),
@@ -45,10 +56,15 @@ def printed(name: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows[2:]}
 
 
-def uar(table: pd.DataFrame, name: str) -> float:
-    """Percent: mean over seeds of the balanced accuracy of all folds together."""
+def mean_over_seeds(score: Callable[..., float], table: pd.DataFrame, name: str) -> float:
+    """Percent: of all folds together."""
     seeds = [seed for _, seed in table.groupby("seed")]
-    return float(100 * np.mean([balanced_accuracy_score(seed["truth"], seed[name]) for seed in seeds]))
+    return float(100 * np.mean([score(seed["truth"], seed[name]) for seed in seeds]))
+
+
+uar = partial(mean_over_seeds, balanced_accuracy_score)
+accuracy = partial(mean_over_seeds, accuracy_score)
+macro_f1 = partial(mean_over_seeds, partial(f1_score, average="macro"))
 
 
 def drawn_uars(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
@@ -68,12 +84,12 @@ def drawn_uars(table: pd.DataFrame, name: str) -> NDArray[np.float64]:
 
 
 def has_interval(text: str, value: float, draws: NDArray[np.float64]) -> bool:
-    """Whether `text` is the difference and its 95 % interval, as in +4.6 [+3.1, +6.2]."""
+    """Whether `text` is the value and its 95 % interval, as in 62.9 [61.0, 64.9] or +4.6 [+3.1, +6.2]."""
     shown = re.fullmatch(r"([+\-\d.]+) \[([+\-\d.]+), ([+\-\d.]+)\]", text)
     assert shown is not None, text
     ends = np.quantile(draws, [0.025, 0.975])
     told = [float(shown[2]), float(shown[3])]
-    return shown[1] == f"{value:+.1f}" and told == pytest.approx(ends, abs=ROUNDING)
+    return shown[1].removeprefix("+") == f"{value:.1f}" and told == pytest.approx(ends, abs=ROUNDING)
 
 
 @pytest.mark.parametrize(("name", "cell"), ABLATIONS)
@@ -88,6 +104,18 @@ def test_the_table_of_an_ablation_is_what_was_predicted(name: str, cell: str) ->
         found, draws = (figure(table, f"{cell} {variant}") for figure in (uar, drawn_uars))
         assert of_variant == f"{found:.1f}"
         assert has_interval(difference, found - baseline, draws - drawn), variant
+
+
+@pytest.mark.parametrize("split", [SPEAKERS, "assignment"])
+def test_the_table_of_all_networks_is_what_was_predicted(split: str) -> None:
+    table, told = results("table"), printed(f"table {split}")
+    table = table[table["split"] == split]
+    assert told.keys() == {*all_cells(), SVM}
+    for name, (of_all, in_accuracy, in_f1, of_unseen, *_) in told.items():
+        assert has_interval(of_all, uar(table, name), drawn_uars(table, name)), name
+        assert [in_accuracy, in_f1] == [f"{accuracy(table, name):.1f}", f"{macro_f1(table, name):.1f}"], name
+        if split == SPEAKERS:
+            assert of_unseen == f"{uar(table[table['fold'].isin(UNSEEN)], name):.1f}", name
 
 
 def test_what_is_kept_is_known() -> None:
