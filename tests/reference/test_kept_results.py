@@ -28,6 +28,7 @@ CONTENTS = {
     "ablation-1": ({SPEAKERS: {"0", "1", "2"}}, {"0"}, {SPEAKERS: 2680}, 33),
     "ablation-2": ({SPEAKERS: {"0", "1", "2"}}, {"0"}, {SPEAKERS: 2680}, 33),
     "ablation-3": ({SPEAKERS: {"0", "1"}}, {"0"}, {SPEAKERS: 1790}, 22),
+    "ablation-4": ({SPEAKERS: {"0", "1"}}, {"0"}, {SPEAKERS: 1790}, 22),
     "table": (
         {SPEAKERS: {"0", "1", "2", "3", "4"}, "assignment": {"0"}},
         {"0"},
@@ -40,6 +41,7 @@ ABLATIONS = [
     ("ablation-2", "sercnn-1d"),
     ("ablation-2", "sercnn-2d"),
     ("ablation-3", "sercnn-2d"),
+    ("ablation-4", "sercnn-1d"),
 ]
 
 
