@@ -29,10 +29,11 @@ class SerCNN:
     channels: Annotated[int, Choice((16, 24, 32, 48))] = 16
     convolutions_per_block: Annotated[int, Choice((1, 2))] = 2
     kernel: Annotated[int, Choice((3, 5))] = 3
-    # How the blocks halve the map between them.
-    halving: Annotated[str, Choice(("average", "max"), searched=False)] = "average"
+    # How the map is halved between blocks.
+    downsampling: Annotated[str, Choice(("average", "max"), searched=False)] = "average"
     # 2-D only: parts of the last map's frequency axis that stay apart, as channels; 1 averages over all of it.
-    bands: Annotated[int, Ints(1, 8, searched=False)] = 1
+    # More than the last map has rows repeats rows.
+    n_bands: Annotated[int, Ints(1, 8, searched=False)] = 1
     pooling: Annotated[str, Choice(("attention", "statistics"))] = "attention"
     norm: Annotated[str, Choice(("batch", "none"))] = "batch"
     # What the first block sees beside the features: nothing, their change, or its change too.
@@ -51,11 +52,11 @@ class SerCNN:
             layers += self._block(block, dimensions, in_channels, out_channels)
             in_channels = out_channels
         if dimensions == 2:
-            in_channels *= self.bands
+            in_channels *= self.n_bands
         return initialise(
             nn.Sequential(
                 *layers,
-                Bands(self.bands),
+                Bands(self.n_bands),
                 AttentiveStatistics(in_channels) if self.pooling == "attention" else Statistics(),
                 nn.Dropout(self.dropout),
                 nn.Linear(2 * in_channels, n_classes),
@@ -72,7 +73,7 @@ class SerCNN:
         if block > 0:
             # Time keeps its resolution before the last block, for the statistics to have enough frames.
             time = 1 if block == self.n_blocks - 1 else 2
-            layers.append(Pool(self.halving, window=(2, time)[-dimensions:], stride=2))
+            layers.append(Pool(self.downsampling, window=(2, time)[-dimensions:], stride=2))
         for i in range(self.convolutions_per_block):
             stride = 2 if dimensions == 2 and block == 0 and i == 0 else 1
             layers += conv(

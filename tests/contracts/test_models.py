@@ -59,8 +59,8 @@ def test_bands_are_means_of_their_rows_and_one_band_is_the_mean_of_all():
 
 
 @pytest.mark.parametrize("dimensions", [1, 2])
-def test_blocks_halve_by_averages_or_by_maxima(dimensions):
-    by_average, by_maximum = (narrow("sercnn", dimensions, halving=kind).eval() for kind in ("average", "max"))
+def test_downsampling_by_averages_or_by_maxima(dimensions):
+    by_average, by_maximum = (narrow("sercnn", dimensions, downsampling=kind).eval() for kind in ("average", "max"))
     assert not torch.allclose(by_average(clips(dimensions)), by_maximum(clips(dimensions)))
 
 
