@@ -20,6 +20,7 @@ from ser.features.base import Rows, Spectra
 from ser.features.dataset import Normalisation, frame_clip
 from ser.heard import Heard
 from ser.models.base import Dimensions, build_model
+from ser.space import SettingError
 
 _WEIGHTS = "weights.safetensors"
 _NORMALISATION = "normalisation.safetensors"
@@ -28,7 +29,7 @@ _KEYS = ("emotions", "temperature", "heard", "settings")
 
 
 class BundleError(RuntimeError):
-    """A bundle that lacks something; the message says what, and what to do."""
+    """A bundle that this version of ser cannot read; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def load_bundle(folder: Path) -> Bundle:
     """The bundle that `save` wrote.
 
     Raises:
-        BundleError: another version of ser wrote it, which kept less.
+        BundleError: another version of ser wrote it, which kept less or has other settings.
         OSError: it is gone.
     """
     content = json.loads((folder / _EXPERIMENT).read_text())
@@ -70,9 +71,16 @@ def load_bundle(folder: Path) -> Bundle:
             f"a bundle must hold {', '.join(_KEYS)}, {folder} lacks {', '.join(lacking)}: another version of ser "
             "wrote it, so train the network anew"
         )
+    try:
+        experiment = from_flat(content["settings"])
+    except SettingError:
+        raise BundleError(
+            f"a bundle must have settings of this version of ser, {folder} has others: another version wrote it, so "
+            "train the network anew"
+        ) from None
     arrays = load_arrays(folder / _NORMALISATION)
     return Bundle(
-        experiment=from_flat(content["settings"]),
+        experiment=experiment,
         emotions=tuple(content["emotions"]),
         normalisation=Normalisation(mean=arrays["mean"], scale=arrays["scale"]),
         temperature=content["temperature"],

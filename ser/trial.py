@@ -15,13 +15,16 @@ from torch import nn
 from ser.audio import AudioFacts
 from ser.bundle import Bundle, network
 from ser.calibration import fit_temperature
-from ser.config import Experiment
+from ser.config import Experiment, from_flat
 from ser.corpora.base import Clip
 from ser.evaluation import Evaluation, as_served, evaluate, probabilities
 from ser.features.dataset import ClipSet, FeatureMatrix, fit_normalisation
 from ser.heard import heard
+from ser.journal import JournalError
 from ser.metrics import Confusion, accuracy, macro_f1, unweighted_average_recall
 from ser.predictions import Predicted, write_predictions
+from ser.replay import TrialRecord
+from ser.space import SettingError
 from ser.splits.base import partition
 from ser.splits.leaks import check_fitted
 from ser.splits.manifests import manifests
@@ -31,6 +34,21 @@ from ser.training_state import TrainingState, save_state
 
 TEST_FILE = "test.json"
 PREDICTIONS_FILE = "predictions.csv"
+
+
+def asked_experiment(trial: TrialRecord) -> Experiment:
+    """What a trial of a journal trains.
+
+    Raises:
+        JournalError: another version of ser asked for it.
+    """
+    try:
+        return from_flat(trial.asked.values)
+    except SettingError as error:
+        raise JournalError(
+            f"trial {trial.key} must have settings of this version of ser, another version gave it others: use that "
+            f"one ({error})"
+        ) from None
 
 
 @dataclass(frozen=True)

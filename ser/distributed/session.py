@@ -35,6 +35,7 @@ from ser.registry import UnknownNameError
 from ser.replay import SweepRecord, replay
 from ser.splits.base import SplitError
 from ser.tracking.publication import Publication, TrackerError
+from ser.trial import asked_experiment
 
 _VERSIONS = ("torch", "numpy", "scikit-learn", "ray", "optuna", "mlflow")
 _REFUSALS = (
@@ -158,6 +159,8 @@ def _resumed(request: Request) -> SweepRecord:
     record = replay(_folder(request, request.resume).journal)
     if not record.name:
         raise JournalError(f"the sweep '{request.resume}' never began: start it with --name {request.resume}")
+    for trial in record.trials.values():
+        asked_experiment(trial)  # Refused here: Tune wraps what its hooks raise.
     return record
 
 

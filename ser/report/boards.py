@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from ser.baselines import BASELINES, HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
-from ser.config import from_flat
 from ser.journal import FINAL, SEARCH
 from ser.replay import SweepRecord, TrialRecord
 from ser.splits.leaks import check_predictions
@@ -20,7 +19,7 @@ from ser.statistics.comparisons import same_clips
 from ser.statistics.counts import SpeakerCounts
 from ser.statistics.predictions import Predictions, PredictionsError, read_predictions, together
 from ser.statistics.repeats import whole_repeats
-from ser.trial import PREDICTIONS_FILE
+from ser.trial import PREDICTIONS_FILE, asked_experiment
 
 BASELINE_TITLES = {MAJORITY: "chance", MFCC_SVM: "MFCC + SVM", HUMAN_VOTE: "listeners' vote"}
 _PARTS = ("validation", "test")
@@ -222,7 +221,7 @@ def _baseline(name: str, runs: list[_Run], folder: Path) -> Line | None:
     """A baseline on the very clips of the runs, or None where it was not measured on all of them."""
     parts = []
     for run in runs:
-        path = baseline_path(folder, name, from_flat(run.trial.asked.values).split)
+        path = baseline_path(folder, name, asked_experiment(run.trial).split)
         if not path.exists():
             return None
         answers = read_predictions(path, part="test", repeat=int(run.tested.repeats[0]))

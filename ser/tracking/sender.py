@@ -7,7 +7,6 @@ from typing import Any
 
 from mlflow.entities import Metric
 
-from ser.config import from_flat
 from ser.journal import ABLATION, SEARCH, Asked, Closed, Ended, Event, Reported, Started, TrialKey
 from ser.masking import shown
 from ser.replay import SweepRecord, TrialRecord
@@ -17,7 +16,7 @@ from ser.report.plots import confusion_figure, leaderboard_figure
 from ser.tracking.models import log_model, remove_unfinished_models
 from ser.tracking.reporting import log_report, made_report
 from ser.tracking.runs import PARENT, Runs
-from ser.trial import PREDICTIONS_FILE
+from ser.trial import PREDICTIONS_FILE, asked_experiment
 
 _SPLIT = ("split_digest", "split_manifest")
 _FINALS = ("final_seeds", "final_folds", "final_splits")
@@ -166,7 +165,7 @@ class Sender:
         runs.set_tags(run_id, {f"ser.{name}": str(event.test[name]) for name in _SPLIT if name in event.test})
         if trial.stage != SEARCH:
             return  # evidence, no candidate
-        log_model(runs, run_id, name=trial.key.cell, bundle=bundle, experiment=from_flat(trial.asked.values))
+        log_model(runs, run_id, name=trial.key.cell, bundle=bundle, experiment=asked_experiment(trial))
 
     def _closed(self, runs: Runs, event: Closed) -> None:
         run_id = runs.id_of(PARENT)

@@ -57,6 +57,18 @@ def test_a_bundle_of_an_older_version_is_refused_in_one_sentence(tmp_path: Path,
         load_bundle(tmp_path)
 
 
+def test_a_bundle_with_settings_of_another_version_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    bundle().save(tmp_path)
+    path = tmp_path / "experiment.json"
+    path.write_text(path.read_text().replace('"model.dropout"', '"model.drop_out"'))
+    said = (
+        f"a bundle must have settings of this version of ser, {tmp_path} has others: another version wrote it, so "
+        "train the network anew"
+    )
+    with pytest.raises(BundleError, match=f"^{re.escape(said)}$"):
+        load_bundle(tmp_path)
+
+
 def test_a_bundle_of_an_older_version_costs_the_report_its_latency_alone(tmp_path: Path) -> None:
     made = evaluated_sweep(tmp_path, finals=False, baselines=False)
     without("temperature", made.folder / "trials" / "lenet5-1d-3")

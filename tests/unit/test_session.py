@@ -19,7 +19,7 @@ from ser.distributed.plan import Plan, PlanError
 from ser.distributed.plan_reading import read_plan
 from ser.distributed.request import REFUSED, Request, new_plan, seconds, with_finals
 from ser.distributed.session import _let_go_of, _resumed, run_session
-from ser.journal import Closed, Journal, Started, read_events
+from ser.journal import Asked, Closed, Journal, Started, read_events
 
 TUNE = Path(__file__).resolve().parents[2] / "tune"
 PLANS = TUNE / "plans"
@@ -220,6 +220,15 @@ def test_a_damaged_journal_is_named(refused, tmp_path):
     path = begun(tmp_path / "home", "mine")
     path.write_bytes(b"x" + path.read_bytes())
     assert "is damaged at byte 0" in refused(resume="mine")
+
+
+def test_a_sweep_with_settings_of_another_version_is_left_to_that_version(refused, tmp_path):
+    path = begun(tmp_path / "home", "mine")
+    values = {"cell.architecture": "lenet5", "cell.dimensions": 1, "model.drop_out": 0.2}
+    with closing(Journal(path)) as journal:
+        journal.append(Asked("lenet5-1d", 0, values, {}))
+    rule = "trial mine/lenet5-1d/000 must have settings of this version of ser, another version gave it others"
+    assert refused(resume="mine").startswith(f"{rule}: use that one (unknown setting 'model.drop_out': did you mean")
 
 
 def test_a_resumed_sweep_keeps_its_plan(request_of, tmp_path):

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ser.config import from_flat
 from ser.replay import TrialRecord
 from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table, Value
 from ser.report.importance import FEWEST_TRIALS, Importance, Outcome, importance
@@ -11,6 +10,7 @@ from ser.report.marks import Mark
 from ser.report.study import Study
 from ser.report.svg import Picture, padded
 from ser.space import Floats, Ints
+from ser.trial import asked_experiment
 
 _MOST_PICTURES = 3
 _TITLE = "What was searched, and what mattered"
@@ -108,7 +108,7 @@ def _picture(study: Study, trials: Sequence[TrialRecord], name: str) -> Chart:
 
 
 def _range(trial: TrialRecord, name: str) -> object:
-    return from_flat(trial.asked.values).searched()[name]
+    return asked_experiment(trial).searched()[name]
 
 
 def _is_number(trials: Sequence[TrialRecord], name: str) -> bool:
