@@ -39,9 +39,9 @@ class SpeakerCounts:
     confusions: NDArray[np.int64]
 
     @property
-    def n_clips(self) -> int:
-        """Predictions of the first repeat; each repeat has as many where all saw the same clips."""
-        return int(self.confusions[0].sum())
+    def n_clips(self) -> tuple[int, ...]:
+        """Predictions of each repeat, (R,): as many of each, unless the split was drawn anew for it."""
+        return tuple(map(int, self.confusions.sum(axis=(1, 2, 3))))
 
     def figure(self, figure: Figure) -> float:
         """Mean over repeats of the figure of all speakers together."""

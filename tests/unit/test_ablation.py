@@ -149,7 +149,7 @@ def test_variants_are_compared_with_the_baseline_speaker_by_speaker(tmp_path: Pa
     assert worse.against.difference.high < 0
     assert better.against.p_value < 0.01
     assert len(better.predictions) == 600
-    assert better.predictions.counts().n_clips == 600
+    assert better.predictions.counts().n_clips == (600,)
 
 
 def test_equal_variants_do_not_differ(tmp_path: Path) -> None:

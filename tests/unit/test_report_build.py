@@ -240,6 +240,9 @@ def test_protocol_and_origin_say_how_and_with_what(report: Report) -> None:
     assert said[f"Evaluation: final evaluation, split {NEW_VOICES}"].startswith(
         "30 runs of 3 networks, 5 folds, 2 training seeds (0, 1), 120 test clips of 10 speakers"
     )
+    assert said["Evaluation: final evaluation, split assignment"].startswith(
+        "6 runs of 3 networks, 1 fold, 2 draws of the split, 2 training seeds (0, 1), "
+    )
     (origin,) = (block for block in section(report, "origin").blocks if isinstance(block, Facts))
     shown = dict(origin.pairs)
     assert shown["Command of this report"] == "python tune/report.py --sweep made-up"

@@ -26,7 +26,9 @@ from ser.report.files import csv_text, files_of, write_report
 from ser.report.html import ink, page, shade
 from ser.report.markdown import document, short_form
 from ser.report.marks import marks_of
+from ser.report.study import clips_of
 from ser.report.svg import Axis, Picture, padded
+from ser.statistics.counts import speaker_counts
 from ser.statistics.intervals import Interval
 
 SHARE = Interval(0.375, 0.25, 0.5)
@@ -155,3 +157,11 @@ def test_what_is_drawn_lies_inside_the_picture() -> None:
     assert picture.at((1, 1)) == (326, 12)
     picture.text((1, 1), "a long name")
     assert 'text-anchor="end"' in picture.svg("")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"), [([0, 0, 1, 1], "2 test clips of 2 speakers"), ([0, 0, 0, 1], "1 to 3 test clips of 2 speakers")]
+)
+def test_clips_are_told_as_a_range_where_seeds_differ(seeds: list[int], said: str) -> None:
+    counts = speaker_counts(["a", "b"] * 2, [0] * 4, [0] * 4, n_classes=2, repeats=seeds)
+    assert clips_of(counts, "test") == said

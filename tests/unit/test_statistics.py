@@ -48,7 +48,7 @@ def test_counts_are_by_repeat_and_speaker_whatever_the_order_of_the_clips() -> N
             [[[0, 0], [0, 1]], [[0, 2], [0, 0]]],
             [[[0, 0], [1, 0]], [[1, 0], [0, 0]]],
         ]
-    assert counts.n_clips == 3
+    assert counts.n_clips == (3, 2)
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from ser.journal import BASELINE
 from ser.report.ablation import Variant, changes_of, failures_of, variants_of
 from ser.report.content import Block, Chart, Column, Forest, ForestRow, Gallery, Note, Section, Table, Value
-from ser.report.study import Study
+from ser.report.study import Study, clips_of
 from ser.report.svg import Axis, Picture, Point, padded
 from ser.statistics.comparisons import ALPHA
 
@@ -55,12 +55,11 @@ def _lead(variants: list[Variant]) -> str:
 
 
 def _blocks(study: Study, variants: list[Variant]) -> list[Block]:
-    counts = variants[0].counts
     where = f"{variants[0].cell}, split {variants[0].split}"
-    clips = f"{counts.n_clips:,} validation clips of {len(counts.speakers)} speakers, all folds together"
     caption = (
-        f"{where}: {clips}. Brackets: 95 % interval of the difference, the same speakers drawn for both with "
-        f"replacement {study.n_resamples:,} times. ± seeds: standard deviation between seeds."
+        f"{where}: {clips_of(variants[0].counts, 'validation')}, all folds together. Brackets: 95 % interval of the "
+        f"difference, the same speakers drawn for both with replacement {study.n_resamples:,} times. ± seeds: standard "
+        "deviation between seeds."
     )
     name = f"ablation-{variants[0].cell}-{variants[0].split}"
     table = Table(name, caption, _COLUMNS, tuple(_row(study, variant) for variant in variants))

@@ -2,7 +2,7 @@
 
 from ser.report.boards import Board
 from ser.report.content import Facts, Section
-from ser.report.study import Study
+from ser.report.study import Study, clips_of
 
 
 def section(study: Study) -> Section:
@@ -54,13 +54,13 @@ def _search(plan: dict[str, object]) -> str:
 def _runs(board: Board) -> str:
     trials = [trial for line in board.networks for trial in line.trials]
     values = [trial.asked.values for trial in trials]
-    folds = {(value["split.fold"], value["split.seed"]) for value in values}
+    folds, draws = ({value[name] for value in values} for name in ("split.fold", "split.seed"))
+    drawn = f", {len(draws)} draws of the split" if len(draws) > 1 else ""
     seeds = sorted({int(value["training.seed"]) for value in values})
-    counts = board.networks[0].counts
     return (
-        f"{len(trials)} runs of {len(board.networks)} networks, {_counted(len(folds), 'fold')}, "
-        f"{_counted(len(seeds), 'training seed')} ({', '.join(map(str, seeds))}), {counts.n_clips:,} test clips of "
-        f"{len(counts.speakers)} speakers"
+        f"{len(trials)} runs of {len(board.networks)} networks, {_counted(len(folds), 'fold')}{drawn}, "
+        f"{_counted(len(seeds), 'training seed')} ({', '.join(map(str, seeds))}), "
+        f"{clips_of(board.networks[0].counts, 'test')}"
     )
 
 

@@ -4,7 +4,7 @@ import math
 
 from ser.report.boards import Board, Line, n_parameters, train_seconds, validation_uar
 from ser.report.content import Block, Column, Forest, ForestRow, Note, Section, Table, Value
-from ser.report.study import Study
+from ser.report.study import Study, clips_of
 from ser.statistics.counts import FIGURES
 from ser.statistics.intervals import Interval
 
@@ -45,7 +45,8 @@ def _lead(study: Study) -> str:
     )
     rivals = [line for line in board.networks[1:] if _overlaps(study.interval(line.counts, "uar"), best)]
     if rivals:
-        text += f" The intervals of {len(rivals)} others overlap with it: the paired tests say what can be told apart."
+        whose = "interval of one other overlaps" if len(rivals) == 1 else f"intervals of {len(rivals)} others overlap"
+        text += f" The {whose} with it: the paired tests say what can be told apart."
     compared = [f"{line.name} {100 * line.counts.figure(FIGURES['uar']):.1f} %" for line in board.baselines]
     return f"{text} On the same clips: {', '.join(compared)}." if compared else text
 
@@ -85,7 +86,7 @@ def _n_speakers(board: Board) -> int:
 
 
 def _table(study: Study, board: Board, number: int) -> Table:
-    clips = f"{board.lines[0].counts.n_clips:,} test clips of {_n_speakers(board)} speakers"
+    clips = clips_of(board.lines[0].counts, "test")
     runs = f"{board.n_runs} runs a network (folds x seeds)" if board.n_runs > 1 else "one run a network, one seed"
     caption = (
         f"{board.title[0].upper()}{board.title[1:]}: {clips}, {runs}, in the order of the validation UAR. Brackets: "
