@@ -42,7 +42,7 @@ def engine() -> Iterator[None]:
             yield
         finally:
             if started:
-                subprocess.run([ENGINE, "stop"], check=True)
+                _stop_engine()
     finally:
         os.environ.clear()
         os.environ.update(before)
@@ -67,6 +67,13 @@ def _start_engine() -> bool:
     if started.returncode:
         raise EngineError(f"no Docker engine answers, and {ENGINE} cannot start one: its log says why")
     return True
+
+
+def _stop_engine() -> None:
+    """Stop it and wait until it has gone: while it ends no other can start."""
+    pid_file = Path(os.environ["DOCKER_HOST"].removeprefix("unix://")).with_name("pid")
+    subprocess.run([ENGINE, "stop"], check=True)
+    wait(lambda: not pid_file.exists(), 60)
 
 
 class Stack:
