@@ -17,7 +17,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, TEMPORARILY_UN
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from ser.audio import LARGEST_SENT_BYTES, SAMPLE_RATE_HZ, AudioError, Wave, decode
-from ser.bundle import Classifier, load_bundle
+from ser.experiment.bundle import Classifier, load_bundle
 
 MOST_ROWS = 256
 # In base64: 16 MiB, as much as the gateway lets through (docker/gateway.conf).

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
-from ser.config import Cell, default_experiment
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, CremaD
-from ser.journal import FINAL, SEARCH, Asked, Closed, Ended, Journal, Reported, Started
-from ser.predictions import Predicted, write_predictions
-from ser.splits.base import Split
+from ser.evaluation.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
+from ser.evaluation.predictions_file import Predicted, write_predictions
+from ser.experiment.experiment import Cell, default_experiment
+from ser.splits.split import Split
+from ser.sweep.journal import FINAL, SEARCH, Asked, Closed, Ended, Journal, Reported, Started
 
 CELLS = {"lenet5-1d": 0.45, "lenet5-2d": 0.5, "sercnn-2d": 0.85}
 BASELINES = {MAJORITY: 0.0, MFCC_SVM: 0.6, HUMAN_VOTE: 0.7}

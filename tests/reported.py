@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ser.journal import Reported, TrialKey, read_events
-from ser.replay import SweepRecord
+from ser.sweep.journal import Reported, TrialKey, read_events
+from ser.sweep.state import SweepRecord
 
 
 def reports_of(path: Path) -> dict[TrialKey, dict[int, Reported]]:

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from ser.audio import decode, digest_of, facts
-from ser.config import Experiment
 from ser.corpora.base import CORPORA
 from ser.corpora.faults import known_faults
 from ser.corpora.locations import read_bytes
+from ser.experiment.experiment import Experiment
+from ser.experiment.trial import TrialData
 from ser.features.dataset import join
 from ser.features.pipeline import Pipeline
-from ser.trial import TrialData
 
 
 def trial_data(experiment: Experiment, corpus_dir: Path) -> TrialData:

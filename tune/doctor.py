@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.text import Text
 
 from ser.corpora.base import CORPORA
-from ser.distributed.doctor.examination import Request, examine
-from ser.distributed.plan import PlanError
-from ser.distributed.plan_reading import plan_names
-from ser.places import DEFAULT_HOME
-from ser.registry import UnknownNameError
+from ser.doctor.examination import Request, examine
+from ser.paths import DEFAULT_HOME
+from ser.settings.registry import UnknownNameError
+from ser.sweep.plan import PlanError
+from ser.sweep.plan_files import plan_names
 
 PLANS = Path(__file__).parent / "plans"
 REFUSED, STOPPED = 2, 130

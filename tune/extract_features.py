@@ -13,17 +13,17 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ser.commands.corpus_acquisition import provide
+from ser.commands.feature_pruning import prune
 from ser.corpora.base import CORPORA, CorpusChoice, CorpusError
 from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.cluster import ClusterError, connected
 from ser.distributed.preparation import extract_all, find_clips, quarantine_of
-from ser.distributed.provision import provide
-from ser.distributed.pruning import prune
-from ser.distributed.quarantine import MAX_BAD_PERCENT, percent
 from ser.features.pipeline import Pipeline
+from ser.features.quarantine import MAX_BAD_PERCENT, percent
 from ser.features.store import FeatureStore, StoreError
-from ser.places import DEFAULT_HOME, default_corpus_dir
-from ser.registry import UnknownNameError
+from ser.paths import DEFAULT_HOME, default_corpus_dir
+from ser.settings.registry import UnknownNameError
 
 REFUSED, STOPPED = 2, 130
 

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ser.bundle import BundleError
 from ser.corpora.base import CorpusError
 from ser.distributed.cluster import ClusterError
 from ser.distributed.robustness import N_CLIPS, Request, run_robustness
+from ser.evaluation.robustness import RobustnessError
+from ser.experiment.bundle import BundleError
 from ser.features.store import StoreError
-from ser.journal import JournalError
-from ser.places import DEFAULT_HOME
-from ser.robustness import RobustnessError
-from ser.splits.base import SplitError
+from ser.paths import DEFAULT_HOME
+from ser.splits.split import SplitError
+from ser.sweep.journal import JournalError
 
 REFUSED, STOPPED = 2, 130
 

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.text import Text
 
 from ser.corpora.base import CORPORA
-from ser.tracking.promotion import PREVIOUS, promote, roll_back
+from ser.tracking.client.connection import opened
 from ser.tracking.publication import TrackerError
-from ser.tracking.trackers import opened
-from ser.tracking.verdicts import CANDIDATE, CHAMPION, RULE, verdict_table
-from ser.tracking.versions import UNREGISTERED, Versions, registered_name
+from ser.tracking.registry.comparison import CANDIDATE, CHAMPION, RULE, verdict_table
+from ser.tracking.registry.promotion import PREVIOUS, promote, roll_back
+from ser.tracking.registry.versions import UNREGISTERED, Versions, registered_name
 
 MOVED, STAYED, REFUSED = 0, 1, 2
 

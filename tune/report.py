@@ -14,11 +14,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from ser.journal import JOURNAL, JournalError
-from ser.places import DEFAULT_HOME
+from ser.evaluation.bootstrap import N_RESAMPLES
+from ser.paths import DEFAULT_HOME
 from ser.report.build import ReportError, build_report
 from ser.report.files import write_report
-from ser.statistics.intervals import N_RESAMPLES
+from ser.sweep.journal import JOURNAL, JournalError
 
 REFUSED, STOPPED = 2, 130
 

@@ -13,15 +13,15 @@ import shlex
 import sys
 from pathlib import Path
 
+from ser.commands.run_sweep import run_session
+from ser.commands.sweep_request import Request
 from ser.corpora.base import CORPORA
 from ser.corpora.download.cremad import OFFICIAL
-from ser.distributed.plan import SEARCHES
-from ser.distributed.plan_reading import plan_names
-from ser.distributed.quarantine import MAX_BAD_PERCENT, percent
-from ser.distributed.request import Request
-from ser.distributed.session import run_session
-from ser.places import DEFAULT_HOME
-from ser.tracking.registration import SCOPES
+from ser.features.quarantine import MAX_BAD_PERCENT, percent
+from ser.paths import DEFAULT_HOME
+from ser.sweep.plan import SEARCHES
+from ser.sweep.plan_files import plan_names
+from ser.tracking.registry.registration import SCOPES
 
 PLANS = Path(__file__).parent / "plans"
 

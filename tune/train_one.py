@@ -16,18 +16,18 @@ import torch
 from rich.console import Console
 from rich.text import Text
 
-from ser.config import from_flat
+from ser.commands.train_one import agreement, local_data, refuse_others, train
 from ser.corpora.base import CorpusError
 from ser.distributed.cluster import ClusterError
-from ser.distributed.repetition import agreement, local_data, refuse_others, train
+from ser.experiment.experiment import from_flat
 from ser.features.store import StoreError
-from ser.places import DEFAULT_HOME, default_corpus_dir
-from ser.registry import UnknownNameError
-from ser.space import SettingError
-from ser.splits.base import SplitError
-from ser.tracking.logged_runs import log_repetition, read_run
+from ser.paths import DEFAULT_HOME, default_corpus_dir
+from ser.settings.declaration import SettingError
+from ser.settings.registry import UnknownNameError
+from ser.splits.split import SplitError
+from ser.tracking.client.connection import opened
+from ser.tracking.logged_run import log_repetition, read_run
 from ser.tracking.publication import TrackerError
-from ser.tracking.trackers import opened
 
 AGREES, DIFFERS, REFUSED, STOPPED = 0, 1, 2, 130
 REFUSALS = (ClusterError, CorpusError, SettingError, SplitError, StoreError, TrackerError, UnknownNameError)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Protocol
 
 from ser.corpora.locations import Location
-from ser.registry import Registry
-from ser.space import Choice, Text, settings
+from ser.settings.declaration import Choice, Text, settings
+from ser.settings.registry import Registry
 
 # The classes of CREMA-D, which the other corpora are mapped to.
 SIX_EMOTIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")

@@ -11,18 +11,6 @@ import ray
 from numpy.typing import NDArray
 from rich.console import Console
 
-from ser.baselines import (
-    BASELINES_FOLDER,
-    HUMAN_VOTE,
-    MAJORITY,
-    MFCC_SVM,
-    SvmResult,
-    baseline_path,
-    majority,
-    mfcc_svm,
-    summarise,
-)
-from ser.config import Experiment
 from ser.corpora.base import Clip, CorpusError
 from ser.corpora.cremad_tables import (
     CORPUS,
@@ -36,16 +24,28 @@ from ser.corpora.cremad_tables import (
     where_to_get,
 )
 from ser.corpora.locations import name_of
-from ser.distributed.finals import Final
-from ser.distributed.loading import stored_rows
+from ser.distributed.feature_loading import stored_rows
 from ser.distributed.preparation import Prepared
 from ser.distributed.tasks import get, results
+from ser.evaluation.baselines import (
+    BASELINES_FOLDER,
+    HUMAN_VOTE,
+    MAJORITY,
+    MFCC_SVM,
+    SvmResult,
+    baseline_path,
+    majority,
+    mfcc_svm,
+    summarise,
+)
+from ser.evaluation.predictions_file import Predicted, write_predictions
+from ser.experiment.experiment import Experiment
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import family_names
 from ser.features.store import FeatureStore
-from ser.predictions import Predicted, write_predictions
 from ser.report.slices import SPEAKERS_FILE
-from ser.splits.base import Partition, Split, partition
+from ser.splits.split import Partition, Split, partition
+from ser.sweep.final_evaluation import Final
 
 _SUMMARISED_TOGETHER = 256
 

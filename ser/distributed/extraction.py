@@ -20,8 +20,8 @@ import ray
 from ser.audio import AudioError, AudioFacts
 from ser.corpora.base import Clip
 from ser.distributed.cluster import resources
-from ser.distributed.feature_tasks import Part, Sound, extract_batch, read_sound, unreadable
 from ser.distributed.tasks import WorkerDiedError, get
+from ser.features.batch import Part, Sound, extract_batch, read_sound, unreadable
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 

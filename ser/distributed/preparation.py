@@ -9,23 +9,23 @@ from typing import Any
 
 from rich.console import Console
 
-from ser.config import Experiment
+from ser.console import clip_progress, tell_clips
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
 from ser.corpora.cremad_tables import vote_shares
 from ser.corpora.locations import Location, resolved
+from ser.distributed.duplicates import Twins, find_twins
 from ser.distributed.extraction import Extraction, extract
-from ser.distributed.finals import Final, fitting
-from ser.distributed.plan import Plan
-from ser.distributed.progress import clip_progress, tell_clips
-from ser.distributed.quarantine import Quarantine
-from ser.distributed.takes import Twins, find_twins
-from ser.distributed.usable import usable
+from ser.experiment.experiment import Experiment
+from ser.features.clip_selection import usable
 from ser.features.pipeline import Pipeline
+from ser.features.quarantine import Quarantine
 from ser.features.spaces import FrameSpace, MelSpace
 from ser.features.store import FeatureStore
-from ser.replay import SweepRecord
-from ser.splits.base import Partition, Split, missing, partition
 from ser.splits.manifests import manifests
+from ser.splits.split import Partition, Split, missing, partition
+from ser.sweep.final_evaluation import Final, fitting
+from ser.sweep.plan import Plan
+from ser.sweep.state import SweepRecord
 
 
 @dataclass(frozen=True)

@@ -12,23 +12,16 @@ from rich.console import Console
 from rich.table import Table
 
 from ser.audio import AudioError, Wave, decode
-from ser.bundle import Classifier, load_bundle
+from ser.console import clip_progress
 from ser.corpora.base import Clip
 from ser.corpora.locations import Location
 from ser.distributed.cluster import connected
-from ser.distributed.feature_tasks import read_sound, unreadable
-from ser.distributed.plan_reading import plan_from
 from ser.distributed.preparation import Prepared, find_fitting, prepare, refuse_other_clips
-from ser.distributed.progress import clip_progress
-from ser.distributed.sweep import SweepFolder
+from ser.distributed.runner import SweepFolder
 from ser.distributed.tasks import results
-from ser.features.base import Rows, Spectra
-from ser.features.spaces import stored_settings
-from ser.journal import JournalError, TrialKey
-from ser.metrics import unweighted_average_recall
-from ser.perturbation import CONDITIONS, perturbed
-from ser.replay import SweepRecord, replay
-from ser.robustness import (
+from ser.evaluation.metrics import unweighted_average_recall
+from ser.evaluation.perturbations import CONDITIONS, perturbed
+from ser.evaluation.robustness import (
     ROBUSTNESS_FILE,
     Answer,
     RobustnessError,
@@ -40,6 +33,13 @@ from ser.robustness import (
     whole_clips,
     write_answers,
 )
+from ser.experiment.bundle import Classifier, load_bundle
+from ser.features.base import Rows, Spectra
+from ser.features.batch import read_sound, unreadable
+from ser.features.spaces import stored_settings
+from ser.sweep.journal import JournalError, TrialKey
+from ser.sweep.plan_files import plan_from
+from ser.sweep.state import SweepRecord, replay
 
 N_CLIPS = 300
 

@@ -15,10 +15,10 @@ import torch
 from ray import tune
 from ray.exceptions import RayError
 
-from ser.config import Experiment, from_flat
+from ser.experiment.experiment import Experiment, from_flat
+from ser.experiment.trial import Trial, TrialData, validation_metrics
 from ser.features.spaces import stored_name
-from ser.training_state import TrainingError, TrainingState, load_state, newest_state
-from ser.trial import Trial, TrialData, validation_metrics
+from ser.training.checkpoint import TrainingError, TrainingState, load_state, newest_state
 
 # Faults of the machine and not of the trial: Tune runs the trial again, from its last checkpoint.
 _OF_THE_MACHINE = (OSError, RayError, torch.OutOfMemoryError)

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from ser.audio import SAMPLE_RATE_HZ
 from ser.features.base import FEATURES, Rows, Spectra
-from ser.features.tuning import REFERENCE_HZ, estimate_tuning
-from ser.space import settings
+from ser.features.pitch_tuning import REFERENCE_HZ, estimate_tuning
+from ser.settings.declaration import settings
 
 N_CHROMA = 12
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ser.features.base import FEATURES, Rows, Spectra
-from ser.space import settings
+from ser.settings.declaration import settings
 
 
 @FEATURES.register("energy")

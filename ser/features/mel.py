@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from ser.features.base import FEATURES, Rows, Spectra
-from ser.space import Ints, settings
+from ser.settings.declaration import Ints, settings
 
 
 @FEATURES.register("mel")

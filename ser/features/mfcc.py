@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.features.base import FEATURES, Rows, Spectra
-from ser.space import Ints, SettingError, settings
+from ser.settings.declaration import Ints, SettingError, settings
 
 
 @FEATURES.register("mfcc")

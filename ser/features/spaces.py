@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ser.audio import SAMPLE_RATE_HZ
 from ser.features.base import FEATURES, Feature, Framing, Rows, Spectra
-from ser.space import Floats, Ints, Subset, Value, all_settings, settings
+from ser.settings.declaration import Floats, Ints, Subset, Value, all_settings, settings
 
 _DOCUMENTED = ("zero_crossing_rate", "energy", "mfcc", "chroma", "spectral_contrast", "mel")
 _SEARCHED = (

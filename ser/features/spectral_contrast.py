@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ser.audio import SAMPLE_RATE_HZ
 from ser.features.base import FEATURES, Rows, Spectra, power_to_db
-from ser.space import settings
+from ser.settings.declaration import settings
 
 _N_OCTAVES = 6
 _LOWEST_HZ = 200.0

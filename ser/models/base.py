@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Protocol
 import torch
 from torch import nn
 
-from ser.registry import Registry
+from ser.settings.registry import Registry
 
 Dimensions = Literal[1, 2]
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ser.models.base import ARCHITECTURES, Dimensions, Published
 from ser.models.layers import Pool, averages, conv, initialise, scaled
-from ser.space import Choice, Floats, Ints, settings
+from ser.settings.declaration import Choice, Floats, Ints, settings
 
 
 @ARCHITECTURES.register("sercnn")

@@ -10,14 +10,14 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from ser.journal import BASELINE
-from ser.replay import SweepRecord, TrialRecord
-from ser.statistics.comparisons import Comparison, compare, corrected, same_clips
-from ser.statistics.counts import FIGURES, SpeakerCounts
-from ser.statistics.intervals import N_RESAMPLES
-from ser.statistics.predictions import Predictions, PredictionsError, read_predictions, together
-from ser.statistics.repeats import whole_repeats
-from ser.trial import PREDICTIONS_FILE
+from ser.evaluation.bootstrap import N_RESAMPLES
+from ser.evaluation.complete_seeds import whole_repeats
+from ser.evaluation.predictions import Predictions, PredictionsError, read_predictions, together
+from ser.evaluation.significance import Comparison, compare, corrected, same_clips
+from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts
+from ser.experiment.trial import PREDICTIONS_FILE
+from ser.sweep.journal import BASELINE
+from ser.sweep.state import SweepRecord, TrialRecord
 
 _UAR = FIGURES["uar"]
 # Enough for a p value of 0.05 after the correction for some dozens of variants.

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ser.baselines import BASELINES, HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
-from ser.journal import FINAL, SEARCH
-from ser.replay import SweepRecord, TrialRecord
+from ser.evaluation.baselines import BASELINES, HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
+from ser.evaluation.complete_seeds import whole_repeats
+from ser.evaluation.predictions import Predictions, PredictionsError, read_predictions, together
+from ser.evaluation.significance import same_clips
+from ser.evaluation.speaker_counts import SpeakerCounts
+from ser.experiment.trial import PREDICTIONS_FILE, asked_experiment
 from ser.splits.leaks import check_predictions
 from ser.splits.manifests import manifests
-from ser.splits.parts import SplitError
-from ser.statistics.comparisons import same_clips
-from ser.statistics.counts import SpeakerCounts
-from ser.statistics.predictions import Predictions, PredictionsError, read_predictions, together
-from ser.statistics.repeats import whole_repeats
-from ser.trial import PREDICTIONS_FILE, asked_experiment
+from ser.splits.partition import SplitError
+from ser.sweep.journal import FINAL, SEARCH
+from ser.sweep.state import SweepRecord, TrialRecord
 
 BASELINE_TITLES = {MAJORITY: "chance", MFCC_SVM: "MFCC + SVM", HUMAN_VOTE: "listeners' vote"}
 _PARTS = ("validation", "test")

@@ -3,38 +3,38 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from ser.evaluation.bootstrap import N_RESAMPLES
 from ser.report.content import Facts, Report, Section, Table
+from ser.report.report_data import Study, read_study
 from ser.report.sections import (
     ablation,
     calibration,
     confusions,
     costs,
     curves,
-    noise,
-    origin,
-    pairs,
-    parts,
+    leaderboard,
+    paired_tests,
     protocol,
-    searched,
-    sides,
-    standings,
+    provenance,
+    robustness,
+    search,
+    slices,
+    speaker_dependence,
 )
-from ser.report.study import Study, read_study
-from ser.statistics.intervals import N_RESAMPLES
 
 _SECTIONS: tuple[Callable[[Study], Section], ...] = (
-    standings.section,
-    sides.section,
-    pairs.section,
+    leaderboard.section,
+    speaker_dependence.section,
+    paired_tests.section,
     confusions.section,
-    parts.section,
-    noise.section,
+    slices.section,
+    robustness.section,
     costs.section,
     curves.section,
-    searched.section,
+    search.section,
     calibration.section,
     protocol.section,
-    origin.section,
+    provenance.section,
 )
 
 

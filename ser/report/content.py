@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ser.report.marks import Mark
-from ser.statistics.intervals import Interval
+from ser.evaluation.bootstrap import Interval
+from ser.report.markers import Mark
 
 Value = str | int | float | Interval | None
 

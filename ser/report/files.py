@@ -5,10 +5,10 @@ import io
 import math
 from pathlib import Path
 
+from ser.evaluation.bootstrap import Interval
 from ser.report.content import Matrix, Report, Table, Value
 from ser.report.html import page
 from ser.report.markdown import document
-from ser.statistics.intervals import Interval
 
 PAGE, DOCUMENT, TABLES = "report.html", "report.md", "tables"
 

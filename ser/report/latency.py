@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ser.audio import SAMPLE_RATE_HZ
-from ser.bundle import Classifier, load_bundle
-from ser.evaluation import as_served
+from ser.evaluation.inference import as_served
+from ser.experiment.bundle import Classifier, load_bundle
 
 CLIP_S = 2.5
 _LEAST, _MOST, _BUDGET_S = 5, 40, 0.3

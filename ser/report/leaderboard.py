@@ -8,9 +8,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ser.journal import TrialKey
-from ser.metrics import unweighted_average_recall_standard_error
-from ser.replay import SweepRecord, TrialRecord
+from ser.evaluation.metrics import unweighted_average_recall_standard_error
+from ser.sweep.journal import TrialKey
+from ser.sweep.state import SweepRecord, TrialRecord
 
 
 @dataclass(frozen=True)

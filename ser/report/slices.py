@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ser.corpora.base import CORPORA, CorpusError
 from ser.corpora.locations import Location
-from ser.statistics.predictions import Predictions
+from ser.evaluation.predictions import Predictions
 
 SPEAKERS_FILE = "speakers.csv"
 

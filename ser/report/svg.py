@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from ser.report.marks import Mark
+from ser.report.markers import Mark
 
 WIDTH, HEIGHT = 340, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 14, 12, 46

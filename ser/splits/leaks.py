@@ -6,7 +6,7 @@ from itertools import combinations
 
 from ser.corpora.base import Clip
 from ser.splits.manifests import Lists, manifests
-from ser.splits.parts import CLAIMS, Partition, SplitError
+from ser.splits.partition import CLAIMS, Partition, SplitError
 
 
 def check(

@@ -11,7 +11,7 @@ from typing import Any
 
 from ser.corpora.base import Clip
 from ser.corpora.cremad import SENTENCES, SPEAKERS
-from ser.splits.parts import Claim, Kind, SplitError, kind_of
+from ser.splits.partition import Claim, Kind, SplitError, kind_of
 
 Members = dict[str, frozenset[str]]
 

@@ -18,8 +18,8 @@ from mlflow.types.schema import ColSpec, Schema
 
 import ser
 from ser.audio import SAMPLE_RATE_HZ
-from ser.config import Experiment
 from ser.corpora.base import CORPORA
+from ser.experiment.experiment import Experiment
 from ser.tracking.runs import Runs
 
 _REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "scipy", "soundfile", "soxr", "threadpoolctl", "torch")

@@ -9,10 +9,10 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from ser.replay import SweepRecord
-from ser.tracking.registration import Registration, register_sweep
+from ser.sweep.state import SweepRecord
+from ser.tracking.registry.registration import Registration, register_sweep
+from ser.tracking.registry.versions import UNREGISTERED
 from ser.tracking.runs import Runs
-from ser.tracking.versions import UNREGISTERED
 from ser.tracking.writer import Writer
 
 _PATIENCE_S = 60.0

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from ser.journal import Event, read_events
-from ser.replay import SweepRecord
+from ser.sweep.journal import Event, read_events
+from ser.sweep.state import SweepRecord
 from ser.tracking.runs import PARENT, Runs
 from ser.tracking.sender import Sender
 

@@ -18,7 +18,7 @@ from containers import Stack, engine
 
 from processes import REPOSITORY, run_sweep
 from ray_parts import Cluster
-from ser.journal import Asked, Ended, read_events
+from ser.sweep.journal import Asked, Ended, read_events
 from tracked import journal_of
 
 N_TRIALS = 6
@@ -45,8 +45,8 @@ BARE = """
 import sys
 from pathlib import Path
 import torch
-from ser.distributed.plan_reading import read_plan
-from ser.trial import Trial
+from ser.sweep.plan_files import read_plan
+from ser.experiment.trial import Trial
 from trial_data import trial_data
 
 torch.set_num_threads(1)

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from ser.config import all_cells
-from ser.distributed.conductor import Ask, Conductor
-from ser.distributed.plan import Plan
-from ser.journal import Ended, Journal, Reported, Started
-from ser.replay import replay
+from ser.experiment.experiment import all_cells
+from ser.sweep.controller import Ask, Conductor
+from ser.sweep.journal import Ended, Journal, Reported, Started
+from ser.sweep.plan import Plan
+from ser.sweep.state import replay
 from ser.tracking.publication import Publication
 
 N_EPOCHS = 100

@@ -32,7 +32,7 @@ from ser.audio import decode, digest_of, facts
 from ser.corpora.base import CORPORA, Clip
 from ser.distributed.cluster import connected
 from ser.distributed.extraction import extract
-from ser.distributed.feature_tasks import Sound, extract_batch, read_sound
+from ser.features.batch import Sound, extract_batch, read_sound
 from ser.features.entry import Entry, encoded
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore

@@ -15,16 +15,16 @@ import ray
 import torch
 from rich.console import Console
 
-from ser.config import Experiment
 from ser.corpora.base import CORPORA
 from ser.distributed.cluster import connected
-from ser.distributed.plan import Plan
-from ser.distributed.plan_reading import with_settings
 from ser.distributed.preparation import prepare
-from ser.distributed.sharing import share
+from ser.distributed.trial_data import share
+from ser.experiment.experiment import Experiment
+from ser.experiment.trial import Trial, TrialData
 from ser.features.dataset import join
 from ser.features.spaces import stored_name
-from ser.trial import Trial, TrialData
+from ser.sweep.plan import Plan
+from ser.sweep.plan_files import with_settings
 
 CELLS = ("lenet5-1d", "lenet5-2d")
 PLAN = with_settings(Plan(cells=CELLS, max_epochs=1), {"training.batch_size": 16})

@@ -22,19 +22,19 @@ from rich.console import Console
 
 from processes import free_port
 from proxy import proxied
-from ser.config import from_flat
 from ser.corpora.synthetic import make_synthetic
 from ser.distributed import sweep, trainable
 from ser.distributed.cluster import connected
-from ser.distributed.plan import Plan
-from ser.distributed.plan_reading import with_settings
 from ser.distributed.preparation import corpus_facts, find_clips, prepare
-from ser.distributed.sharing import share
-from ser.distributed.sweep import SweepFolder
+from ser.distributed.runner import SweepFolder
+from ser.distributed.trial_data import share
+from ser.experiment.experiment import from_flat
+from ser.experiment.trial import Trial, validation_metrics
 from ser.features.spaces import stored_name
-from ser.journal import Journal, Started
+from ser.sweep.journal import Journal, Started
+from ser.sweep.plan import Plan
+from ser.sweep.plan_files import with_settings
 from ser.tracking.publication import Publication
-from ser.trial import Trial, validation_metrics
 from trackers import Tracker
 
 PLAN = with_settings(

@@ -16,9 +16,9 @@ from pathlib import Path
 import matplotlib
 import pytest
 
-from ser.config import all_cells
-from ser.journal import Reported, read_events
-from ser.replay import replay
+from ser.experiment.experiment import all_cells
+from ser.sweep.journal import Reported, read_events
+from ser.sweep.state import replay
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

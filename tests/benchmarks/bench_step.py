@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from ser.config import Experiment
-from ser.distributed.plan import Plan
-from ser.distributed.plan_reading import read_plan, with_settings
-from ser.probe import MEMORY_FORMAT, PLAIN, PRECISION, fastest, probed
-from ser.splits.base import partition
-from ser.trial import Trial, TrialData
+from ser.experiment.experiment import Experiment
+from ser.experiment.step_timing import MEMORY_FORMAT, PLAIN, PRECISION, fastest, probed
+from ser.experiment.trial import Trial, TrialData
+from ser.splits.split import partition
+from ser.sweep.plan import Plan
+from ser.sweep.plan_files import read_plan, with_settings
 from trial_data import trial_data
 
 PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from ser.config import from_flat
-from ser.journal import Asked, Ended, Reported, read_events
-from ser.replay import replay
-from ser.trial import Trial
+from ser.experiment.experiment import from_flat
+from ser.experiment.trial import Trial
+from ser.sweep.journal import Asked, Ended, Reported, read_events
+from ser.sweep.state import replay
 from trial_data import trial_data
 
 SWEEP = Path(__file__).resolve().parents[2] / "tune" / "run_sweep.py"

@@ -104,7 +104,7 @@ def test_missing_and_empty_folders_are_refused(name: str, tmp_path: Path) -> Non
 
 def test_looking_up_corpora_and_splits_loads_neither_torch_nor_scipy() -> None:
     code = (
-        "import sys, ser.splits.base; from ser.corpora.base import CORPORA; list(CORPORA);"
+        "import sys, ser.splits.split; from ser.corpora.base import CORPORA; list(CORPORA);"
         "print(*({'torch', 'scipy', 'librosa', 'sklearn'} & set(sys.modules)))"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,14 +9,14 @@ import pytest
 import torch
 from torch import nn
 
-from ser.bundle import network
-from ser.config import Experiment, all_cells, default_experiment, from_flat
 from ser.corpora.base import CORPORA
-from ser.distributed.plan import Plan
-from ser.distributed.plan_reading import plan_from, plan_names, read_plan
-from ser.distributed.search import Study
-from ser.space import Choice, Floats, Ints, Range, Subset, Value
-from ser.splits.base import split_names
+from ser.experiment.bundle import network
+from ser.experiment.experiment import Experiment, all_cells, default_experiment, from_flat
+from ser.settings.declaration import Choice, Floats, Ints, Range, Subset, Value
+from ser.splits.split import split_names
+from ser.sweep.plan import Plan
+from ser.sweep.plan_files import plan_from, plan_names, read_plan
+from ser.sweep.study import Study
 
 CELLS = all_cells()
 PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"

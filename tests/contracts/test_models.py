@@ -8,7 +8,7 @@ from torch import nn
 
 from ser.models.base import ARCHITECTURES, Dimensions, build_model
 from ser.models.sercnn import Bands, Deltas
-from ser.space import SettingError, all_settings, with_values
+from ser.settings.declaration import SettingError, all_settings, with_values
 
 N_CLASSES = 6
 CELLS = [(name, dimensions) for name in ARCHITECTURES for dimensions in (1, 2)]

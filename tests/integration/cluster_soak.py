@@ -16,7 +16,7 @@ from cluster_faults import CLUSTER_FAULTS
 from containers import Stack, engine
 
 from processes import Command
-from ser.journal import Reported, read_events
+from ser.sweep.journal import Reported, read_events
 from stages import write_plan
 from verdicts import Tally, check_end, tally
 

@@ -14,10 +14,10 @@ from mlflow.tracking import MlflowClient
 
 from processes import run_sweep
 from registered import MODEL
-from ser.bundle import Classifier, load_bundle
 from ser.corpora.synthetic import make_synthetic
+from ser.experiment.bundle import Classifier, load_bundle
 from ser.report.leaderboard import leaderboard
-from ser.tracking.versions import Versions
+from ser.tracking.registry.versions import Versions
 from served import Server, gateway, serving
 from stages import NAME, write_plan
 from tracked import FinishedSweep, client_of, record_of

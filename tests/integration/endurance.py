@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from faults import Fault
 from processes import Command, Finished
 from ray_parts import TooLateError
-from ser.journal import Reported, Started
+from ser.sweep.journal import Reported, Started
 from stages import Stage
 
 

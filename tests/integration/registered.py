@@ -3,7 +3,7 @@
 import pandas as pd
 from mlflow.entities import Run
 
-from ser.tracking.versions import Versions
+from ser.tracking.registry.versions import Versions
 
 MODEL = "ser-synthetic"
 

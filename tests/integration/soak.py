@@ -20,8 +20,8 @@ from endurance import endure
 from faults import FAULTS
 from postgres import postgres_is_installed
 from processes import run_sweep
+from ser.commands.live_display import clock
 from ser.corpora.synthetic import make_synthetic
-from ser.distributed.display import clock
 from stages import NAME, Stage, staged, write_plan
 from tracked import journal_of
 from verdicts import Tally, check_end, check_equal, check_repeated, continued, interrupted, tally

@@ -16,8 +16,8 @@ from postgres import Postgres
 from processes import SWEEP, Command, running
 from proxy import Proxy, proxied
 from ray_parts import Cluster
-from ser.journal import Event, read_events
-from ser.replay import SweepRecord, replay
+from ser.sweep.journal import Event, read_events
+from ser.sweep.state import SweepRecord, replay
 from tracked import journal_of
 from trackers import SQLITE, Tracker
 

@@ -10,15 +10,15 @@ import pytest
 from rich.console import Console
 
 from processes import REPOSITORY, Finished, run
-from ser.baselines import BASELINES, HUMAN_VOTE, baseline_path
 from ser.distributed.baselines import measure_baselines
 from ser.distributed.cluster import connected
-from ser.distributed.plan_reading import plan_from
 from ser.distributed.preparation import find_fitting, prepare
-from ser.perturbation import CONDITIONS
-from ser.robustness import Answer, read_answers
-from ser.splits.base import Split
-from ser.trial import PREDICTIONS_FILE
+from ser.evaluation.baselines import BASELINES, HUMAN_VOTE, baseline_path
+from ser.evaluation.perturbations import CONDITIONS
+from ser.evaluation.robustness import Answer, read_answers
+from ser.experiment.trial import PREDICTIONS_FILE
+from ser.splits.split import Split
+from ser.sweep.plan_files import plan_from
 from tracked import FinishedSweep
 
 pytestmark = pytest.mark.integration

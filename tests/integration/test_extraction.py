@@ -24,9 +24,9 @@ from ser.corpora.locations import read_bytes
 from ser.distributed import extraction
 from ser.distributed.cluster import connected, resources
 from ser.distributed.extraction import Extraction, extract
-from ser.distributed.feature_tasks import Sound
 from ser.distributed.tasks import WorkerDiedError, get
 from ser.features.base import Rows
+from ser.features.batch import Sound
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore, StoreError
 

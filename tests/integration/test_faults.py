@@ -13,7 +13,7 @@ from disks import mounting_is_permitted
 from endurance import endure
 from faults import FAULTS
 from postgres import postgres_is_installed
-from ser.config import from_flat
+from ser.experiment.experiment import from_flat
 from ser.tracking.models import find_model, log_model
 from ser.tracking.runs import Runs
 from stages import Stage, staged, write_plan

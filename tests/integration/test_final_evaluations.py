@@ -12,13 +12,13 @@ from signal import SIGKILL
 import pytest
 
 from processes import SWEEP, run_sweep, running
-from ser.config import from_flat
 from ser.corpora.base import CORPORA
-from ser.journal import FINAL, TrialKey
-from ser.replay import SweepRecord
-from ser.report.finals import final_rows
-from ser.splits.base import partition
-from ser.tracking.evaluations import evaluations
+from ser.experiment.experiment import from_flat
+from ser.report.final_table import final_rows
+from ser.splits.split import partition
+from ser.sweep.journal import FINAL, TrialKey
+from ser.sweep.state import SweepRecord
+from ser.tracking.registry.run_evaluations import evaluations
 from tracked import FinishedSweep, check_runs, client_of, metrics_of, record_of
 from verdicts import check_journal
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ser.config import all_cells, default_experiment
-from ser.trial import Trial
+from ser.experiment.experiment import all_cells, default_experiment
+from ser.experiment.trial import Trial
 from trial_data import trial_data
 
 pytestmark = pytest.mark.integration

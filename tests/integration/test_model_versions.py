@@ -10,11 +10,11 @@ import pytest
 from mlflow.entities import Run
 
 from registered import final_of
-from ser.statistics.counts import FIGURES
-from ser.statistics.intervals import interval
-from ser.statistics.predictions import read_predictions
-from ser.tracking.model_card import LONGEST
-from ser.tracking.versions import Versions
+from ser.evaluation.bootstrap import interval
+from ser.evaluation.predictions import read_predictions
+from ser.evaluation.speaker_counts import FIGURES
+from ser.tracking.registry.model_card import LONGEST
+from ser.tracking.registry.versions import Versions
 
 pytestmark = pytest.mark.integration
 

@@ -12,8 +12,8 @@ from mlflow.entities import Run
 
 from processes import REPOSITORY, run
 from registered import aliases, final_of, right, wrong
-from ser.tracking.promotion import promote, roll_back
-from ser.tracking.versions import RegistryError, Versions
+from ser.tracking.registry.promotion import promote, roll_back
+from ser.tracking.registry.versions import RegistryError, Versions
 from tracked import FinishedSweep, runs_of
 
 pytestmark = pytest.mark.integration

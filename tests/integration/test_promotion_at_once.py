@@ -12,17 +12,17 @@ from mlflow.entities import Run
 
 from processes import running
 from registered import MODEL, aliases, right
-from ser.tracking.exclusion import alone
-from ser.tracking.promotion import promote, roll_back
-from ser.tracking.versions import Versions
+from ser.tracking.registry.lock import alone
+from ser.tracking.registry.promotion import promote, roll_back
+from ser.tracking.registry.versions import Versions
 
 pytestmark = pytest.mark.integration
 
 AT_ONCE = """
 import sys
-from ser.tracking.promotion import promote
-from ser.tracking.trackers import opened
-from ser.tracking.versions import Versions
+from ser.tracking.registry.promotion import promote
+from ser.tracking.client.connection import opened
+from ser.tracking.registry.versions import Versions
 versions = Versions(opened(sys.argv[1]), "ser-synthetic")
 runs = [versions.run(run_id) for run_id in sys.argv[2:]]
 for _ in range(3):
@@ -31,8 +31,8 @@ for _ in range(3):
 """
 HOLD = """
 import sys, time
-from ser.tracking.exclusion import alone
-from ser.tracking.trackers import opened
+from ser.tracking.registry.lock import alone
+from ser.tracking.client.connection import opened
 with alone(opened(sys.argv[1]), "ser-synthetic"):
     print("held", flush=True)
     time.sleep(600)

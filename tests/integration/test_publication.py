@@ -10,10 +10,10 @@ from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from processes import run_sweep
-from ser.distributed.closing import WITHOUT_MODEL, conclude
-from ser.places import DEFAULT_HOME
-from ser.replay import SweepRecord
+from ser.commands.conclusion import WITHOUT_MODEL, conclude
+from ser.paths import DEFAULT_HOME
 from ser.report.leaderboard import leaderboard
+from ser.sweep.state import SweepRecord
 from ser.tracking.publication import Publication, TrackerError
 from tracked import FinishedSweep, check_runs, journal_of
 
@@ -149,5 +149,5 @@ def test_a_sweep_of_the_same_name_is_another_sweep(
     assert ended.code == 0, ended.seen
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("synthetic")
-    parents = client.search_runs([experiment.experiment_id], "tags.`ser.trial` = 'parent'")
+    parents = client.search_runs([experiment.experiment_id], "tags.`ser.experiment.trial` = 'parent'")
     assert len({run.data.tags["ser.sweep_id"] for run in parents}) == len(parents) == 2

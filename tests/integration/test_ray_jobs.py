@@ -13,9 +13,9 @@ import pytest
 
 from processes import SWEEP, Command, Finished, free_port, run_sweep, running
 from ray_parts import RAY
-from ser.distributed.driver import git_commit
-from ser.journal import Reported, read_events
-from ser.replay import replay
+from ser.sweep.driver import git_commit
+from ser.sweep.journal import Reported, read_events
+from ser.sweep.state import replay
 from tracked import check_runs, journal_of
 from trackers import Tracker
 

@@ -12,7 +12,7 @@ import pytest
 
 from browser import browser
 from processes import MLFLOW, REPOSITORY, free_port, run, running
-from ser.config import all_cells
+from ser.experiment.experiment import all_cells
 
 pytestmark = pytest.mark.integration
 

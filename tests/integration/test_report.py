@@ -9,9 +9,9 @@ import pytest
 
 from browser import browser
 from processes import REPOSITORY, Finished, run
-from ser.metrics import unweighted_average_recall
+from ser.evaluation.metrics import unweighted_average_recall
+from ser.evaluation.predictions import read_predictions
 from ser.report.leaderboard import leaderboard
-from ser.statistics.predictions import read_predictions
 from tracked import FinishedSweep, runs_of
 
 pytestmark = pytest.mark.integration
@@ -67,7 +67,7 @@ def test_the_run_of_the_sweep_shows_it(
 ) -> None:
     monkeypatch.chdir(finished.folder)
     runs = runs_of(finished.client, finished.record.name)
-    (parent,) = (each for each in runs if each.data.tags["ser.trial"] == "parent")
+    (parent,) = (each for each in runs if each.data.tags["ser.experiment.trial"] == "parent")
     description = parent.data.tags["mlflow.note.content"]
     for row in leaderboard(finished.record):
         assert f"| {row.cell} | {100 * row.test_uar:.1f} [" in description

@@ -18,7 +18,7 @@ from mlflow.models import Model
 
 from processes import MLFLOW, REPOSITORY, run
 from ser.audio import decode
-from ser.bundle import Classifier
+from ser.experiment.bundle import Classifier
 from served import ALONE, CHAMPION, FORMS, Server, as_kind, cut, request_of, scaled, sound, text
 from tracked import FinishedSweep
 

@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from ser.distributed.cluster import connected
-from ser.distributed.plan import Plan
-from ser.distributed.step_times import with_fastest_ways
-from ser.probe import MEMORY_FORMAT, PLAIN, PRECISION
+from ser.distributed.step_timing import with_fastest_ways
+from ser.experiment.step_timing import MEMORY_FORMAT, PLAIN, PRECISION
+from ser.sweep.plan import Plan
 
 pytestmark = pytest.mark.integration
 

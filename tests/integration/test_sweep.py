@@ -13,8 +13,8 @@ from mlflow.entities import LoggedModel
 from safetensors.numpy import load_file
 
 from processes import run
-from ser.bundle import load_bundle
-from ser.config import from_flat
+from ser.experiment.bundle import load_bundle
+from ser.experiment.experiment import from_flat
 from ser.report.leaderboard import leaderboard
 from tracked import FinishedSweep, check_runs
 

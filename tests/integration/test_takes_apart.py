@@ -8,11 +8,11 @@ from rich.console import Console
 
 from ser.corpora.cremad import CremaD
 from ser.distributed.cluster import connected
-from ser.distributed.plan import Plan
 from ser.distributed.preparation import prepare
-from ser.distributed.sharing import share
+from ser.distributed.trial_data import share
 from ser.features.spaces import stored_name
-from ser.splits.base import Split, SplitError, partition
+from ser.splits.split import Split, SplitError, partition
+from ser.sweep.plan import Plan
 
 pytestmark = pytest.mark.integration
 

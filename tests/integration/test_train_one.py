@@ -12,9 +12,9 @@ from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from processes import REPOSITORY, Finished, run
+from ser.commands.train_one import Training, agreement, local_data, refuse_others
 from ser.corpora.base import CorpusError
-from ser.distributed.repetition import Training, agreement, local_data, refuse_others
-from ser.tracking.logged_runs import LoggedRun, read_run
+from ser.tracking.logged_run import LoggedRun, read_run
 from ser.tracking.publication import TrackerError
 from tracked import FinishedSweep, check_runs
 

@@ -12,7 +12,7 @@ import pytest
 from browser import Page, browser
 from processes import REPOSITORY, free_port, running
 from ser.audio import decode
-from ser.bundle import Classifier, load_bundle
+from ser.experiment.bundle import Classifier, load_bundle
 from ser.report.leaderboard import leaderboard
 from tracked import FinishedSweep
 

@@ -11,11 +11,11 @@ from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.tracking import MlflowClient
 
 from reported import reports_of
-from ser.config import from_flat
-from ser.journal import SEARCH, Asked, Ended, Reported, TrialKey, read_events
-from ser.replay import FINAL_OUTCOMES, SweepRecord, replay
+from ser.experiment.experiment import from_flat
+from ser.experiment.trial import Trial, validation_metrics
 from ser.report.leaderboard import leaderboard
-from ser.trial import Trial, validation_metrics
+from ser.sweep.journal import SEARCH, Asked, Ended, Reported, TrialKey, read_events
+from ser.sweep.state import FINAL_OUTCOMES, SweepRecord, replay
 from tracked import check_runs, figures, metrics_of, runs_of
 from trial_data import trial_data
 
@@ -46,7 +46,7 @@ def tally(client: MlflowClient, journal: Path) -> Tally:
     record, reported = replay(journal), reports_of(journal)
     runs = runs_of(client, record.name)
     points = [
-        (run.data.tags["ser.trial"], name, point.step, point.value)
+        (run.data.tags["ser.experiment.trial"], name, point.step, point.value)
         for run in runs
         for name in run.data.metrics
         for point in client.get_metric_history(run.info.run_id, name)
@@ -58,7 +58,7 @@ def tally(client: MlflowClient, journal: Path) -> Tally:
         for name, value in report.metrics.items()
     }
     duplicates = (
-        _n_beyond_one(run.data.tags["ser.trial"] for run in runs),
+        _n_beyond_one(run.data.tags["ser.experiment.trial"] for run in runs),
         _n_beyond_one(point[:3] for point in points),
         _n_beyond_one(model.source_run_id for model in _models(client)),
     )
@@ -128,7 +128,7 @@ def continued(journal: Path, key: TrialKey) -> bool:
 
 def check_repeated(client: MlflowClient, journal: Path, key: TrialKey) -> None:
     """A trial repeated from its logged params alone gives the same metrics in every epoch."""
-    (run,) = [run for run in runs_of(client, key.sweep) if run.data.tags["ser.trial"] == str(key)]
+    (run,) = [run for run in runs_of(client, key.sweep) if run.data.tags["ser.experiment.trial"] == str(key)]
     experiment = from_flat(run.data.params)
     data = trial_data(experiment, Path(replay(journal).facts["corpus_dir"]))
     n_threads = torch.get_num_threads()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from evaluated import CELLS, SEEDS, evaluated_sweep
-from ser.config import all_cells
+from ser.experiment.experiment import all_cells
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 RESULTS = Path(__file__).with_name("results")

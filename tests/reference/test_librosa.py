@@ -18,8 +18,8 @@ from ser.audio import SAMPLE_RATE_HZ, Wave, decode
 from ser.features.base import FEATURES, Framing, Rows, Spectra
 from ser.features.mel_scale import mel_weights
 from ser.features.pipeline import Pipeline
+from ser.features.pitch_tuning import estimate_tuning
 from ser.features.spaces import FrameSpace, MelSpace
-from ser.features.tuning import estimate_tuning
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:n_fft=1024 is too large for input signal:UserWarning"),

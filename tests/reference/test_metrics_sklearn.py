@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from ser.metrics import (
+from ser.evaluation.metrics import (
     accuracy,
     confusion_matrix,
     macro_f1,

@@ -7,13 +7,13 @@ import pytest
 from numpy.typing import NDArray
 
 from ser.audio import decode
-from ser.baselines import mfcc_svm, summarise
 from ser.corpora.base import Clip
 from ser.corpora.cremad import CremaD
+from ser.evaluation.baselines import mfcc_svm, summarise
+from ser.evaluation.metrics import confusion_matrix, unweighted_average_recall
 from ser.features.base import Framing, Spectra
 from ser.features.mfcc import Mfcc
-from ser.metrics import confusion_matrix, unweighted_average_recall
-from ser.splits.base import Split, partition
+from ser.splits.split import Split, partition
 
 N_SPEAKERS = 12
 

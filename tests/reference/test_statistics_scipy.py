@@ -6,10 +6,10 @@ from scipy.stats import bootstrap, permutation_test
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, brier_score_loss, f1_score
 
-from ser.statistics.calibration import brier_score, expected_calibration_error, reliability_curve
-from ser.statistics.comparisons import compare, holm
-from ser.statistics.counts import FIGURES, speaker_counts
-from ser.statistics.intervals import interval
+from ser.evaluation.bootstrap import interval
+from ser.evaluation.calibration import brier_score, expected_calibration_error, reliability_curve
+from ser.evaluation.significance import compare, holm
+from ser.evaluation.speaker_counts import FIGURES, speaker_counts
 
 N_CLASSES = 4
 OTHERS = {

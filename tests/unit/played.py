@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from reported import reports_of
-from ser.distributed.conductor import Ask, Conductor
-from ser.distributed.finals import planned
-from ser.distributed.plan import Plan
-from ser.journal import Ended, Journal, Reported, Started, TrialKey
-from ser.replay import replay
 from ser.report.leaderboard import leaderboard
+from ser.sweep.controller import Ask, Conductor
+from ser.sweep.final_evaluation import planned
+from ser.sweep.journal import Ended, Journal, Reported, Started, TrialKey
+from ser.sweep.plan import Plan
+from ser.sweep.state import replay
 
 CELLS = ("lenet5-1d", "sercnn-2d", "vgg16-2d")
 N_TRIALS = 4

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from played import DONE, conducted, drive, whole
-from ser.distributed.finals import planned
-from ser.distributed.plan import Plan, PlanError
-from ser.distributed.plan_reading import plan_from
-from ser.journal import ABLATION, Asked, Ended, Started
-from ser.predictions import COLUMNS
-from ser.replay import SweepRecord, replay
+from ser.evaluation.predictions_file import COLUMNS
 from ser.report.ablation import failures_of, variants_of
+from ser.sweep.final_evaluation import planned
+from ser.sweep.journal import ABLATION, Asked, Ended, Started
+from ser.sweep.plan import Plan, PlanError
+from ser.sweep.plan_files import plan_from
+from ser.sweep.state import SweepRecord, replay
 
 VARIANTS = {"mixup": {"augment.mixup_alpha": 0.2}, "calm": {"training.lr": 1e-4}}
 SPLIT = "speaker-5fold-present"

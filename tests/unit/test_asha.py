@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser.distributed.asha import Rungs
+from ser.sweep.successive_halving import Rungs
 
 
 def goes_on_by_hand(earlier: list[float], score: float, reduction: int) -> bool:

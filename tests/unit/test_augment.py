@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from ser.augment import Augment, mixup, spec_augment, stretch
-from ser.space import SettingError
+from ser.settings.declaration import SettingError
+from ser.training.augmentation import Augment, mixup, spec_augment, stretch
 
 NOTHING = Augment(n_time_masks=0, n_frequency_masks=0, mixup_alpha=0.0)
 SHAPES = [(64, 30, 100), (64, 1, 30, 100)]

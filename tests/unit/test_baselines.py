@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ser.baselines import COSTS, GAMMAS, baseline_path, majority, mfcc_svm, summarise
-from ser.metrics import accuracy, confusion_matrix, unweighted_average_recall
-from ser.splits.base import Split
-from ser.splits.parts import Partition
+from ser.evaluation.baselines import COSTS, GAMMAS, baseline_path, majority, mfcc_svm, summarise
+from ser.evaluation.metrics import accuracy, confusion_matrix, unweighted_average_recall
+from ser.splits.partition import Partition
+from ser.splits.split import Split
 
 N_CLASSES = 3
 

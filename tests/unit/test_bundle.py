@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from evaluated import EMOTIONS, evaluated_sweep
-from ser.bundle import Bundle, BundleError, load_bundle, network
-from ser.config import Cell, default_experiment
+from ser.experiment.bundle import Bundle, BundleError, load_bundle, network
+from ser.experiment.experiment import Cell, default_experiment
+from ser.experiment.input_range import Heard
 from ser.features.dataset import Normalisation
-from ser.heard import Heard
 from ser.report.build import build_report
 from ser.report.content import Note
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ser.statistics.calibration import brier_score, expected_calibration_error, reliability_curve
-from ser.statistics.counts import StatisticsError
+from ser.evaluation.calibration import brier_score, expected_calibration_error, reliability_curve
+from ser.evaluation.speaker_counts import StatisticsError
 
 
 def test_one_who_is_sure_and_right_is_perfect() -> None:

@@ -19,9 +19,9 @@ from played import (
     whole,
 )
 from reported import reports_of
-from ser.distributed.conductor import GLOBAL, Conductor
-from ser.journal import read_events
-from ser.replay import replay
+from ser.sweep.controller import GLOBAL, Conductor
+from ser.sweep.journal import read_events
+from ser.sweep.state import replay
 
 FINALS = {"final_seeds": 1, "final_splits": ("speaker-5fold-present",), "final_folds": (0, 2)}
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ser.config import Cell, all_cells, default_experiment, from_flat
 from ser.corpora.base import CORPORA
-from ser.space import SettingError
+from ser.experiment.experiment import Cell, all_cells, default_experiment, from_flat
+from ser.settings.declaration import SettingError
 
 VGG = Cell(architecture="vgg16", dimensions=2)
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from ser.commands.live_display import Display
 from ser.distributed import display as display_module
-from ser.distributed.display import Display
-from ser.journal import FINAL, Asked, Ended, Event, Reported, Started
-from ser.replay import SweepRecord
+from ser.sweep.journal import FINAL, Asked, Ended, Event, Reported, Started
+from ser.sweep.state import SweepRecord
 
 TEST = {"uar": 0.5, "accuracy": 0.5, "macro_f1": 0.5, "confusion": [[1, 1], [1, 1]], "n_parameters": 9}
 

@@ -11,8 +11,8 @@ from rich.console import Console
 
 from ser.audio import LFS_POINTER_START, AudioFacts
 from ser.corpora.synthetic import make_synthetic
-from ser.distributed.doctor.features import corpus_finding, store_findings
-from ser.distributed.doctor.finding import Finding, Level
+from ser.doctor.features import corpus_finding, store_findings
+from ser.doctor.finding import Finding, Level
 from ser.features.entry import Entry
 from ser.features.store import FeatureStore
 

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from ser.bundle import network
 from ser.corpora.cremad import CremaD
-from ser.distributed.doctor.cluster import RayProcess, left_findings, ray_findings, ray_processes
-from ser.distributed.doctor.disk import home_finding, ray_folder, ray_folder_finding, shared_memory_finding
-from ser.distributed.doctor.finding import Finding, Level, refused, size
-from ser.distributed.doctor.memory import free_bytes, memory_finding
-from ser.distributed.doctor.needs import Needs, needs_of
-from ser.distributed.driver import Driver, driver_from, this_driver
-from ser.distributed.plan import Plan
-from ser.distributed.plan_reading import read_plan
+from ser.doctor.cluster import RayProcess, left_findings, ray_findings, ray_processes
+from ser.doctor.disk import home_finding, ray_folder, ray_folder_finding, shared_memory_finding
+from ser.doctor.finding import Finding, Level, refused, size
+from ser.doctor.memory import free_bytes, memory_finding
+from ser.doctor.requirements import Needs, needs_of
+from ser.experiment.bundle import network
+from ser.sweep.driver import Driver, driver_from, this_driver
+from ser.sweep.plan import Plan
+from ser.sweep.plan_files import read_plan
 
 PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"
 NEEDS = Needs(n_slots=2, features=500_000_000, trials_on_disk=10**9, memory=3 * 10**9)

@@ -9,10 +9,10 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from ser.distributed.doctor.finding import Finding, Level
-from ser.distributed.doctor.open_runs import open_run_findings
-from ser.distributed.doctor.sweeps import seen_sweeps
-from ser.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, Started
+from ser.doctor.finding import Finding, Level
+from ser.doctor.open_runs import open_run_findings
+from ser.doctor.sweeps import seen_sweeps
+from ser.sweep.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, Started
 from ser.tracking.open_runs import close_runs, open_runs
 from ser.tracking.publication import TrackerError
 
@@ -48,8 +48,10 @@ def of_tracker(client: MlflowClient) -> Callable[[], dict[str, Run]]:
     for run in client.search_runs([each.experiment_id for each in client.search_experiments()]):
         client.delete_run(run.info.run_id)
     for key in KEYS:
-        client.create_run(experiment, start_time=1, tags={"ser.sweep": "s", "ser.sweep_id": "7", "ser.trial": key})
-    return lambda: {run.data.tags["ser.trial"]: run for run in client.search_runs([experiment])}
+        client.create_run(
+            experiment, start_time=1, tags={"ser.sweep": "s", "ser.sweep_id": "7", "ser.experiment.trial": key}
+        )
+    return lambda: {run.data.tags["ser.experiment.trial"]: run for run in client.search_runs([experiment])}
 
 
 def swept(home: Path, events: list[Event], *, sent: bool = True) -> Path:
@@ -144,7 +146,7 @@ def test_no_run_is_closed_once_its_journal_is_let_go(
         close_runs(uri, ends, longest_s=0.05)
 
     monkeypatch.setattr(MlflowClient, "set_terminated", closes_late)
-    monkeypatch.setattr("ser.distributed.doctor.open_runs.close_runs", impatient)
+    monkeypatch.setattr("ser.doctor.open_runs.close_runs", impatient)
     finding = found(client, tmp_path)
     assert finding.fix is not None
     with pytest.raises(TrackerError, match=r"closed 1 of 4 runs in 0\.05 s: look at its log"):

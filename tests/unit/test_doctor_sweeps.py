@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ser.distributed.doctor.finding import Finding, Level
-from ser.distributed.doctor.leftovers import leftover_findings
-from ser.distributed.doctor.sweeps import SeenSweep, seen_sweeps, sweep_findings
-from ser.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, Started, kept_from_drivers
-from ser.training_state import FILE_NAME
+from ser.doctor.finding import Finding, Level
+from ser.doctor.stale_checkpoints import leftover_findings
+from ser.doctor.sweeps import SeenSweep, seen_sweeps, sweep_findings
+from ser.sweep.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, Started, kept_from_drivers
+from ser.training.checkpoint import FILE_NAME
 
 DRIVER = "ann@host-7 pid 42"
 METRICS = {"val_uar": 0.5, "val_loss": 1.0}

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
-from ser.distributed.doctor.finding import Level, fine, problem
-from ser.distributed.doctor.sweeps import SeenSweep
-from ser.distributed.doctor.tracker import not_in_the_way, serves, tracker_findings, trackers
-from ser.distributed.sweep import SweepFolder
-from ser.journal import Closed
-from ser.replay import SweepRecord
-from ser.tracking.addresses import answers, database_file, local_folder, meant
-from ser.tracking.asking import asked
-from ser.tracking.inspection import server_version
+from ser.distributed.runner import SweepFolder
+from ser.doctor.finding import Level, fine, problem
+from ser.doctor.sweeps import SeenSweep
+from ser.doctor.tracker import not_in_the_way, serves, tracker_findings, trackers
+from ser.sweep.journal import Closed
+from ser.sweep.state import SweepRecord
+from ser.tracking.client.deadline import asked
+from ser.tracking.client.server import server_version
+from ser.tracking.client.uri import answers, database_file, local_folder, meant
 from ser.tracking.publication import TrackerError
 from ser.tracking.writer import sent_until
 
@@ -70,7 +70,7 @@ def test_an_address_where_nobody_listens(silent_port: int) -> None:
 
 
 def test_a_server_that_takes_the_call_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ser.tracking.inspection._PATIENCE_S", 0.2)
+    monkeypatch.setattr("ser.tracking.client.server._PATIENCE_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(TrackerError, match=r"takes the call and gives no answer in 0\.2 s: look at its log"):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from ser.distributed.asha import Rungs
-from ser.distributed.estimate import CellEstimate, estimate, expected_epochs
-from ser.distributed.plan import Plan
+from ser.sweep.estimate import CellEstimate, estimate, expected_epochs
+from ser.sweep.plan import Plan
+from ser.sweep.successive_halving import Rungs
 
 CELLS = ("lenet5-1d", "lenet5-2d")
 

@@ -8,14 +8,14 @@ from rich.console import Console
 
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
-from ser.distributed.finals import Final, fitting, planned
-from ser.distributed.plan import Plan, PlanError
-from ser.distributed.plan_reading import fold_numbers, plan_from
-from ser.journal import FINAL, Asked, Ended, Started
-from ser.registry import UnknownNameError
-from ser.replay import SweepRecord
-from ser.report.finals import final_rows, final_table
-from ser.splits.base import Split, partition
+from ser.report.final_table import final_rows, final_table
+from ser.settings.registry import UnknownNameError
+from ser.splits.split import Split, partition
+from ser.sweep.final_evaluation import Final, fitting, planned
+from ser.sweep.journal import FINAL, Asked, Ended, Started
+from ser.sweep.plan import Plan, PlanError
+from ser.sweep.plan_files import fold_numbers, plan_from
+from ser.sweep.state import SweepRecord
 
 PRESENT = "speaker-5fold-present"
 SPEAKERS = [str(speaker) for speaker in range(1001, 1011)]

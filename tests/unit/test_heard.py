@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ser.audio import AudioFacts
-from ser.heard import Heard, heard
+from ser.experiment.input_range import Heard, heard
 
 VOICE = 0.5 * np.sin(2 * np.pi * 220 * np.arange(32_000) / 16_000).astype(np.float32)
 RANGE = Heard(shortest_s=1.0, longest_s=4.0, quietest_peak=0.1)

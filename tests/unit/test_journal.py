@@ -10,7 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from ser.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, Started, TrialKey, read_events
+from ser.sweep.journal import (
+    Asked,
+    Closed,
+    Ended,
+    Event,
+    Journal,
+    JournalError,
+    Reported,
+    Started,
+    TrialKey,
+    read_events,
+)
 
 EVENTS: list[Event] = [
     Started("s", {"cells": ["lenet5-1d"], "seed": 0}, {"git": "abc", "n": 3}, time_s=1.5),
@@ -150,7 +161,7 @@ def test_a_second_opener_is_refused_until_the_first_lets_go(path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from ser.journal import Closed, Journal
+from ser.sweep.journal import Closed, Journal
 journal = Journal(Path(sys.argv[1]))
 for n in range(int(sys.argv[2])):
     journal.append(Closed("killed", time_s=n))
@@ -174,7 +185,7 @@ def test_a_killed_driver_holds_nothing_and_loses_nothing(path):
 FILL = """
 import resource, sys
 from pathlib import Path
-from ser.journal import Closed, Ended, Journal, JournalError
+from ser.sweep.journal import Closed, Ended, Journal, JournalError
 journal = Journal(Path(sys.argv[1]))
 n = 0
 try:

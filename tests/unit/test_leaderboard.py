@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ser.journal import Asked, Ended, Event, Reported, Started, TrialKey
-from ser.metrics import unweighted_average_recall, unweighted_average_recall_standard_error
-from ser.replay import SweepRecord
+from ser.evaluation.metrics import unweighted_average_recall, unweighted_average_recall_standard_error
 from ser.report.leaderboard import leaderboard, leaderboard_table, leaderboard_text
+from ser.sweep.journal import Asked, Ended, Event, Reported, Started, TrialKey
+from ser.sweep.state import SweepRecord
 
 VALIDATION = {1: [[5, 5], [5, 5]], 2: [[8, 2], [3, 7]], 3: [[7, 3], [3, 7]]}
 TEST = [[30, 10], [20, 40]]

@@ -10,14 +10,14 @@ import torch
 
 from ser import trial as trial_module
 from ser.audio import AudioFacts
-from ser.config import Experiment, all_cells, default_experiment
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
+from ser.experiment.experiment import Experiment, all_cells, default_experiment
+from ser.experiment.trial import Trial, TrialData
 from ser.features.dataset import fit_normalisation, join
-from ser.splits.base import Partition, Split, SplitError, partition, seen_by_selection, selection_of
 from ser.splits.leaks import check, check_fitted, check_predictions, check_unseen
-from ser.splits.parts import Kind
-from ser.trial import Trial, TrialData
+from ser.splits.partition import Kind
+from ser.splits.split import Partition, Split, SplitError, partition, seen_by_selection, selection_of
 
 SPEAKERS = [str(speaker) for speaker in range(1001, 1011)]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ser.masking import shown
+from ser.redaction import shown
 
 
 @pytest.mark.parametrize(

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ser.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
-from ser.config import Cell, default_experiment
 from ser.corpora.base import CorpusChoice, CorpusError
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.corpora.cremad_tables import DEMOGRAPHICS, VOTES
 from ser.distributed.baselines import compared_splits, forget_baselines, measure_baselines
-from ser.distributed.finals import Final
 from ser.distributed.preparation import Prepared
+from ser.evaluation.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
+from ser.evaluation.predictions import read_predictions
+from ser.experiment.experiment import Cell, default_experiment
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 from ser.report.slices import SPEAKERS_FILE
-from ser.splits.base import Split, partition
-from ser.statistics.predictions import read_predictions
+from ser.splits.split import Split, partition
+from ser.sweep.final_evaluation import Final
 
 NAMES = [
     f"{speaker}_{sentence}_{code}_XX"

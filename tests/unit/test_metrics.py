@@ -3,8 +3,8 @@ import doctest
 import numpy as np
 import pytest
 
-import ser.metrics
-from ser.metrics import (
+import ser.evaluation.metrics
+from ser.evaluation.metrics import (
     MetricError,
     accuracy,
     confusion_matrix,
@@ -24,7 +24,7 @@ FIGURES = [
 
 
 def test_the_examples_are_true():
-    results = doctest.testmod(ser.metrics, extraglobs={"np": np})
+    results = doctest.testmod(ser.evaluation.metrics, extraglobs={"np": np})
     assert results.attempted == 6
     assert results.failed == 0
 

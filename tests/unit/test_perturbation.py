@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ser.audio import SAMPLE_RATE_HZ, Wave
-from ser.perturbation import (
+from ser.evaluation.perturbations import (
     CONDITIONS,
     N_TALKERS,
     SNRS_DB,

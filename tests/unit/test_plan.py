@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ser.config import all_cells
-from ser.distributed.plan import Plan, PlanError
-from ser.distributed.plan_reading import cell_names, plan_from, read_plan, with_settings
-from ser.space import Floats
+from ser.experiment.experiment import all_cells
+from ser.settings.declaration import Floats
+from ser.sweep.plan import Plan, PlanError
+from ser.sweep.plan_files import cell_names, plan_from, read_plan, with_settings
 
 CELLS = ("lenet5-1d", "sercnn-2d")
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
-from ser.predictions import Predicted, write_predictions
-from ser.statistics.predictions import PredictionsError, read_predictions, together
+from ser.evaluation.predictions import PredictionsError, read_predictions, together
+from ser.evaluation.predictions_file import Predicted, write_predictions
 
 TEXT = """clip,part,speaker,truth,prediction,anger,sadness
 1001_A,validation,1001,anger,anger,0.9,0.1

@@ -10,13 +10,13 @@ import pytest
 from rich.console import Console
 
 from ser.audio import AudioFacts
-from ser.distributed.plan import Plan
+from ser.commands.feature_pruning import prune
 from ser.distributed.preparation import pipeline_of
-from ser.distributed.pruning import prune
 from ser.features.entry import Entry
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore, StoreError
-from ser.journal import Journal, Started
+from ser.sweep.journal import Journal, Started
+from ser.sweep.plan import Plan
 
 PLAN = Plan(cells=("lenet5-1d", "lenet5-2d"), settings={"features.framing.hop_s": 0.02})
 OF_SWEEP = pipeline_of(PLAN.experiments()).digest

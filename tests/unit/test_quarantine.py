@@ -10,7 +10,7 @@ import pytest
 from ser.audio import AudioFacts
 from ser.corpora.base import Clip, CorpusError
 from ser.distributed.extraction import Extraction
-from ser.distributed.quarantine import Quarantine, percent
+from ser.features.quarantine import Quarantine, percent
 from ser.features.store import StoreError
 
 CLIPS = [Clip(f"clip {n}", f"/corpus/{n}.wav", "speaker", "sentence", "anger", "XX") for n in range(200)]

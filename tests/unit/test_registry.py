@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ser.registry import Registry, UnknownNameError, unknown_name
+from ser.settings.registry import Registry, UnknownNameError, unknown_name
 
 
 @pytest.fixture
@@ -14,7 +14,7 @@ def shapes(tmp_path, monkeypatch):
     package = tmp_path / "shapes_for_registry"
     package.mkdir()
     (package / "__init__.py").write_text(
-        "from ser.registry import Registry\nSHAPES = Registry('shape', 'shapes_for_registry')\n"
+        "from ser.settings.registry import Registry\nSHAPES = Registry('shape', 'shapes_for_registry')\n"
     )
     for name in ("square", "circle"):
         (package / f"{name}.py").write_text(

@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
-from ser.journal import Asked, Closed, Ended, Journal, JournalError, Reported, Started, TrialKey
-from ser.replay import FINAL_OUTCOMES, SweepRecord, best_trial, replay
+from ser.sweep.journal import Asked, Closed, Ended, Journal, JournalError, Reported, Started, TrialKey
+from ser.sweep.state import FINAL_OUTCOMES, SweepRecord, best_trial, replay
 
 
 def asked(cell: str, number: int) -> Asked:

@@ -18,17 +18,17 @@ from evaluated import (
     clips_in,
     evaluated_sweep,
 )
-from ser.baselines import MFCC_SVM, baseline_path
-from ser.metrics import unweighted_average_recall
-from ser.perturbation import CONDITIONS
+from ser.evaluation.baselines import MFCC_SVM, baseline_path
+from ser.evaluation.bootstrap import Interval
+from ser.evaluation.metrics import unweighted_average_recall
+from ser.evaluation.perturbations import CONDITIONS
+from ser.evaluation.predictions import read_predictions
+from ser.evaluation.robustness import ROBUSTNESS_FILE, Answer, write_answers
 from ser.report.build import ReportError, build_report
 from ser.report.content import Facts, Gallery, Matrix, Note, Report, Section, Table
 from ser.report.files import files_of
-from ser.report.study import Study, read_study
-from ser.robustness import ROBUSTNESS_FILE, Answer, write_answers
-from ser.splits.base import Split
-from ser.statistics.intervals import Interval
-from ser.statistics.predictions import read_predictions
+from ser.report.report_data import Study, read_study
+from ser.splits.split import Split
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ser.evaluation.bootstrap import Interval
+from ser.evaluation.speaker_counts import speaker_counts
 from ser.report.content import (
     Chart,
     Column,
@@ -25,11 +27,9 @@ from ser.report.content import (
 from ser.report.files import csv_text, files_of, write_report
 from ser.report.html import ink, page, shade
 from ser.report.markdown import document, short_form
-from ser.report.marks import marks_of
-from ser.report.study import clips_of
+from ser.report.markers import marks_of
+from ser.report.report_data import clips_of
 from ser.report.svg import Axis, Picture, padded
-from ser.statistics.counts import speaker_counts
-from ser.statistics.intervals import Interval
 
 SHARE = Interval(0.375, 0.25, 0.5)
 TABLE = Table(

@@ -8,8 +8,8 @@ import pytest
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.distributed.robustness import _sounds, _wave
-from ser.perturbation import CONDITIONS, Condition
-from ser.robustness import (
+from ser.evaluation.perturbations import CONDITIONS, Condition
+from ser.evaluation.robustness import (
     Answer,
     RobustnessError,
     append_answers,

@@ -7,11 +7,11 @@ import sys
 import pytest
 from optuna.trial import TrialState
 
-from ser.config import Experiment, all_cells, default_experiment
-from ser.distributed.search import CELL, Study
-from ser.journal import Asked, Ended, Reported, TrialKey
-from ser.replay import TrialRecord
-from ser.space import Value
+from ser.experiment.experiment import Experiment, all_cells, default_experiment
+from ser.settings.declaration import Value
+from ser.sweep.journal import Asked, Ended, Reported, TrialKey
+from ser.sweep.state import TrialRecord
+from ser.sweep.study import CELL, Study
 
 CELLS = ("lenet5-1d", "sercnn-2d")
 NARROW = ("training.lr", "training.batch_size", "model.dropout", "model.norm", "augment.n_time_masks")

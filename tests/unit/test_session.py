@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import ray
 
+from ser.commands.run_sweep import _let_go_of, _resumed, run_session
+from ser.commands.sweep_request import REFUSED, Request, new_plan, seconds, with_finals
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES
 from ser.corpora.download.cremad import OFFICIAL
-from ser.distributed.driver import terminable
-from ser.distributed.plan import Plan, PlanError
-from ser.distributed.plan_reading import read_plan
-from ser.distributed.request import REFUSED, Request, new_plan, seconds, with_finals
-from ser.distributed.session import _let_go_of, _resumed, run_session
-from ser.journal import Asked, Closed, Journal, Started, read_events
+from ser.sweep.driver import terminable
+from ser.sweep.journal import Asked, Closed, Journal, Started, read_events
+from ser.sweep.plan import Plan, PlanError
+from ser.sweep.plan_files import read_plan
 
 TUNE = Path(__file__).resolve().parents[2] / "tune"
 PLANS = TUNE / "plans"

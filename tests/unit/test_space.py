@@ -7,7 +7,7 @@ from typing import Annotated
 
 import pytest
 
-from ser.space import (
+from ser.settings.declaration import (
     Choice,
     Floats,
     Ints,

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES, SPEAKERS, CremaD, parse
-from ser.splits.base import Split, SplitError, missing, partition
 from ser.splits.manifests import manifests
-from ser.splits.parts import CLAIMS, digest_of
+from ser.splits.partition import CLAIMS, digest_of
+from ser.splits.split import Split, SplitError, missing, partition
 
 PRESENT, SENTENCE, BOTH = "speaker-5fold-present", "sentence-disjoint", "speaker-and-sentence-disjoint"
 EVERY_FOLD = [(name, fold) for name, manifest in manifests().items() for fold in range(manifest.n_folds)]

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, SPEAKERS, CremaD, parse
-from ser.registry import UnknownNameError
-from ser.space import SettingError
-from ser.splits.base import Partition, Split, SplitError, partition, split_names
+from ser.settings.declaration import SettingError
+from ser.settings.registry import UnknownNameError
 from ser.splits.leaks import check
 from ser.splits.manifests import Lists, manifests
+from ser.splits.split import Partition, Split, SplitError, partition, split_names
 
 LISTED = sorted(name for name, manifest in manifests().items() if isinstance(manifest.speakers, Lists))
 EVERY_LISTED_FOLD = [(name, fold) for name in LISTED for fold in range(manifests()[name].n_folds)]

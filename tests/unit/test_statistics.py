@@ -7,13 +7,13 @@ from dataclasses import astuple, replace
 import numpy as np
 import pytest
 
-import ser.statistics.calibration
-import ser.statistics.comparisons
-import ser.statistics.counts
-from ser.metrics import unweighted_average_recall
-from ser.statistics.comparisons import compare, corrected, holm
-from ser.statistics.counts import FIGURES, SpeakerCounts, StatisticsError, speaker_counts
-from ser.statistics.intervals import interval, recall_intervals
+import ser.evaluation.calibration
+import ser.evaluation.significance
+import ser.evaluation.speaker_counts
+from ser.evaluation.bootstrap import interval, recall_intervals
+from ser.evaluation.metrics import unweighted_average_recall
+from ser.evaluation.significance import compare, corrected, holm
+from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts, StatisticsError, speaker_counts
 
 UAR = FIGURES["uar"]
 N_CLASSES = 3

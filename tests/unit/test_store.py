@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ser.audio import AudioFacts, digest_of
-from ser.distributed.feature_tasks import Sound, extract_batch
+from ser.features.batch import Sound, extract_batch
 from ser.features.entry import Entry, encoded
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore, StoreError

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from ser.commands.job_submission import refuse_passing, words_of
+from ser.commands.run_sweep import run_session
+from ser.commands.sweep_request import REFUSED, Request
 from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.cluster import job_server
-from ser.distributed.request import REFUSED, Request
-from ser.distributed.session import run_session
-from ser.distributed.submission import refuse_passing, words_of
-from ser.places import DEFAULT_HOME, default_corpus_dir
+from ser.paths import DEFAULT_HOME, default_corpus_dir
 
 PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"
 SERVER = "http://127.0.0.1:9"  # nobody is asked there
@@ -100,7 +100,7 @@ def test_places_have_one_default_each(monkeypatch: pytest.MonkeyPatch) -> None:
     assert default_corpus_dir("cremad") == "data/cremad"
     monkeypatch.setenv("SER_DATA", "s3://bucket/corpora/")
     assert default_corpus_dir("tess") == "s3://bucket/corpora/tess"
-    show = [sys.executable, "-c", "from ser.places import DEFAULT_HOME; print(DEFAULT_HOME)"]
+    show = [sys.executable, "-c", "from ser.paths import DEFAULT_HOME; print(DEFAULT_HOME)"]
     for given, home in (("", ".ser"), ("/shared/ser", "/shared/ser")):
         shown = subprocess.run(show, env={"SER_HOME": given}, capture_output=True, text=True, check=True)
         assert shown.stdout == f"{home}\n"

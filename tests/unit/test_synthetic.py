@@ -13,7 +13,7 @@ from ser.corpora.base import CorpusError, describe
 from ser.corpora.locations import read_bytes
 from ser.corpora.synthetic import Synthetic, make_synthetic
 from ser.corpora.voices import MANNERS
-from ser.splits.base import Split, partition
+from ser.splits.split import Split, partition
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -11,10 +11,10 @@ from ser.corpora.base import Clip
 from ser.corpora.cremad import CremaD, parse
 from ser.corpora.locations import read_bytes
 from ser.corpora.voices import speak
-from ser.distributed.takes import superfluous
+from ser.distributed.duplicates import superfluous
 from ser.features.base import Spectra
+from ser.features.duplicates import ALIKE, fingerprint, same_takes
 from ser.features.spaces import MelSpace
-from ser.features.takes import ALIKE, fingerprint, same_takes
 
 SPACE = MelSpace()
 ACTORS = ("1017", "1045", "1056")

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ser.calibration import BLUNTEST, SHARPEST, fit_temperature
-from ser.evaluation import probabilities
-from ser.statistics.calibration import expected_calibration_error
+from ser.evaluation.calibration import expected_calibration_error
+from ser.evaluation.inference import probabilities
+from ser.evaluation.temperature import BLUNTEST, SHARPEST, fit_temperature
 
 N_CLASSES = 6
 

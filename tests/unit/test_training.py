@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from ser.augment import Augment
-from ser.evaluation import evaluate, probabilities
+from ser.evaluation.inference import evaluate, probabilities
 from ser.models.base import ARCHITECTURES, build_model
-from ser.training import fit
-from ser.training_settings import Training
-from ser.training_state import FILE_NAME, TrainingError, load_state, save_state
+from ser.training.augmentation import Augment
+from ser.training.checkpoint import FILE_NAME, TrainingError, load_state, save_state
+from ser.training.loop import fit
+from ser.training.settings import Training
 
 N_CLASSES = 3
 PLAIN = Augment(n_time_masks=0, n_frequency_masks=0, mixup_alpha=0.0)

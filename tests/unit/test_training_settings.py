@@ -1,6 +1,6 @@
 import pytest
 
-from ser.training_settings import Training, lr_factor
+from ser.training.settings import Training, lr_factor
 
 
 @pytest.mark.parametrize(

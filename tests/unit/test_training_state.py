@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from ser.training_state import FILE_NAME, Progress, TrainingState, newest_state, save_state
+from ser.training.checkpoint import FILE_NAME, Progress, TrainingState, newest_state, save_state
 
 
 def stored(folder: Path, epoch: int) -> Path:

@@ -1,6 +1,6 @@
 """What Tune tells of a trial, in one line."""
 
-from ser.distributed.tuning import reason_of
+from ser.distributed.tune_adapter import reason_of
 
 DIED = """Failure # {n} (occurred at 2026-11-22_21-56-30)
 The actor died unexpectedly before finishing this task.

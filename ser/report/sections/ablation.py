@@ -3,12 +3,12 @@
 import math
 from collections import defaultdict
 
-from ser.journal import BASELINE
+from ser.evaluation.significance import ALPHA
 from ser.report.ablation import Variant, changes_of, failures_of, variants_of
 from ser.report.content import Block, Chart, Column, Forest, ForestRow, Gallery, Note, Section, Table, Value
-from ser.report.study import Study, clips_of
+from ser.report.report_data import Study, clips_of
 from ser.report.svg import Axis, Picture, Point, padded
-from ser.statistics.comparisons import ALPHA
+from ser.sweep.journal import BASELINE
 
 _PALE, _STRONG = "#9aa2b1", "#0072b2"
 _COLUMNS = (

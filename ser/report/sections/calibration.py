@@ -1,11 +1,11 @@
 """Do the probabilities mean what they say?"""
 
+from ser.evaluation.calibration import N_BINS, brier_score, expected_calibration_error, reliability_curve
 from ser.report.boards import Line
 from ser.report.content import Chart, Column, Gallery, Section, Table
-from ser.report.marks import GREY
-from ser.report.study import Study
+from ser.report.markers import GREY
+from ser.report.report_data import Study
 from ser.report.svg import Axis, Picture
-from ser.statistics.calibration import N_BINS, brier_score, expected_calibration_error, reliability_curve
 
 _COLUMNS = (
     Column("cell", "network"),

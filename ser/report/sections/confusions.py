@@ -2,11 +2,11 @@
 
 import math
 
-from ser.baselines import MAJORITY
+from ser.evaluation.baselines import MAJORITY
+from ser.evaluation.bootstrap import Interval, recall_intervals
 from ser.report.boards import BASELINE_TITLES, Line
 from ser.report.content import Column, Gallery, Matrix, Section, Table, Value, file_name
-from ser.report.study import Study
-from ser.statistics.intervals import Interval, recall_intervals
+from ser.report.report_data import Study
 
 
 def section(study: Study) -> Section:

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ser.bundle import BundleError
+from ser.evaluation.speaker_counts import FIGURES
+from ser.experiment.bundle import BundleError
 from ser.report.boards import Board, Line, n_parameters, train_seconds
 from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table
 from ser.report.latency import CLIP_S, latency_ms
-from ser.report.marks import GREY
-from ser.report.study import Study
+from ser.report.markers import GREY
+from ser.report.report_data import Study
 from ser.report.svg import Picture, Point, padded
-from ser.statistics.counts import FIGURES
 
 _COLUMNS = (
     Column("cell", "network"),

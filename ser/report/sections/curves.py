@@ -1,10 +1,10 @@
 """Learning curves: the trials of each cell, epoch by epoch."""
 
-from ser.journal import Reported
-from ser.replay import TrialRecord
 from ser.report.content import Chart, Gallery, Section
-from ser.report.study import Study
+from ser.report.report_data import Study
 from ser.report.svg import Axis, Picture, padded
+from ser.sweep.journal import Reported
+from ser.sweep.state import TrialRecord
 
 _MOST_TRIALS = 40
 _PALE = "#c3c8d2"

@@ -2,7 +2,7 @@
 
 from ser.report.boards import Board
 from ser.report.content import Facts, Section
-from ser.report.study import Study, clips_of
+from ser.report.report_data import Study, clips_of
 
 
 def section(study: Study) -> Section:

@@ -1,0 +1,116 @@
+"""What `--dry-run` shows: cells, what is searched, number of trials, and an estimate of the time."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ser.commands.live_display import clock
+from ser.corpora.base import Clip
+from ser.corpora.locations import Location
+from ser.distributed.preparation import find_clips, refuse_lacking_votes
+from ser.splits.split import partition
+from ser.sweep.estimate import CellEstimate, estimate
+from ser.sweep.final_evaluation import Final, fitting, planned
+from ser.sweep.plan import Plan
+
+
+def show_plan(plan: Plan, corpus_dir: Location, console: Console) -> None:
+    """Look for the clips, probe each cell for a second or so, and show what a sweep would do.
+
+    Raises:
+        CorpusError: no usable corpus in the folder.
+        SplitError: the split does not fit the clips.
+    """
+    experiments = plan.experiments()
+    first = next(iter(experiments.values()))
+    clips = find_clips(first.corpus, corpus_dir, console)
+    refuse_lacking_votes(plan, clips, corpus_dir)
+    parts = partition(clips, first.split)
+    console.print(
+        f"Split {parts.name}: {len(parts.train):,} training, {len(parts.validation):,} validation, "
+        f"{len(parts.test):,} test clips"
+    )
+    guesses = estimate(plan, experiments)
+    slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
+    if plan.is_ablation:
+        _show_variants(plan, console)
+    else:
+        _show_search(plan, guesses, len(parts.train), slots, console)
+    if plan.final_seeds:
+        _show_finals(plan, clips, guesses, slots, console)
+
+
+def _show_variants(plan: Plan, console: Console) -> None:
+    console.print("[bold]compared with the baseline on validation clips[/]")
+    for variant, changes in plan.variants.items():
+        console.print(
+            f"  {variant:<32} {', '.join(f'{name}={value}' for name, value in changes.items())}", markup=False
+        )
+
+
+def _show_search(plan: Plan, guesses: Mapping[str, CellEstimate], n_train: int, slots: int, console: Console) -> None:
+    for title, ranges in _searched(plan):
+        console.print(f"[bold]{title}[/]")
+        for name, allowed in ranges.items():
+            console.print(f"  {name:<32} {allowed}", markup=False)
+    table, total_s = _table(plan, guesses, n_train)
+    console.print(table)
+    console.print(
+        f"{plan.n_searched} trials of at most {plan.max_epochs} epochs, {plan.search} search; "
+        f"about {clock(total_s / slots)} with {slots} trials at a time here (trainings that stop early: less)"
+    )
+
+
+def _show_finals(
+    plan: Plan, clips: Sequence[Clip], guesses: Mapping[str, CellEstimate], slots: int, console: Console
+) -> None:
+    chosen = list(fitting(planned(plan), clips))
+    for line in dict.fromkeys(line for line in chosen if isinstance(line, str)):
+        console.print(f"Final evaluation: {line}")
+    finals = [final for final in chosen if isinstance(final, Final)]
+    n_train = sum(len(partition(clips, final.split).train) for final in finals)
+    n_trials = len(finals) * len(guesses)
+    total_s = plan.max_epochs * n_train * sum(guess.ms_per_clip for guess in guesses.values()) / 1000
+    if plan.is_ablation:
+        console.print(
+            f"Ablation: {n_trials} trainings of at most {plan.max_epochs} epochs; about {clock(total_s / slots)} with "
+            f"{slots} at a time here, if variants are as fast as the baseline"
+        )
+        return
+    console.print(
+        f"Final evaluation: {n_trials} trainings ({len(guesses)} cells on {len(finals)} splits, folds and seeds) of at "
+        f"most {plan.max_epochs} epochs; at most {clock(total_s / slots)} more"
+    )
+
+
+def _searched(plan: Plan) -> list[tuple[str, dict[str, str]]]:
+    """What is searched in every cell, then what else in each."""
+    spaces = {cell: {name: str(r) for name, r in space.items()} for cell, space in plan.spaces().items()}
+    shared = dict(set.intersection(*(set(space.items()) for space in spaces.values())))
+    own = [
+        (f"searched in {cell} too", {name: text for name, text in space.items() if name not in shared})
+        for cell, space in spaces.items()
+    ]
+    return [("searched in every cell", dict(sorted(shared.items()))), *(pair for pair in own if pair[1])]
+
+
+def _table(plan: Plan, guesses: Mapping[str, CellEstimate], n_train: int) -> tuple[Table, float]:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("cell")
+    for title in ("trials", "parameters", "ms/clip", "epochs, all trials", "time"):
+        table.add_column(title, justify="right")
+    total_s = 0.0
+    for cell, guess in guesses.items():
+        total_s += guess.seconds(n_train)
+        table.add_row(
+            cell,
+            str(plan.trials_per_cell),
+            f"{guess.n_parameters:,}",
+            f"{guess.ms_per_clip:.2f}",
+            f"{guess.n_epochs:.0f}",
+            clock(guess.seconds(n_train)),
+        )
+    return table, total_s

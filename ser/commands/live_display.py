@@ -1,0 +1,159 @@
+"""What the user sees while a sweep runs: progress, time left, the leaderboard so far."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ser.report.leaderboard import leaderboard, leaderboard_table
+from ser.sweep.controller import GLOBAL
+from ser.sweep.journal import ABLATION, FINAL, SEARCH, Ended
+from ser.sweep.state import FINAL_OUTCOMES, SweepRecord, TrialRecord
+
+_LINE_EVERY_S = 30.0
+_TABLE_EVERY_S = 180.0
+_REDRAW_EVERY_S = 1.0
+
+
+class Display:
+    """A live table on a terminal; elsewhere a line per ended trial, and progress and table now and then.
+
+    Args:
+        console: where to write.
+        record: the sweep, kept up to date by the conductor.
+        n_searched: trials of the search.
+        n_trials: tells the trials of the whole sweep, final evaluation included, as planned now.
+        n_slots: trials that run at a time.
+        budget_s: seconds after which the sweep stops, or None.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        record: SweepRecord,
+        *,
+        n_searched: int,
+        n_trials: Callable[[], int],
+        n_slots: int,
+        budget_s: float | None,
+    ) -> None:
+        self._console = console
+        self._record = record
+        self._n_searched = n_searched
+        self._n_trials = n_trials
+        self._n_slots = n_slots
+        self._budget_s = budget_s
+        self._started = self._drawn = self._table_drawn = time.monotonic()
+        self._live = Live(console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+
+    def __getstate__(self) -> dict[str, object]:
+        """Nothing: Tune pickles all it is given, and a display has nothing to restore."""
+        return {}
+
+    def __enter__(self) -> "Display":
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def tick(self) -> None:
+        """Redraw, if it is time to."""
+        now = time.monotonic()
+        if now - self._drawn < (_REDRAW_EVERY_S if self._live else _LINE_EVERY_S):
+            return
+        self._drawn = now
+        if self._live is not None:
+            self._live.update(Group(*self._leaderboard(), *map(Text, [self.status(), *self._running()])), refresh=True)
+            return
+        if now - self._table_drawn >= _TABLE_EVERY_S:
+            self._table_drawn = now
+            self._console.print(*self._leaderboard())
+        self._console.print(self.status())
+
+    def ended(self, event: Ended) -> None:
+        """A line for a trial that ended."""
+        trial = self._record.trial(event)
+        best = f"best val UAR {100 * trial.best.metrics['val_uar']:.1f} %" if trial.best else "no epoch finished"
+        reason = f" ({event.reason})" if event.reason else ""
+        line = f"{trial.title:<16} {event.outcome:<9} after {trial.n_epochs:>2} epochs, {best}{reason}"
+        self._console.print(Text(line))
+
+    def status(self) -> str:
+        """One line: trials done, by outcome, time gone and time left."""
+        outcomes = Counter(trial.outcome for trial in self._record.trials.values())
+        done = sum(outcomes[outcome] for outcome in FINAL_OUTCOMES)
+        counts = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in FINAL_OUTCOMES if outcomes[outcome])
+        gone = time.monotonic() - self._started
+        left = self._time_left(gone)
+        left_text = f"about {clock(left)} left" if left is not None else "time left not known yet"
+        return f"{done} of {self._n_trials()} trials done ({counts or 'none yet'}), {clock(gone)} gone, {left_text}"
+
+    def _leaderboard(self) -> list[Table]:
+        rows = leaderboard(self._record)
+        return [leaderboard_table(rows)] if rows else []
+
+    def _running(self) -> list[str]:
+        open_trials = [trial for trial in self._record.trials.values() if trial.outcome == "open"]
+        return [f"  {t.title}: epoch {t.n_epochs}" for t in open_trials]
+
+    def _time_left(self, gone: float) -> float | None:
+        """From the time that ended trials of the same cell took, else of any cell; never beyond the budget."""
+        took = _durations(self._record)
+        if not took:
+            return None
+        is_open = [trial for trial in self._record.trials.values() if not trial.is_final]
+        left = sum(self._left_of(trial, _expected(took, trial.key.cell, trial.stage)) for trial in is_open)
+        left += sum(n_trials * _expected(took, *kind) for kind, n_trials in self._not_asked().items())
+        n_left = self._n_trials() - len(self._record.trials) + len(is_open)
+        left /= max(1, min(self._n_slots, n_left))
+        return left if self._budget_s is None else min(left, max(0.0, self._budget_s - gone))
+
+    def _left_of(self, trial: TrialRecord, mean: float) -> float:
+        """Seconds that an open trial will take yet: one that outlives the others goes on to its last epoch."""
+        elapsed = 0.0 if trial.was_killed else time.time() - trial.asked.time_s
+        if elapsed < mean or trial.last is None:
+            return max(0.0, mean - elapsed)
+        return float((self._record.plan["max_epochs"] - trial.n_epochs) * trial.last.seconds)
+
+    def _not_asked(self) -> dict[tuple[str, str], float]:
+        """Trials of each cell and stage that are still to come."""
+        cells = self._record.plan["cells"]
+        n_asked = Counter(trial.key.cell for trial in self._record.trials.values() if trial.stage == SEARCH)
+        n_repeats = self._n_trials() - self._n_searched - len(self._record.repeats())
+        stage = ABLATION if self._record.is_ablation else FINAL
+        left = {(cell, stage): n_repeats / len(cells) for cell in cells}
+        if self._record.plan["search"] == GLOBAL:
+            return left | {(cell, SEARCH): (self._n_searched - n_asked.total()) / len(cells) for cell in cells}
+        return left | {(cell, SEARCH): self._n_searched / len(cells) - n_asked[cell] for cell in cells}
+
+
+def _expected(took: dict[tuple[str, str], list[float]], cell: str, stage: str) -> float:
+    """Seconds of a trial to come. No final one is pruned: without any, the longest of its cell's search tells."""
+    if (cell, stage) in took:
+        return sum(took[cell, stage]) / len(took[cell, stage])
+    if stage == FINAL and (cell, SEARCH) in took:
+        return max(took[cell, SEARCH])
+    return sum(map(sum, took.values())) / sum(map(len, took.values()))
+
+
+def _durations(record: SweepRecord) -> dict[tuple[str, str], list[float]]:
+    """Seconds of the ended trials of each cell and stage."""
+    took: dict[tuple[str, str], list[float]] = {}
+    for key, trial in record.trials.items():
+        # The time of a trial that was taken up again holds the pause.
+        if trial.is_final and trial.ended and not trial.was_killed:
+            took.setdefault((key.cell, trial.stage), []).append(trial.ended.time_s - trial.asked.time_s)
+    return took
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds: '1:02:03'."""
+    return str(timedelta(seconds=round(seconds)))

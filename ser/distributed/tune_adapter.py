@@ -1,0 +1,163 @@
+"""Ray Tune's hooks, handed on to the conductor: Tune runs trials, the conductor decides."""
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+from ray.tune import Callback
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+from ray.tune.search import Searcher
+
+from ser.commands.live_display import Display
+from ser.distributed.cluster import resources
+from ser.experiment.trial import TEST_FILE
+from ser.sweep.controller import Ask, Conductor
+from ser.sweep.journal import ABLATION, SEARCH, Ended, Reported, TrialKey
+from ser.sweep.plan import Plan
+from ser.sweep.state import FINAL_OUTCOMES
+from ser.training.checkpoint import FILE_NAME
+
+_RESOURCES_EVERY_S = 5.0
+
+
+class SweepSearch(Searcher):
+    """Asks the conductor for trials, never more of them at a time than can run."""
+
+    def __init__(self, conductor: Conductor, plan: Plan, storage: Path) -> None:
+        super().__init__()
+        self._conductor = conductor
+        self._plan = plan
+        self._storage = storage
+        self._slots, self._looked_s = 1, float("-inf")
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next trial as Tune's config."""
+        if len(self._conductor.open_trials()) >= self.slots():
+            return None
+        ask = self._conductor.next_trial()
+        if ask is None:
+            return None if self._conductor.waits else Searcher.FINISHED
+        return self._config(ask)
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """Nothing: `SweepCallback` hears it with the trial's checkpoint."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the journal is what a sweep is resumed from."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the journal is what a sweep is resumed from."""
+
+    def slots(self) -> int:
+        """How many trials the cluster can run at a time now."""
+        if time.monotonic() - self._looked_s > _RESOURCES_EVERY_S:
+            there = resources()
+            needs = trial_resources(self._plan)
+            slots = min(there.get(name.upper(), 0) / amount for name, amount in needs.items() if amount)
+            self._slots, self._looked_s = max(1, int(slots)), time.monotonic()
+        return self._slots
+
+    def _config(self, ask: Ask) -> dict[str, Any]:
+        return {
+            "key": [ask.key.sweep, ask.key.cell, ask.key.number],
+            "values": ask.experiment.flat(),
+            "threads": max(1, int(self._plan.cpus_per_trial)),
+            "device": "cuda" if trial_resources(self._plan)["gpu"] else "cpu",
+            "checkpoint_every_s": self._plan.checkpoint_every_s,
+            "keep_model": ask.stage == SEARCH,
+            "test": ask.stage != ABLATION,
+            "states": [str(path.parent) for path in states_of(self._storage, ask.key)],
+            "epoch": self._conductor.record.trials[ask.key].n_epochs,
+        }
+
+
+class SweepScheduler(FIFOScheduler):
+    """Files each report with the conductor and stops the trials that it gives up."""
+
+    def __init__(self, conductor: Conductor) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._conductor = conductor
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """Go on or stop."""
+        if "error" in result:
+            return str(TrialScheduler.CONTINUE)
+        key = key_of(trial)
+        metrics = {name.partition("/")[2]: value for name, value in result.items() if name.startswith("metrics/")}
+        event = Reported(
+            key.cell, key.number, result["epoch"], metrics, result["confusion"], result["last"], result["seconds"]
+        )
+        goes_on = self._conductor.report(event)
+        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+
+
+class SweepCallback(Callback):
+    """Tells the conductor how trials end, and the display what happens."""
+
+    def __init__(self, conductor: Conductor, display: Display, storage: Path) -> None:
+        self._conductor = conductor
+        self._display = display
+        self._storage = storage
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Keep the display up to date."""
+        self._display.tick()
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A trial stopped by itself, by its rungs or by the time budget."""
+        key, result = key_of(trial), trial.last_result or {}
+        if "error" in result:
+            self._end(Ended(key.cell, key.number, "failed", reason=result["error"], traceback=result["traceback"]))
+        elif result.get("last"):
+            assert trial.checkpoint is not None
+            bundle = Path(trial.checkpoint.path)
+            test = json.loads((bundle / TEST_FILE).read_text())
+            self._end(Ended(key.cell, key.number, "completed", bundle=str(bundle), test=test))
+        elif self._conductor.was_pruned(key):
+            reason = f"behind at its rung, epoch {result['epoch']}"
+            self._end(Ended(key.cell, key.number, "pruned", reason=reason))
+        else:
+            self._end(Ended(key.cell, key.number, "killed", reason="the sweep was stopped"))
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """A trial's process died more often than is tried again."""
+        key, told = key_of(trial), str(trial.get_error())
+        self._end(Ended(key.cell, key.number, "failed", reason=reason_of(told), traceback=told))
+
+    def _end(self, event: Ended) -> None:
+        self._conductor.end(event)
+        self._display.ended(event)
+        if event.outcome in FINAL_OUTCOMES:
+            for path in states_of(self._storage, self._conductor.record.trial(event).key):
+                path.unlink(missing_ok=True)
+
+
+def trial_resources(plan: Plan) -> dict[str, float]:
+    """What a trial takes of the cluster as it is now: GPUs only where there are any."""
+    return {"cpu": plan.cpus_per_trial, "gpu": plan.gpus_per_trial if resources().get("GPU") else 0.0}
+
+
+def key_of(trial: Trial) -> TrialKey:
+    """The key of the trial that Tune runs."""
+    sweep, cell, number = trial.config["key"]
+    return TrialKey(sweep, cell, number)
+
+
+def reason_of(told: str) -> str:
+    """The last failure of what Tune tells of a trial: its exception, or how its process died."""
+    lines = re.split(r"^Failure # \d+.*\n", told, flags=re.MULTILINE)[-1].strip().splitlines()
+    return next((line for line in lines if "died" in line), lines[-1] if lines else "unknown")
+
+
+def folder_of(key: TrialKey) -> str:
+    """Name of a trial's folder."""
+    return f"{key.cell}-{key.number:03d}"
+
+
+def states_of(storage: Path, key: TrialKey) -> list[Path]:
+    """The training states that any driver of this sweep left of a trial: absolute paths, newest first."""
+    found = storage.resolve().glob(f"run-*/{folder_of(key)}/checkpoint_*/{FILE_NAME}")
+    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

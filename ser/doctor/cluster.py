@@ -1,0 +1,130 @@
+"""Ray: the cluster at an address, or this machine and what earlier sessions left on it."""
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import ray
+
+from ser.distributed.cluster import ClusterError, connected, refuse_too_large
+from ser.distributed.tune_adapter import trial_resources
+from ser.doctor.finding import Finding, fine, problem, refused, warning
+from ser.sweep.plan import Plan
+
+_PROC = Path("/proc")
+_DAEMONS = ("raylet", "gcs_server")
+
+
+@dataclass(frozen=True)
+class RayProcess:
+    """One of the two processes that every Ray has.
+
+    Attributes:
+        pid: its number.
+        name: raylet or gcs_server.
+        session: of Ray, which both bear.
+        parent: command of the process that started it and still is there, or ''.
+    """
+
+    pid: int
+    name: str
+    session: str
+    parent: str
+
+
+def ray_findings(address: str | None, plan: Plan) -> Iterator[Finding]:
+    """Of the cluster at `address` (or RAY_ADDRESS); without one, of this machine."""
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    if address is None:
+        yield _this_machine(plan)
+        yield from left_findings(ray_processes())
+        return
+    try:
+        with connected(address):
+            refuse_too_large(trial_resources(plan))
+            yield fine("Ray", f"{address}: {_cluster()}")
+    except ClusterError as error:
+        yield _refused(error)
+
+
+def _refused(error: ClusterError) -> Finding:
+    if "Version mismatch" in str(error):
+        return problem(
+            "Ray",
+            f"{str(error).partition(' (')[0]}, or one of another version does",
+            remedy=f"use one Ray and one Python at both ends; here it is Ray {version('ray')}",
+        )
+    return refused("Ray", error)
+
+
+def left_findings(processes: list[RayProcess]) -> Iterator[Finding]:
+    """A line per Ray of this user that no command holds any more."""
+    sessions: dict[str, list[RayProcess]] = {}
+    for process in processes:
+        sessions.setdefault(process.session, []).append(process)
+    for session, listed in sessions.items():
+        pids = " ".join(str(process.pid) for process in listed)
+        parent = next((process.parent for process in listed if process.parent), "")
+        if parent:
+            yield fine("Ray", f"session {session} belongs to `{parent}`")
+        else:
+            yield warning(
+                "Ray",
+                f"session {session} runs without a command that holds it (pids {pids}) and takes memory",
+                remedy=f"use it: --ray-address auto; or end it: kill {pids}",
+            )
+
+
+def ray_processes(proc: Path = _PROC) -> list[RayProcess]:
+    """Those of this user, on this machine; none where the system does not tell."""
+    found = []
+    for folder in sorted(proc.glob("[0-9]*")):
+        try:
+            words = _command(folder)
+            name = Path(words[0]).name if words else ""
+            if name in _DAEMONS and folder.stat().st_uid == os.getuid():
+                found.append(RayProcess(int(folder.name), name, _session(words), _parent(proc, folder)))
+        except OSError:  # it has ended meanwhile
+            continue
+    return found
+
+
+def _this_machine(plan: Plan) -> Finding:
+    cpus = os.cpu_count() or 1
+    found = f"no address given: a sweep starts Ray {version('ray')} on the {cpus} CPUs of this machine"
+    if plan.cpus_per_trial > cpus:
+        return problem(
+            "Ray",
+            f"{found}, but a trial needs {plan.cpus_per_trial:g}",
+            remedy="lower cpus_per_trial in the plan, or give the --ray-address of a larger machine",
+        )
+    return fine("Ray", found)
+
+
+def _cluster() -> str:
+    total: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    n_machines = sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
+    return (
+        f"Ray {version('ray')}, as here; {n_machines} machines, {total.get('CPU', 0):g} CPUs, "
+        f"{total.get('GPU', 0):g} GPUs"
+    )
+
+
+def _command(folder: Path) -> list[str]:
+    return [os.fsdecode(word) for word in (folder / "cmdline").read_bytes().split(b"\0") if word]
+
+
+def _session(words: list[str]) -> str:
+    return next((word.partition("=")[2] for word in words if word.startswith("--session-name=")), "unknown")
+
+
+def _parent(proc: Path, folder: Path) -> str:
+    """What started the process; '' where that has ended, so that the machine's first process has it now."""
+    lines = (line.split() for line in (folder / "status").read_text().splitlines())
+    parent = next(words[1] for words in lines if words[0] == "PPid:")
+    words = _command(proc / parent)
+    is_python = bool(words) and ("python" in Path(words[0]).name or any("ray" in Path(word).name for word in words[:2]))
+    return shlex.join(words)[:100] if is_python else ""

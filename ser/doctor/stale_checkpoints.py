@@ -1,0 +1,41 @@
+"""Training states that no resume will ask for: of trials that have ended."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ser.distributed.tune_adapter import states_of
+from ser.doctor.finding import Finding, fine, size, warning
+from ser.doctor.sweeps import SeenSweep
+from ser.sweep.journal import kept_from_drivers
+
+
+def leftover_findings(sweeps: Sequence[SeenSweep]) -> Iterator[Finding]:
+    """A line per sweep that has some; bundles, which the tracker gets, are never among them."""
+    found = False
+    for sweep in sweeps:
+        states = [] if sweep.runs or sweep.damage else _states(sweep)
+        if states:
+            found = True
+            n_bytes = sum(path.stat().st_size for path in states)
+            yield warning(
+                "states",
+                f"{sweep.name}: {len(states)} training states of trials that have ended, {size(n_bytes)}",
+                remedy="nothing needs them: --fix removes them",
+                fix=lambda sweep=sweep, states=states: _remove(sweep, states),  # type: ignore[misc]
+            )
+    if not found:
+        yield fine("states", "no training state of an ended trial is left")
+
+
+def _states(sweep: SeenSweep) -> list[Path]:
+    ended = (key for key, trial in sweep.record.trials.items() if trial.is_final)
+    return [path for key in ended for path in states_of(sweep.folder.storage, key)]
+
+
+def _remove(sweep: SeenSweep, states: Sequence[Path]) -> str:
+    with kept_from_drivers(sweep.folder.journal) as free:
+        if not free:
+            return f"left those of {sweep.name}: it runs now"
+        for path in states:
+            path.unlink(missing_ok=True)
+    return f"removed {len(states)} training states of {sweep.name}"

@@ -1,0 +1,43 @@
+"""Which clips of a corpus are trained and tested on: those that can be read, none that is faulty, no take twice."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rich.console import Console
+
+from ser.audio import AudioFacts
+from ser.console import tell_clips
+from ser.corpora.base import Clip, CorpusChoice
+from ser.corpora.faults import known_faults
+from ser.distributed.duplicates import Twins, superfluous
+
+
+def usable(
+    clips: Sequence[Clip],
+    facts: Mapping[str, AudioFacts],
+    *,
+    choice: CorpusChoice,
+    twins_of: Callable[[Sequence[Clip]], Twins],
+    console: Console,
+) -> tuple[tuple[Clip, ...], Twins]:
+    """The clips that are left, and the names of every two of them that are one take; what is left out is told.
+
+    Args:
+        clips: of the corpus.
+        facts: of those that can be read, by name.
+        choice: whether faulty clips are left out.
+        twins_of: the names of every two of some clips that are one take.
+        console: told.
+    """
+    clips = tuple(clip for clip in clips if clip.name in facts)
+    if choice.known_faults == "keep":
+        return clips, twins_of(clips)
+    faulty = known_faults(clips, facts)
+    clips = _without(faulty, clips, "faulty clips are left out (corpus.known_faults=keep keeps them)", console)
+    doubled = superfluous(clips, twins_of(clips))
+    return _without(doubled, clips, "clips are left out because another is the same take", console), ()
+
+
+def _without(reasons: Mapping[str, str], clips: Sequence[Clip], what: str, console: Console) -> tuple[Clip, ...]:
+    if reasons:
+        tell_clips(console, what, [f"{name}: {reason}" for name, reason in reasons.items()])
+    return tuple(clip for clip in clips if clip.name not in reasons)

@@ -1,0 +1,279 @@
+"""Settings: frozen values whose fields carry their own range.
+
+A setting is one annotated field, `dropout: Annotated[float, Floats(0.0, 0.6)] = 0.2`. The range is checked when the
+value is made, is what a search draws from (unless `searched=False`), and is what `--dry-run` shows. Settings nest:
+a field that is itself settings, or a mapping of names to settings, adds its name to the dotted name of its fields.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cache
+from typing import Annotated, Any, TypeVar, cast, dataclass_transform, get_args, get_origin, get_type_hints
+
+from ser.settings.registry import unknown_name
+
+Value = bool | int | float | str
+S = TypeVar("S")
+
+
+class SettingError(ValueError):
+    """A setting that is unknown, of the wrong type or out of its range."""
+
+
+@dataclass(frozen=True)
+class Floats:
+    """Real numbers from `low` to `high`; `log` draws them evenly on a logarithmic scale."""
+
+    low: float
+    high: float
+    log: bool = False
+    searched: bool = True
+
+    def problem(self, value: Value) -> str | None:
+        """The rule that `value` breaks, or None."""
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return None if number and self.low <= value <= self.high else f"lie in {self}"  # type: ignore[operator]
+
+    def __str__(self) -> str:
+        return f"[{self.low:g}, {self.high:g}]" + (" log" if self.log else "")
+
+
+@dataclass(frozen=True)
+class Ints:
+    """Whole numbers from `low` to `high`, both included, `step` apart."""
+
+    low: int
+    high: int
+    step: int = 1
+    log: bool = False
+    searched: bool = True
+
+    def problem(self, value: Value) -> str | None:
+        """The rule that `value` breaks, or None."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            return "be a whole number"
+        on_grid = self.low <= value <= self.high and (value - self.low) % self.step == 0
+        return None if on_grid else f"lie in {self}"
+
+    def __str__(self) -> str:
+        step = f" step {self.step}" if self.step > 1 else ""
+        return f"{{{self.low}..{self.high}}}{step}" + (" log" if self.log else "")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the listed options."""
+
+    options: tuple[Value, ...]
+    searched: bool = True
+
+    def problem(self, value: Value) -> str | None:
+        """The rule that `value` breaks, or None."""
+        # `True == 1`, so the type is compared too.
+        return None if any(value == o and type(value) is type(o) for o in self.options) else f"be one of {self}"
+
+    def __str__(self) -> str:
+        return "{" + ", ".join(str(option) for option in self.options) + "}"
+
+
+@dataclass(frozen=True)
+class Subset:
+    """'all', or names joined by '+' out of `members`; a search draws from the `searched_options` only."""
+
+    members: tuple[str, ...]
+    searched_options: tuple[str, ...] = ("all",)
+    searched: bool = True
+
+    def chosen(self, value: str) -> tuple[str, ...]:
+        """The members that `value` names, in the order of `members`."""
+        names = set(self.members) if value == "all" else set(value.split("+"))
+        return tuple(member for member in self.members if member in names)
+
+    def problem(self, value: Value) -> str | None:
+        """The rule that `value` breaks, or None."""
+        rule = f"be 'all' or names joined by '+' out of {', '.join(self.members)}"
+        if not isinstance(value, str):
+            return rule
+        names = value.split("+")
+        fits = value == "all" or (len(set(names)) == len(names) and set(names) <= set(self.members))
+        return None if fits else rule
+
+    def __str__(self) -> str:
+        return "{" + ", ".join(self.searched_options) + "}"
+
+
+@dataclass(frozen=True)
+class Text:
+    """Free text, never searched: a name that its reader checks (a corpus, a split)."""
+
+    searched: bool = False
+
+    def problem(self, value: Value) -> str | None:
+        """The rule that `value` breaks, or None."""
+        return None if isinstance(value, str) else "be text"
+
+    def __str__(self) -> str:
+        return "text"
+
+
+Range = Floats | Ints | Choice | Subset | Text
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting as it stands: dotted name, type, range and present value."""
+
+    name: str
+    type: type
+    range: Range
+    value: Value
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def settings(cls: type[S]) -> type[S]:
+    """Class decorator: a frozen, keyword-only dataclass whose annotated fields are checked when it is made.
+
+    Raises:
+        SettingError: when made with a value outside the range of its field.
+    """
+    own_check = getattr(cls, "__post_init__", None)
+
+    def check(self: S) -> None:
+        for setting in _own_settings(self):
+            _check(setting.name, setting.value, setting.range)
+        if own_check is not None:
+            own_check(self)
+
+    cls.__post_init__ = check  # type: ignore[attr-defined]
+    return dataclass(frozen=True, kw_only=True)(cls)
+
+
+def all_settings(holder: object, prefix: str = "") -> Iterator[Setting]:
+    """Every setting below `holder`, dotted names first to last as they are declared."""
+    for setting in _own_settings(holder):
+        yield replace(setting, name=prefix + setting.name)
+    for name, part in _parts(holder):
+        yield from all_settings(part, f"{prefix}{name}.")
+
+
+def with_values(holder: S, values: Mapping[str, Value | str]) -> S:
+    """A copy of `holder` with the dotted `values`; text is read as the type of its setting.
+
+    Raises:
+        SettingError: unknown name, or a value that does not fit its setting.
+    """
+    known = {setting.name: setting for setting in all_settings(holder)}
+    for name in values:
+        if name not in known:
+            raise SettingError(str(unknown_name("setting", name, list(known))))
+    return _with(holder, {name: read(known[name], value) for name, value in values.items()}, "")
+
+
+def read(setting: Setting, value: Value) -> Value:
+    """`value` as the type of `setting`, checked: text is parsed, whole numbers may stand for real ones.
+
+    Raises:
+        SettingError: text that is not of this type, or a value outside the range.
+    """
+    try:
+        typed = _READERS[setting.type](value)
+    except (KeyError, ValueError, TypeError, OverflowError):
+        raise SettingError(f"{setting.name} must be {setting.type.__name__}, got '{value}'") from None
+    _check(setting.name, typed, setting.range)
+    return typed
+
+
+def narrowed(setting: Setting, part: Sequence[Value]) -> Range:
+    """The range of `setting` cut to [low, high], or to the listed options of a choice.
+
+    Raises:
+        SettingError: not a part of the range, or one without the present value, which every search tries first.
+    """
+    inside = [read(setting, value) for value in part]
+    allowed = setting.range
+    if isinstance(allowed, Choice):
+        made: Range = replace(allowed, options=tuple(inside))
+    elif isinstance(allowed, Subset):
+        made = replace(allowed, searched_options=tuple(map(str, inside)))
+    elif isinstance(allowed, Floats | Ints) and len(inside) == 2:
+        low, high = inside
+        made = replace(cast(Any, allowed), low=low, high=high)
+    else:
+        raise SettingError(f"the range of {setting.name} is narrowed by [low, high] or by options, got {list(part)}")
+    outside = setting.value not in inside if isinstance(allowed, Subset) else made.problem(setting.value) is not None
+    if outside:
+        raise SettingError(f"the range {made} of {setting.name} must hold the value it starts from, {setting.value}")
+    return made
+
+
+def _read_bool(value: Value) -> bool:
+    return {"true": True, "false": False}[str(value).lower()]
+
+
+def _read_int(value: Value) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError
+    return int(value)
+
+
+def _read_float(value: Value) -> float:
+    if isinstance(value, bool):
+        raise ValueError
+    return float(value)
+
+
+_READERS: dict[type, Callable[[Value], Value]] = {
+    bool: _read_bool,
+    int: _read_int,
+    float: _read_float,
+    str: str,
+}
+
+
+def _check(name: str, value: Value, allowed: Range) -> None:
+    rule = allowed.problem(value)
+    if rule is not None:
+        raise SettingError(f"{name} must {rule}, got {value!r}")
+
+
+def _annotated(holder: object) -> dict[str, tuple[type, Range]]:
+    return _annotated_fields(cast(Any, type(holder)))
+
+
+@cache
+def _annotated_fields(cls: Any) -> dict[str, tuple[type, Range]]:
+    """Type and range of each field of `cls` that is a setting, in order."""
+    hints = get_type_hints(cls, include_extras=True)
+    found = {field.name: hints[field.name] for field in fields(cls)}
+    return {name: get_args(hint)[:2] for name, hint in found.items() if get_origin(hint) is Annotated}
+
+
+def _own_settings(holder: object) -> Iterator[Setting]:
+    for name, (kind, allowed) in _annotated(holder).items():
+        yield Setting(name, kind, allowed, getattr(holder, name))
+
+
+def _parts(holder: object) -> Iterator[tuple[str, Any]]:
+    own = _annotated(holder)
+    for field in fields(cast(Any, holder)):
+        value = getattr(holder, field.name)
+        if isinstance(value, Mapping):
+            yield from ((f"{field.name}.{name}", part) for name, part in value.items())
+        elif field.name not in own:
+            yield field.name, value
+
+
+def _with(holder: S, values: Mapping[str, Value], prefix: str) -> S:
+    changes: dict[str, Any] = {
+        setting.name: values[prefix + setting.name]
+        for setting in _own_settings(holder)
+        if prefix + setting.name in values
+    }
+    for field in fields(cast(Any, holder)):
+        value = getattr(holder, field.name)
+        if isinstance(value, Mapping):
+            changes[field.name] = {n: _with(p, values, f"{prefix}{field.name}.{n}.") for n, p in value.items()}
+        elif field.name not in _annotated(holder):
+            changes[field.name] = _with(value, values, f"{prefix}{field.name}.")
+    return cast(S, replace(cast(Any, holder), **changes))

@@ -1,0 +1,88 @@
+"""Whether a tracker serves, in which version, and where it keeps artefacts."""
+
+import re
+import sqlite3
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request
+
+from ser.redaction import shown
+from ser.tracking.client.deadline import asked, reason
+from ser.tracking.client.uri import answers, database_file
+from ser.tracking.publication import TrackerError
+
+_PATIENCE_S = 5.0
+
+
+def server_version(uri: str) -> str:
+    """The version of the MLflow server at an HTTP address; '' of a database.
+
+    Raises:
+        TrackerError: nothing answers there, or something else than MLflow does, or it wants credentials.
+    """
+    try:
+        answers(uri, timeout_s=_PATIENCE_S)
+    except sqlite3.Error as error:
+        raise TrackerError(
+            f"{database_file(uri)} cannot be used as a database ({error}): restore a copy of it, or move it away"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise TrackerError(f"nothing answers at {shown(uri)} ({reason(error)}): {_how_to_start(uri)}") from None
+    if not uri.startswith("http"):
+        return ""
+    return asked(uri, lambda: _version(uri))
+
+
+def artefact_locations(uri: str, experiments: Collection[str]) -> dict[str, str]:
+    """Where those of the experiments that are there keep their artefacts.
+
+    Raises:
+        TrackerError: the tracker does not serve, such as with a database of another version.
+    """
+
+    def ask() -> dict[str, str]:
+        client = MlflowClient(uri)
+        found = [client.get_experiment_by_name(name) for name in experiments]
+        return {experiment.name: experiment.artifact_location for experiment in found if experiment}
+
+    return asked(uri, ask)
+
+
+def _version(uri: str) -> str:
+    credentials = get_default_host_creds(uri)  # type: ignore[no-untyped-call]
+    try:
+        answer = http_request(  # type: ignore[no-untyped-call]
+            credentials, "/version", "GET", max_retries=0, timeout=_PATIENCE_S, raise_on_status=False
+        )
+    except MlflowException as error:
+        if "timed out" not in str(error):
+            raise
+        raise TrackerError(
+            f"{shown(uri)} takes the call and gives no answer in {_PATIENCE_S:g} s: look at its log, or restart it"
+        ) from None
+    if answer.status_code in (401, 403):
+        raise TrackerError(
+            f"{shown(uri)} refuses this user or this machine (HTTP {answer.status_code}): set MLFLOW_TRACKING_USERNAME "
+            "and MLFLOW_TRACKING_PASSWORD, or name this address in the server's --allowed-hosts"
+        )
+    text = str(answer.text).strip()
+    if answer.status_code != 200 or not re.fullmatch(r"\d+\.\d+\.\S+", text):
+        raise TrackerError(
+            f"what answers at {shown(uri)} is no MLflow server (HTTP {answer.status_code} for /version): "
+            "correct --tracking-uri (or MLFLOW_TRACKING_URI)"
+        )
+    return text
+
+
+def _how_to_start(uri: str) -> str:
+    parts = urlsplit(uri)
+    if not uri.startswith("http"):
+        return "start the database, or correct --tracking-uri (or MLFLOW_TRACKING_URI)"
+    return (
+        f"start it (mlflow server --host {parts.hostname} --port {parts.port or 80}), or correct --tracking-uri "
+        "(or MLFLOW_TRACKING_URI)"
+    )

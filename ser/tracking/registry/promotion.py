@@ -1,0 +1,156 @@
+"""Which version is `champion`: moved only to a better one, under a rule, with a way back.
+
+The truth is the alias `champion` with the tag `ser.champion_before` of its version; the alias `previous` follows from
+them. So a process that is killed between two of its requests leaves nothing that the next one does not mend.
+"""
+
+import time
+from dataclasses import dataclass, replace
+
+from mlflow.entities import Run
+from mlflow.entities.model_registry import ModelVersion
+
+from ser.tracking.registry.comparison import CHAMPION, Verdict, judged
+from ser.tracking.registry.lock import alone
+from ser.tracking.registry.versions import RegistryError, Versions
+
+PREVIOUS = "previous"
+
+_BEFORE, _ROLLED_BACK = "ser.champion_before", "ser.rolled_back"
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What became of a candidate.
+
+    Attributes:
+        verdict: whether the champion moves to it, and why.
+        champion: the version that is champion now; None where there is none, as before a dry run.
+        before: the version that was.
+    """
+
+    verdict: Verdict
+    champion: ModelVersion | None
+    before: ModelVersion | None
+
+    @property
+    def sentence(self) -> str:
+        """What became of it, and why."""
+        now, was = _number(self.champion), _number(self.before)
+        if now != was:
+            moves = f"moves to version {now}"
+        elif self.verdict.better:
+            moves = f"would move from version {was} to the candidate" if was else "would be the candidate"
+        else:
+            moves = f"stays at version {was}"
+        return f"{CHAMPION} {moves}: {self.verdict.reason}"
+
+
+def promote(versions: Versions, candidate: Run, *, force: bool = False, dry_run: bool = False) -> Promotion:
+    """Make a run's version the champion where it is better, or where there is no champion.
+
+    Args:
+        versions: of the corpus.
+        candidate: a completed run; it becomes a version where it is none.
+        force: without being better.
+        dry_run: change nothing.
+
+    Raises:
+        RegistryError: the run has no model, or something that is not `ser` moves the alias at the same time.
+    """
+    while True:
+        before = versions.at(CHAMPION)
+        verdict = _verdict(versions, candidate, before, force=force)
+        if dry_run or not verdict.better:
+            return Promotion(verdict, before, before)
+        version = versions.of_run(candidate)
+        with alone(versions.client, versions.name):
+            # Somebody else's promotion may have come first: then this one is judged against theirs.
+            if _number(versions.at(CHAMPION)) == _number(before):
+                _move(versions, version, before)
+                return Promotion(verdict, version, before)
+
+
+def roll_back(versions: Versions) -> tuple[ModelVersion, ModelVersion]:
+    """Make the champion before the champion again: who it is now, and who it was.
+
+    Called again it goes back further. A version that was rolled back is champion again only by force.
+
+    Raises:
+        RegistryError: there is no champion, or none before it.
+    """
+    with alone(versions.client, versions.name):
+        champion = versions.at(CHAMPION)
+        if champion is None:
+            raise RegistryError(f"{versions.name} has no champion: there is nothing to go back from")
+        _follow(versions, champion)
+        previous = versions.at(PREVIOUS)
+        if previous is None:
+            raise RegistryError(
+                f"{versions.name} has no champion before version {champion.version}: promote another by "
+                "python tune/promote.py --run ID --force"
+            )
+        _tag(versions, champion, _ROLLED_BACK, f"{time.strftime('%Y-%m-%d %H:%M:%S')}")
+        versions.point(CHAMPION, previous)
+        _follow(versions, previous)
+        return previous, champion
+
+
+def _verdict(versions: Versions, candidate: Run, champion: ModelVersion | None, *, force: bool) -> Verdict:
+    if champion is None:
+        return Verdict(True, "there is no champion yet")
+    known = versions.known(candidate)
+    if known is not None and _number(known) == _number(champion):
+        return Verdict(False, "the candidate is the champion already")
+    verdict = judged(versions.client, candidate, versions.run(str(champion.run_id)))
+    if force:
+        return replace(verdict, better=True, reason=f"by force, for {verdict.reason}")
+    if verdict.better and known is not None and _ROLLED_BACK in known.tags:
+        when = known.tags[_ROLLED_BACK]
+        return replace(verdict, better=False, reason=f"{verdict.reason}, but was rolled back on {when}")
+    return verdict
+
+
+def _move(versions: Versions, version: ModelVersion, before: ModelVersion | None) -> None:
+    if before is not None and _number(before) != _number(version):
+        _tag(versions, version, _BEFORE, str(before.version))
+    if _ROLLED_BACK in version.tags:
+        versions.client.delete_model_version_tag(versions.name, str(version.version), _ROLLED_BACK)
+    versions.point(CHAMPION, version)
+    now = versions.at(CHAMPION)
+    if now is None or _number(now) != _number(version):
+        raise RegistryError(
+            f"something else moved the alias {CHAMPION} of {versions.name} at the same time: look at it in MLflow, "
+            "then ask again"
+        )
+    _follow(versions, now)
+
+
+def _follow(versions: Versions, champion: ModelVersion) -> None:
+    """Have `previous` mean the champion before this one."""
+    previous = _before(versions, champion)
+    if previous is not None:
+        versions.point(PREVIOUS, previous)
+    elif versions.at(PREVIOUS) is not None:
+        versions.client.delete_registered_model_alias(versions.name, PREVIOUS)
+
+
+def _before(versions: Versions, champion: ModelVersion) -> ModelVersion | None:
+    """The last champion before this one that was not rolled back; a version that came back by force is met twice."""
+    met: set[str] = set()
+    version: ModelVersion | None = champion
+    while version is not None and _number(version) not in met:
+        if met and _ROLLED_BACK not in version.tags:
+            return version
+        met.add(_number(version))
+        number = version.tags.get(_BEFORE)
+        version = versions.number(number) if number else None
+    return None
+
+
+def _tag(versions: Versions, version: ModelVersion, name: str, value: str) -> None:
+    versions.client.set_model_version_tag(versions.name, str(version.version), name, value)
+
+
+def _number(version: ModelVersion | None) -> str:
+    return "" if version is None else str(version.version)
