@@ -11,6 +11,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from ser.errors import UserError
+
 SAMPLE_RATE_HZ = 16_000
 LFS_POINTER_START = b"version https://git-lfs"
 
@@ -33,7 +35,7 @@ _UNKNOWN_BYTES = 0x7FFF_0000
 Wave = NDArray[np.float32]
 
 
-class AudioError(ValueError):
+class AudioError(UserError):
     """Sound that cannot be used; the message says why and what to do."""
 
 

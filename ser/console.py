@@ -1,13 +1,13 @@
 """What is told of many clips: progress, as a bar on a terminal and a line now and then in a log; what is left out."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
-
-from ser.commands.live_display import clock
 
 _LINE_EVERY_S = 10.0
 _SHOWN = 5
@@ -57,3 +57,20 @@ def tell_clips(console: Console, what: str, listed: Sequence[str]) -> None:
         console.print(f"  {line}", highlight=False, markup=False)
     if len(listed) > _SHOWN:
         console.print(f"  ... and {len(listed) - _SHOWN:,} more")
+
+
+def make_console() -> Console:
+    """The console of a command: as wide as the terminal; a log file gets whole lines, and tables of a fixed width."""
+    if sys.stdout.isatty():
+        return Console(highlight=False)
+    return Console(highlight=False, soft_wrap=True, width=140)
+
+
+def print_line(console: Console, line: str) -> None:
+    """Print a line that can be copied: never broken at the edge of the terminal, never read as markup."""
+    console.print(line, soft_wrap=True, markup=False)
+
+
+def clock(seconds: float) -> str:
+    """Hours, minutes and seconds: '1:02:03'."""
+    return str(timedelta(seconds=round(seconds)))

@@ -17,9 +17,9 @@ from rich.text import Text
 
 from ser.corpora.base import CORPORA
 from ser.doctor.examination import Request, examine
+from ser.errors import UserError
 from ser.paths import DEFAULT_HOME
-from ser.settings.registry import UnknownNameError
-from ser.sweep.plan import PlanError
+from ser.settings.ranges import SettingError
 from ser.sweep.plan_files import plan_names
 
 PLANS = Path(__file__).parent / "plans"
@@ -54,7 +54,7 @@ if __name__ == "__main__":
     console = Console(highlight=False)
     try:
         sys.exit(examine(Request(plans=PLANS, **vars(arguments())), console))
-    except (PlanError, UnknownNameError) as error:
+    except (UserError, SettingError) as error:
         console.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
         sys.exit(REFUSED)
     except KeyboardInterrupt:

@@ -17,13 +17,14 @@ from ser.commands.corpus_acquisition import provide
 from ser.commands.feature_pruning import prune
 from ser.corpora.base import CORPORA, CorpusChoice, CorpusError
 from ser.corpora.download.cremad import OFFICIAL
-from ser.distributed.cluster import ClusterError, connected
+from ser.distributed.cluster import connected
 from ser.distributed.preparation import extract_all, find_clips, quarantine_of
+from ser.errors import UserError
 from ser.features.pipeline import Pipeline
 from ser.features.quarantine import MAX_BAD_PERCENT, percent
-from ser.features.store import FeatureStore, StoreError
+from ser.features.store import FeatureStore
 from ser.paths import DEFAULT_HOME, default_corpus_dir
-from ser.settings.registry import UnknownNameError
+from ser.settings.ranges import SettingError
 
 REFUSED, STOPPED = 2, 130
 
@@ -84,7 +85,7 @@ if __name__ == "__main__":
     console = Console(highlight=False, soft_wrap=True)
     try:
         main(arguments(), console)
-    except (CorpusError, StoreError, ClusterError, UnknownNameError) as error:
+    except (CorpusError, UserError, SettingError) as error:
         console.print(f"error: {error}", markup=False)
         sys.exit(REFUSED)
     except KeyboardInterrupt:

@@ -13,13 +13,9 @@ from pathlib import Path
 from rich.console import Console
 
 from ser.corpora.base import CorpusError
-from ser.distributed.cluster import ClusterError
 from ser.distributed.robustness import N_CLIPS, Request, run_robustness
-from ser.evaluation.robustness import RobustnessError
-from ser.experiment.bundle import BundleError
-from ser.features.store import StoreError
+from ser.errors import UserError
 from ser.paths import DEFAULT_HOME
-from ser.splits.split import SplitError
 from ser.sweep.journal import JournalError
 
 REFUSED, STOPPED = 2, 130
@@ -46,7 +42,7 @@ if __name__ == "__main__":
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 140)
     try:
         run_robustness(Request(**vars(arguments())), console)
-    except (BundleError, CorpusError, SplitError, StoreError, ClusterError, JournalError, RobustnessError) as error:
+    except (UserError, CorpusError, JournalError) as error:
         console.print(f"error: {error}", markup=False, soft_wrap=True)
         sys.exit(REFUSED)
     except KeyboardInterrupt:

@@ -14,9 +14,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from ser.errors import UserError
 from ser.evaluation.bootstrap import N_RESAMPLES
 from ser.paths import DEFAULT_HOME
-from ser.report.build import ReportError, build_report
+from ser.report.build import build_report
 from ser.report.files import write_report
 from ser.sweep.journal import JOURNAL, JournalError
 
@@ -54,7 +55,7 @@ def main() -> int:
     try:
         report = build_report(journal, command=command, n_resamples=given.resamples)
         console.print(f"Report: {write_report(report, given.out)}", markup=False)
-    except (JournalError, ReportError, OSError) as error:
+    except (JournalError, UserError, OSError) as error:
         said = unusable(error, given.out) if isinstance(error, OSError) else str(error)
         console.print(Text.assemble(("error: ", "bold red"), said))
         return REFUSED

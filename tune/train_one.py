@@ -18,19 +18,16 @@ from rich.text import Text
 
 from ser.commands.train_one import agreement, local_data, refuse_others, train
 from ser.corpora.base import CorpusError
-from ser.distributed.cluster import ClusterError
+from ser.errors import UserError
 from ser.experiment.experiment import from_flat
-from ser.features.store import StoreError
 from ser.paths import DEFAULT_HOME, default_corpus_dir
-from ser.settings.declaration import SettingError
-from ser.settings.registry import UnknownNameError
-from ser.splits.split import SplitError
+from ser.settings.ranges import SettingError
 from ser.tracking.client.connection import opened
 from ser.tracking.logged_run import log_repetition, read_run
 from ser.tracking.publication import TrackerError
 
 AGREES, DIFFERS, REFUSED, STOPPED = 0, 1, 2, 130
-REFUSALS = (ClusterError, CorpusError, SettingError, SplitError, StoreError, TrackerError, UnknownNameError)
+REFUSALS = (UserError, CorpusError, SettingError, UserError, UserError, TrackerError, SettingError)
 
 
 def arguments() -> argparse.Namespace:

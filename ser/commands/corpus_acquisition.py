@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from ser.commands.live_display import clock
+from ser.console import clock
 from ser.corpora.base import CorpusError
 from ser.corpora.download.cremad import Addresses, Tally, download
 from ser.corpora.locations import Location, is_remote, resolved

@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ser.commands.live_display import clock
+from ser.console import clock
 from ser.corpora.base import Clip
 from ser.corpora.locations import Location
 from ser.distributed.preparation import find_clips, refuse_lacking_votes
@@ -22,7 +22,7 @@ def show_plan(plan: Plan, corpus_dir: Location, console: Console) -> None:
 
     Raises:
         CorpusError: no usable corpus in the folder.
-        SplitError: the split does not fit the clips.
+        UserError: the split does not fit the clips.
     """
     experiments = plan.experiments()
     first = next(iter(experiments.values()))

@@ -6,11 +6,11 @@ from pathlib import Path
 from rich.console import Console
 
 from ser.distributed.preparation import pipeline_of
+from ser.errors import UserError
 from ser.features.pipeline import Pipeline
-from ser.features.store import FeatureStore, StoreError
-from ser.settings.registry import UnknownNameError
+from ser.features.store import FeatureStore
+from ser.settings.ranges import SettingError
 from ser.sweep.journal import JOURNAL, JournalError
-from ser.sweep.plan import PlanError
 from ser.sweep.plan_files import plan_from
 from ser.sweep.state import replay
 
@@ -29,7 +29,7 @@ def prune(store: FeatureStore, home: Path, pipeline: Pipeline, console: Console)
         console: where to tell what went.
 
     Raises:
-        StoreError: the store cannot be written, or what a sweep needs is not known.
+        UserError: the store cannot be written, or what a sweep needs is not known.
     """
     in_use = {pipeline.digest, *_of_sweeps(home)}
     n_entries = n_bytes = n_spared = 0
@@ -60,8 +60,8 @@ def _of_sweeps(home: Path) -> Iterator[str]:
                 plan = plan_from(record.plan)
                 yield pipeline_of(plan.experiments()).digest
                 yield from (pipeline_of({"": variant}).digest for variant in plan.varied().values())
-        except (JournalError, PlanError, UnknownNameError, OSError, KeyError) as error:
-            raise StoreError(
+        except (JournalError, UserError, SettingError, OSError, KeyError) as error:
+            raise UserError(
                 f"nothing is pruned, because it is not known what sweep {journal.parent.name} needs ({error}): "
                 f"mend its journal, or give the sweep up by removing {journal.parent}"
             ) from None

@@ -15,11 +15,11 @@ import ser
 from ser.commands.conclusion import CELL_WITHOUT_RESULT, FINISHED, LOST, STOPPED, UNSENT, WITHOUT_MODEL, resume_command
 from ser.commands.sweep_request import REFUSED, Request, new_plan, refuse_changes, seconds, sweep_name, with_finals
 from ser.corpora.locations import Location, is_remote
-from ser.distributed.cluster import ClusterError, job_server
+from ser.distributed.cluster import job_server
 from ser.distributed.jobs import SWEEP, UNANSWERED, Followed, JobLostError, client_at, reason_of, running_job
+from ser.errors import UserError
 from ser.redaction import shown
 from ser.sweep.driver import COMMIT, git_commit, terminable
-from ser.sweep.plan import PlanError
 
 _SUBMITTED = "SER_SUBMITTED"
 _ENDS = (FINISHED, CELL_WITHOUT_RESULT, REFUSED, UNSENT, WITHOUT_MODEL, STOPPED)
@@ -38,9 +38,9 @@ def submit(request: Request, console: Console) -> int:
         The exit code of the sweep, as `run_session` tells it.
 
     Raises:
-        PlanError: a request that cannot be carried out, or a place that the cluster would lose.
-        UnknownNameError: a name in it that is not known.
-        ClusterError: the cluster cannot be used.
+        UserError: a request that cannot be carried out, or a place that the cluster would lose.
+        SettingError: a name in it that is not known.
+        UserError: the cluster cannot be used.
     """
     _refuse_hopeless(request)
     address = job_server(request.ray_address)
@@ -67,16 +67,16 @@ def refuse_passing(*, home: Path | None, corpus_dir: Location | None, tracking_u
     """Refuse what would lie in the folder of the job, which goes when the job ends; None is not given.
 
     Raises:
-        PlanError: a relative path, or a tracker without a server, which keeps its models in the folder.
+        UserError: a relative path, or a tracker without a server, which keeps its models in the folder.
     """
     for option, variable, place in (("--home", "SER_HOME", home), ("--corpus-dir", "SER_DATA", corpus_dir)):
         if place is not None and not (os.fspath(place).startswith("/") or is_remote(place)):
-            raise PlanError(
+            raise UserError(
                 f"{option} of a submitted sweep is a place of the cluster: give an absolute path or a URL, or leave it "
                 f"away and set {variable} where the cluster's head starts; got '{place}'"
             )
     if tracking_uri is not None and not tracking_uri.startswith(("http://", "https://")):
-        raise PlanError(
+        raise UserError(
             "--tracking-uri of a submitted sweep is the address of an MLflow server that the cluster reaches: give it, "
             f"or leave it away and set MLFLOW_TRACKING_URI where the cluster's head starts; got '{shown(tracking_uri)}'"
         )
@@ -103,7 +103,7 @@ def _refuse_hopeless(request: Request) -> None:
         tracking_uri=request.tracking_uri,
     )
     if request.tracking_uri and shown(request.tracking_uri) != request.tracking_uri:
-        raise PlanError(
+        raise UserError(
             "--tracking-uri of a submitted sweep must hold no password, which Ray's dashboard would show: set "
             f"MLFLOW_TRACKING_URI where the cluster's head starts; got '{shown(request.tracking_uri)}'"
         )
@@ -130,7 +130,7 @@ def _send(client: JobSubmissionClient, request: Request, job_id: str, *, metadat
                 metadata=metadata,
             )
         except UNANSWERED as error:
-            raise ClusterError(
+            raise UserError(
                 f"the cluster does not take the job ({reason_of(error)}): look at its head's log, or try again"
             ) from None
 

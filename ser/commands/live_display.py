@@ -3,13 +3,13 @@
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ser.console import clock
 from ser.report.leaderboard import leaderboard, leaderboard_table
 from ser.sweep.controller import GLOBAL
 from ser.sweep.journal import ABLATION, FINAL, SEARCH, Ended
@@ -152,8 +152,3 @@ def _durations(record: SweepRecord) -> dict[tuple[str, str], list[float]]:
         if trial.is_final and trial.ended and not trial.was_killed:
             took.setdefault((key.cell, trial.stage), []).append(trial.ended.time_s - trial.asked.time_s)
     return took
-
-
-def clock(seconds: float) -> str:
-    """Hours, minutes and seconds: '1:02:03'."""
-    return str(timedelta(seconds=round(seconds)))

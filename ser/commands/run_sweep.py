@@ -18,28 +18,26 @@ from ser.commands.job_submission import is_submitted, refuse_passing, submit
 from ser.commands.sweep_request import REFUSED, Request, new_plan, refuse_changes, seconds, sweep_name, with_finals
 from ser.corpora.base import CorpusError
 from ser.distributed.baselines import compared_splits, forget_baselines, measure_baselines
-from ser.distributed.cluster import ClusterError, connected, job_server, refuse_remote_drivers, refuse_too_large
+from ser.distributed.cluster import connected, job_server, refuse_remote_drivers, refuse_too_large
 from ser.distributed.preparation import choose_finals, corpus_facts, find_fitting, prepare, refuse_other_clips
-from ser.distributed.runner import SweepFolder, run
+from ser.distributed.runner import run
 from ser.distributed.step_timing import with_fastest_ways
 from ser.distributed.trial_data import share
 from ser.distributed.tune_adapter import trial_resources
-from ser.experiment.trial import asked_experiment
-from ser.features.store import StoreError
+from ser.errors import UserError
 from ser.paths import default_corpus_dir
-from ser.settings.registry import UnknownNameError
-from ser.splits.split import SplitError
+from ser.settings.ranges import SettingError
 from ser.sweep.driver import DRIVER, git_commit, terminable, this_driver
 from ser.sweep.final_evaluation import planned
+from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import Closed, Journal, JournalError, Started
-from ser.sweep.plan import PlanError
 from ser.sweep.plan_files import plan_from
-from ser.sweep.state import SweepRecord, replay
+from ser.sweep.state import SweepRecord, asked_experiment, replay
 from ser.tracking.publication import Publication, TrackerError
 
 _VERSIONS = ("torch", "numpy", "scikit-learn", "ray", "optuna", "mlflow")
 _REFUSALS = (
-    PlanError, CorpusError, SplitError, StoreError, JournalError, ClusterError, TrackerError, UnknownNameError,
+    UserError, CorpusError, UserError, UserError, JournalError, UserError, TrackerError, SettingError,
 )  # fmt: skip
 
 

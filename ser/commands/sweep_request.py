@@ -9,13 +9,14 @@ from typing import Any
 
 from ser.corpora.base import CORPORA
 from ser.corpora.locations import Location
+from ser.errors import UserError
 from ser.features.quarantine import MAX_BAD_PERCENT
 from ser.paths import DEFAULT_HOME
-from ser.settings.declaration import Value
+from ser.settings.ranges import Value
 from ser.settings.registry import unknown_name
 from ser.splits.split import split_names
 from ser.sweep.final_evaluation import planned
-from ser.sweep.plan import Plan, PlanError
+from ser.sweep.plan import Plan
 from ser.sweep.plan_files import cell_names, fold_numbers, read_plan, with_settings
 
 REFUSED = 2
@@ -56,8 +57,8 @@ def new_plan(request: Request) -> Plan:
     """The plan of a new sweep, as the command line changes it.
 
     Raises:
-        PlanError: no such plan, or one that cannot be carried out.
-        UnknownNameError: a name in it that is not known.
+        UserError: no such plan, or one that cannot be carried out.
+        SettingError: a name in it that is not known.
     """
     plan = read_plan(request.plan or "quick", folder=request.plans)
     given = {
@@ -71,7 +72,7 @@ def new_plan(request: Request) -> Plan:
     }
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if plan.is_ablation and (request.trials_per_cell or request.search):
-        raise PlanError(
+        raise UserError(
             f"plan {request.plan} has variants: it is an ablation and searches nothing; leave away --trials-per-cell "
             "and --search, and say how often each variant is trained by --final-seeds and --folds"
         )
@@ -87,8 +88,8 @@ def with_finals(plan: Plan, request: Request) -> Plan:
     """The plan with the final evaluation that was asked for: it may be added to a sweep that has begun or ended.
 
     Raises:
-        PlanError: it is not given whole, or cannot be carried out.
-        UnknownNameError: a split of it that is not known.
+        UserError: it is not given whole, or cannot be carried out.
+        SettingError: a split of it that is not known.
     """
     given: dict[str, Any] = {
         "final_seeds": request.final_seeds,
@@ -97,7 +98,7 @@ def with_finals(plan: Plan, request: Request) -> Plan:
     }
     plan = replace(plan, **{name: value for name, value in given.items() if value is not None})
     if not plan.final_seeds and (request.folds or request.final_splits):
-        raise PlanError(
+        raise UserError(
             "--folds and --final-splits are of the final evaluation: say how many seeds, as in --final-seeds 3"
         )
     planned(plan)
@@ -108,23 +109,23 @@ def refuse_changes(request: Request) -> None:
     """Refuse what would change the plan of a sweep that goes on.
 
     Raises:
-        PlanError: some of that is given.
+        UserError: some of that is given.
     """
     fixed = ("plan", "corpus", "split", "cells", "trials_per_cell", "max_epochs", "search", "seed", "name", "settings")
     given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(request, name) not in (None, [], ())]
     if given:
-        raise PlanError(f"--resume takes the plan from the sweep's journal: leave away {', '.join(given)}")
+        raise UserError(f"--resume takes the plan from the sweep's journal: leave away {', '.join(given)}")
 
 
 def sweep_name(request: Request) -> str:
     """The name of a new sweep: as given, else plan, date and time.
 
     Raises:
-        PlanError: a name that no folder should have.
+        UserError: a name that no folder should have.
     """
     name = request.name or f"{Path(request.plan or 'quick').stem}-{datetime.now():%Y%m%d-%H%M%S}"
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise PlanError(f"a sweep's name is made of letters, digits, '.', '_' and '-', got '{name}'")
+        raise UserError(f"a sweep's name is made of letters, digits, '.', '_' and '-', got '{name}'")
     return name
 
 
@@ -132,18 +133,18 @@ def seconds(text: str) -> float:
     """Seconds of '90s', '30m' or '2h'.
 
     Raises:
-        PlanError: not of this form.
+        UserError: not of this form.
     """
     factors = {"s": 1.0, "m": 60.0, "h": 3600.0}
     number, unit = text[:-1], text[-1:]
     if unit not in factors or not number.replace(".", "", 1).isdecimal() or not float(number):
-        raise PlanError(f"--time-budget must be a number with s, m or h, as in 30m; got '{text}'")
+        raise UserError(f"--time-budget must be a number with s, m or h, as in 30m; got '{text}'")
     return float(number) * factors[unit]
 
 
 def _settings(pairs: Sequence[str]) -> dict[str, Value]:
     for pair in pairs:
         if "=" not in pair:
-            raise PlanError(f"a setting is given as name=value, as in training.lr=0.001; got '{pair}'")
+            raise UserError(f"a setting is given as name=value, as in training.lr=0.001; got '{pair}'")
     split_pairs = (pair.split("=", 1) for pair in pairs)
     return {name: value for name, value in split_pairs}  # noqa: C416 - lists of two are no pairs to a type checker

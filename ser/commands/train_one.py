@@ -11,19 +11,18 @@ import numpy as np
 from rich.console import Console
 
 from ser.audio import digest_of
-from ser.commands.live_display import clock
+from ser.console import clock
 from ser.corpora.base import CORPORA, Clip, CorpusError
 from ser.corpora.cremad_tables import vote_shares
 from ser.corpora.locations import Location, read_bytes
 from ser.distributed.cluster import connected
-from ser.distributed.duplicates import Twins
 from ser.distributed.preparation import clips_digest, extract_all, find_clips, pipeline_of, quarantine_of
 from ser.evaluation.metrics import unweighted_average_recall_standard_error
 from ser.experiment.experiment import Experiment
 from ser.experiment.trial import Trial, TrialData, validation_metrics
 from ser.features.clip_selection import usable
 from ser.features.dataset import join
-from ser.features.duplicates import fingerprint, same_takes
+from ser.features.duplicates import Twins, fingerprint, same_takes
 from ser.features.entry import Entry
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
@@ -56,8 +55,8 @@ def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, co
 
     Raises:
         CorpusError: no usable corpus in the folder.
-        StoreError: the feature store cannot be used.
-        ClusterError: features are missing, and Ray does not start.
+        UserError: the feature store cannot be used.
+        UserError: features are missing, and Ray does not start.
     """
     clips = find_clips(experiment.corpus, corpus_dir, console)
     store, pipeline = FeatureStore(store_dir.resolve()), pipeline_of({"": experiment})

@@ -5,14 +5,16 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Protocol
 
 from ser.corpora.locations import Location
-from ser.settings.declaration import Choice, Text, settings
+from ser.errors import UserError
+from ser.settings.declaration import settings
+from ser.settings.ranges import Choice, Text
 from ser.settings.registry import Registry
 
 # The classes of CREMA-D, which the other corpora are mapped to.
 SIX_EMOTIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
 
 
-class CorpusError(ValueError):
+class CorpusError(UserError):
     """A folder that does not hold the corpus; the message says what was found and what to do."""
 
 

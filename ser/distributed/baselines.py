@@ -69,8 +69,8 @@ def measure_baselines(sweep_dir: Path, prepared: Prepared, splits: Sequence[Spli
 
     Raises:
         CorpusError: a table of the corpus cannot be right.
-        SplitError: a split does not fit the clips.
-        StoreError: features have gone since they were extracted.
+        UserError: a split does not fit the clips.
+        UserError: features have gone since they were extracted.
     """
     digests = {clip.name: digest for clip, digest in zip(prepared.clips, prepared.digests, strict=True)}
     parts = {split: partition(prepared.clips, split, digests=digests) for split in splits}

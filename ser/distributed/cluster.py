@@ -12,13 +12,11 @@ from typing import Any
 
 import ray
 
+from ser.errors import UserError
+
 _PROBE_S = 10.0
 _LOOK_EVERY_S = 1.0
 _WORKERS_COME_S = 60.0
-
-
-class ClusterError(RuntimeError):
-    """Ray cannot be used; the message says why and what to do."""
 
 
 @contextmanager
@@ -26,7 +24,7 @@ def connected(address: str | None) -> Iterator[None]:
     """Ray while the block runs: the cluster at `address` (or RAY_ADDRESS), else a local one.
 
     Raises:
-        ClusterError: an address that cannot serve, or that nothing answers at; or the local Ray has died.
+        UserError: an address that cannot serve, or that nothing answers at; or the local Ray has died.
     """
     refuse_remote_drivers(address)
     address = address or os.environ.get("RAY_ADDRESS") or None
@@ -41,7 +39,7 @@ def connected(address: str | None) -> Iterator[None]:
             configure_logging=True,
         )
     except (OSError, RuntimeError, ValueError) as error:
-        raise ClusterError(_not_connected(address, str(error))) from None
+        raise UserError(_not_connected(address, str(error))) from None
     # Ray has put a handler of its own there, which aborts the process.
     signal.signal(signal.SIGTERM, on_sigterm)
     for name in ("ray", "ray.tune", "ray.train"):
@@ -85,7 +83,7 @@ def _watched() -> Iterator[None]:
     finally:
         done.set()
     if died.is_set():
-        raise ClusterError(
+        raise UserError(
             "Ray has died on this machine (its raylet was killed, as the kernel does when memory runs out): nothing "
             "that was reported is lost, run the same command with --resume"
         )
@@ -128,12 +126,12 @@ def refuse_too_large(needs: Mapping[str, float]) -> None:
         needs: of a trial, as Tune takes it: 'cpu' and 'gpu'.
 
     Raises:
-        ClusterError: no machine has as much.
+        UserError: no machine has as much.
     """
     machines = _machines()
     if not any(all(machine.get(name.upper(), 0) >= amount for name, amount in needs.items()) for machine in machines):
         largest = max(machine.get("CPU", 0) for machine in machines)
-        raise ClusterError(
+        raise UserError(
             f"a trial needs {needs['cpu']:g} CPUs and {needs['gpu']:g} GPUs, the largest machine has {largest:g} CPUs: "
             "lower cpus_per_trial or gpus_per_trial in the plan"
         )
@@ -153,16 +151,16 @@ def refuse_remote_drivers(address: str | None) -> None:
     """Refuse an address (or RAY_ADDRESS) at which this process cannot drive a cluster.
 
     Raises:
-        ClusterError: an address of Ray's client or of its job server.
+        UserError: an address of Ray's client or of its job server.
     """
     if job_server(address):
-        raise ClusterError(
+        raise UserError(
             f"'{job_server(address)}' takes sweeps alone, as tune/run_sweep.py submits them: run this command on a "
             "machine of the cluster with --ray-address auto"
         )
     address = address or os.environ.get("RAY_ADDRESS") or ""
     if address.startswith("ray://"):
-        raise ClusterError(
+        raise UserError(
             f"'{address}' would run the sweep elsewhere while its journal stays here: submit it with tune/run_sweep.py "
             "--ray-address http://HEAD:8265, or run this command on a machine of the cluster with --ray-address auto"
         )

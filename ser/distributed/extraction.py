@@ -21,7 +21,7 @@ from ser.audio import AudioError, AudioFacts
 from ser.corpora.base import Clip
 from ser.distributed.cluster import resources
 from ser.distributed.tasks import WorkerDiedError, get
-from ser.features.batch import Part, Sound, extract_batch, read_sound, unreadable
+from ser.features.batch import Extraction, Part, Sound, extract_batch, read_sound, unreadable
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 
@@ -32,20 +32,6 @@ _MARK_EVERY_S = 60.0
 _RETRIES = 1
 
 _extract_batch: Any = ray.remote(num_cpus=1, max_retries=_RETRIES)(extract_batch)
-
-
-@dataclass(frozen=True)
-class Extraction:
-    """What was found in the sound of clips: facts by name, why some cannot be used, how many were computed."""
-
-    facts: dict[str, AudioFacts]
-    unusable: dict[str, str]
-    n_computed: int
-
-    @property
-    def n_clips(self) -> int:
-        """Clips that were looked at."""
-        return len(self.facts) + len(self.unusable)
 
 
 def extract(
@@ -69,7 +55,7 @@ def extract(
         progress: told clips done, and how many of them cannot be used.
 
     Raises:
-        StoreError: the store cannot be written.
+        UserError: the store cannot be written.
     """
     found: dict[str, AudioFacts] = {}
     unusable: dict[str, str] = {}

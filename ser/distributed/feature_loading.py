@@ -5,12 +5,13 @@ import ray
 from numpy.typing import NDArray
 
 from ser.corpora.base import Clip
+from ser.errors import UserError
 from ser.experiment.trial import TrialData
 from ser.features.base import Rows
 from ser.features.dataset import join
 from ser.features.entry import Entry
 from ser.features.pipeline import Pipeline
-from ser.features.store import FeatureStore, StoreError
+from ser.features.store import FeatureStore
 
 
 # No core: when a machine is lost with its copy, this runs again while trials hold every core and wait for it.
@@ -41,7 +42,7 @@ def load_data(
         The data, and the number of its clips: to be asked for by who must know that all went well.
 
     Raises:
-        StoreError: an entry has gone since the extraction.
+        UserError: an entry has gone since the extraction.
     """
     found, rows = [], []
     for digest in digests:
@@ -55,12 +56,12 @@ def stored_rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:
     """What a store that was just filled has of a clip in a space, "1d" or "2d".
 
     Raises:
-        StoreError: the entry has gone since the extraction.
+        UserError: the entry has gone since the extraction.
     """
     return _whole(entry, store).features[space]
 
 
 def _whole(entry: Entry | None, store: FeatureStore) -> Entry:
     if entry is None:
-        raise StoreError(f"{store.root} lost an entry since the extraction: run the same command again")
+        raise UserError(f"{store.root} lost an entry since the extraction: run the same command again")
     return entry

@@ -12,7 +12,8 @@ from ray.exceptions import AuthenticationError, RayError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 from rich.console import Console
 
-from ser.distributed.cluster import ClusterError, wants_token
+from ser.distributed.cluster import wants_token
+from ser.errors import UserError
 
 SWEEP = "sweep"  # key of a job's metadata
 
@@ -29,7 +30,7 @@ _RUNNING = (JobStatus.PENDING, JobStatus.RUNNING)
 UNANSWERED = (OSError, RuntimeError, RayError)
 
 
-class JobLostError(ClusterError):
+class JobLostError(UserError):
     """A job that nothing is heard of any more."""
 
 
@@ -37,7 +38,7 @@ def client_at(address: str) -> JobSubmissionClient:
     """The client of the cluster whose dashboard is at `address`.
 
     Raises:
-        ClusterError: nothing or something else answers there, it wants a token, or Ray's job client is not installed.
+        UserError: nothing or something else answers there, it wants a token, or Ray's job client is not installed.
     """
     # The client takes this above its own argument, and RAY_ADDRESS too.
     os.environ["RAY_API_SERVER_ADDRESS"] = address
@@ -47,19 +48,19 @@ def client_at(address: str) -> JobSubmissionClient:
         return JobSubmissionClient(address)
     except AuthenticationError as error:
         if "authentication token" not in str(error).partition("\n")[0]:  # not Ray's own refusal
-            raise ClusterError(_is_other(address)) from None
-        raise ClusterError(wants_token(address)) from None
+            raise UserError(_is_other(address)) from None
+        raise UserError(wants_token(address)) from None
     except ConnectionError as error:
-        raise ClusterError(
+        raise UserError(
             f"nothing answers at '{address}' ({error}): start the cluster, with its dashboard, or correct "
             "--ray-address (or RAY_ADDRESS)"
         ) from None
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         if "ray[default]" in str(error):
-            raise ClusterError(
+            raise UserError(
                 "Ray's job client is not installed here, which submits sweeps: pip install -e '.[cluster]'"
             ) from None
-        raise ClusterError(_is_other(address)) from None
+        raise UserError(_is_other(address)) from None
 
 
 def _is_other(address: str) -> str:
@@ -73,12 +74,12 @@ def running_job(client: JobSubmissionClient, sweep: str) -> str | None:
     """Id of the job that runs this sweep now, if any does.
 
     Raises:
-        ClusterError: the cluster does not tell.
+        UserError: the cluster does not tell.
     """
     try:
         running = [job for job in client.list_jobs() if job.status in _RUNNING]
     except UNANSWERED as error:
-        raise ClusterError(f"the cluster does not tell its jobs ({reason_of(error)}): try again") from None
+        raise UserError(f"the cluster does not tell its jobs ({reason_of(error)}): try again") from None
     return next((job.submission_id for job in running if (job.metadata or {}).get(SWEEP) == sweep), None)
 
 

@@ -13,10 +13,12 @@ from ser.console import clip_progress, tell_clips
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, CorpusError, describe
 from ser.corpora.cremad_tables import vote_shares
 from ser.corpora.locations import Location, resolved
-from ser.distributed.duplicates import Twins, find_twins
-from ser.distributed.extraction import Extraction, extract
+from ser.distributed.duplicates import find_twins
+from ser.distributed.extraction import extract
 from ser.experiment.experiment import Experiment
+from ser.features.batch import Extraction
 from ser.features.clip_selection import usable
+from ser.features.duplicates import Twins
 from ser.features.pipeline import Pipeline
 from ser.features.quarantine import Quarantine
 from ser.features.spaces import FrameSpace, MelSpace
@@ -103,7 +105,7 @@ def extract_all(
 
     Raises:
         CorpusError: too many clips cannot be used.
-        StoreError: the store cannot be written.
+        UserError: the store cannot be written.
     """
     started = time.monotonic()
     with clip_progress(console, len(clips)) as progress:
@@ -139,7 +141,7 @@ def find_fitting(plan: Plan, finals: Sequence[Final], corpus_dir: Location, cons
 
     Raises:
         CorpusError: no usable corpus in the folder, or listeners' votes are needed and are not there.
-        SplitError: the split does not fit the clips.
+        UserError: the split does not fit the clips.
     """
     experiments = plan.experiments()
     choice, split = _common(experiments)
@@ -169,7 +171,7 @@ def choose_finals(prepared: Prepared, finals: Sequence[Final], console: Console)
     """Those of `finals` that are left to test on; what is left out is told, with its reason.
 
     Raises:
-        SplitError: a split does not fit the clips, or leaks.
+        UserError: a split does not fit the clips, or leaks.
     """
     digests = {clip.name: digest for clip, digest in zip(prepared.clips, prepared.digests, strict=True)}
     chosen = list(fitting(finals, prepared.clips, digests, prepared.twins))
@@ -191,8 +193,8 @@ def prepare(
 
     Raises:
         CorpusError: more than `max_bad` percent of the clips cannot be used.
-        SplitError: the split does not fit the clips that can be used, or leaks.
-        StoreError: the feature store cannot be used.
+        UserError: the split does not fit the clips that can be used, or leaks.
+        UserError: the feature store cannot be used.
     """
     choice, split = _common(experiments)
     pipeline = pipeline_of(experiments)

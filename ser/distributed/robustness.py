@@ -17,14 +17,13 @@ from ser.corpora.base import Clip
 from ser.corpora.locations import Location
 from ser.distributed.cluster import connected
 from ser.distributed.preparation import Prepared, find_fitting, prepare, refuse_other_clips
-from ser.distributed.runner import SweepFolder
 from ser.distributed.tasks import results
+from ser.errors import UserError
 from ser.evaluation.metrics import unweighted_average_recall
 from ser.evaluation.perturbations import CONDITIONS, perturbed
 from ser.evaluation.robustness import (
     ROBUSTNESS_FILE,
     Answer,
-    RobustnessError,
     append_answers,
     choose_clips,
     confusions,
@@ -37,6 +36,7 @@ from ser.experiment.bundle import Classifier, load_bundle
 from ser.features.base import Rows, Spectra
 from ser.features.batch import read_sound, unreadable
 from ser.features.spaces import stored_settings
+from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import JournalError, TrialKey
 from ser.sweep.plan_files import plan_from
 from ser.sweep.state import SweepRecord, replay
@@ -71,9 +71,9 @@ def run_robustness(request: Request, console: Console) -> None:
     Raises:
         JournalError: no such sweep, or no trial of it has completed.
         CorpusError: the corpus folder does not hold the sweep's clips.
-        ClusterError: Ray cannot be used.
-        StoreError: the feature store cannot be used.
-        RobustnessError: fewer than one clip is asked for, the file of the sweep is damaged, or a clip cannot be read.
+        UserError: Ray cannot be used.
+        UserError: the feature store cannot be used.
+        UserError: fewer than one clip is asked for, the file of the sweep is damaged, or a clip cannot be read.
     """
     folder = SweepFolder(request.home / "sweeps" / request.sweep)
     record = replay(folder.journal)
@@ -132,7 +132,7 @@ def measure_robustness(
         console: where to show progress and the time left.
 
     Raises:
-        RobustnessError: fewer than one clip is asked for, the file of the sweep is damaged, or a clip cannot be read.
+        UserError: fewer than one clip is asked for, the file of the sweep is damaged, or a clip cannot be read.
         WorkerDiedError: a worker has died, again and again.
     """
     path, parts = sweep_dir / ROBUSTNESS_FILE, prepared.partition
@@ -203,7 +203,7 @@ def _sounds(*clips: Clip) -> dict[str, bytes]:
         try:
             sounds[clip.location] = read_sound(clip.location)
         except OSError as error:
-            raise RobustnessError(f"{clip.location} {unreadable(error)}, then run the same command again") from None
+            raise UserError(f"{clip.location} {unreadable(error)}, then run the same command again") from None
         except AudioError as error:
             raise _unusable(clip.location, error) from None
     return sounds
@@ -216,8 +216,8 @@ def _wave(location: str, sound: bytes) -> Wave:
         raise _unusable(location, error) from None
 
 
-def _unusable(location: str, error: AudioError) -> RobustnessError:
-    return RobustnessError(f"{location} cannot be used ({error}): put back the file that the sweep was trained with")
+def _unusable(location: str, error: AudioError) -> UserError:
+    return UserError(f"{location} cannot be used ({error}): put back the file that the sweep was trained with")
 
 
 @ray.remote(num_cpus=1, max_retries=3)

@@ -2,45 +2,21 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 import ray
 from ray import tune
 from rich.console import Console
 
-from ser.commands.live_display import Display, clock
+from ser.commands.live_display import Display
+from ser.console import clock
 from ser.distributed.trainable import train
-from ser.distributed.tune_adapter import (
-    SweepCallback,
-    SweepScheduler,
-    SweepSearch,
-    folder_of,
-    key_of,
-    trial_resources,
-)
+from ser.distributed.tune_adapter import SweepCallback, SweepScheduler, SweepSearch, key_of, trial_resources
 from ser.experiment.trial import TrialData
 from ser.sweep.controller import Conductor
 from ser.sweep.final_evaluation import Final
-from ser.sweep.journal import JOURNAL, Journal
+from ser.sweep.folder import SweepFolder, folder_of
+from ser.sweep.journal import Journal
 from ser.sweep.plan import Plan
-
-
-@dataclass(frozen=True)
-class SweepFolder:
-    """Where a sweep keeps what must not be lost."""
-
-    path: Path
-
-    @property
-    def journal(self) -> Path:
-        """Its truth."""
-        return self.path / JOURNAL
-
-    @property
-    def storage(self) -> Path:
-        """Checkpoints and bundles of its trials."""
-        return self.path / "trials"
 
 
 def run(

@@ -6,14 +6,15 @@ from typing import TypeVar
 import ray
 from ray.exceptions import LocalRayletDiedError, NodeDiedError, OutOfMemoryError, RayTaskError, WorkerCrashedError
 
-from ser.distributed.cluster import ClusterError, resources
+from ser.distributed.cluster import resources
+from ser.errors import UserError
 
 _TASKS_PER_CPU = 4
 
 T = TypeVar("T")
 
 
-class WorkerDiedError(ClusterError):
+class WorkerDiedError(UserError):
     """Whoever ran a task has died, as often as Ray tried it.
 
     Attributes:

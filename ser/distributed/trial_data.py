@@ -26,7 +26,7 @@ def share(
 
     Raises:
         CorpusError: listeners' votes are needed, and are not there.
-        StoreError: an entry has gone since the extraction.
+        UserError: an entry has gone since the extraction.
     """
     listed = list(experiments)
     wanted = any(experiment.training.vote_share for experiment in listed)

@@ -15,10 +15,10 @@ from ser.commands.live_display import Display
 from ser.distributed.cluster import resources
 from ser.experiment.trial import TEST_FILE
 from ser.sweep.controller import Ask, Conductor
+from ser.sweep.folder import states_of
 from ser.sweep.journal import ABLATION, SEARCH, Ended, Reported, TrialKey
 from ser.sweep.plan import Plan
 from ser.sweep.state import FINAL_OUTCOMES
-from ser.training.checkpoint import FILE_NAME
 
 _RESOURCES_EVERY_S = 5.0
 
@@ -150,14 +150,3 @@ def reason_of(told: str) -> str:
     """The last failure of what Tune tells of a trial: its exception, or how its process died."""
     lines = re.split(r"^Failure # \d+.*\n", told, flags=re.MULTILINE)[-1].strip().splitlines()
     return next((line for line in lines if "died" in line), lines[-1] if lines else "unknown")
-
-
-def folder_of(key: TrialKey) -> str:
-    """Name of a trial's folder."""
-    return f"{key.cell}-{key.number:03d}"
-
-
-def states_of(storage: Path, key: TrialKey) -> list[Path]:
-    """The training states that any driver of this sweep left of a trial: absolute paths, newest first."""
-    found = storage.resolve().glob(f"run-*/{folder_of(key)}/checkpoint_*/{FILE_NAME}")
-    return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import ray
 
-from ser.distributed.cluster import ClusterError, connected, refuse_too_large
+from ser.distributed.cluster import connected, refuse_too_large
 from ser.distributed.tune_adapter import trial_resources
 from ser.doctor.finding import Finding, fine, problem, refused, warning
+from ser.errors import UserError
 from ser.sweep.plan import Plan
 
 _PROC = Path("/proc")
@@ -46,11 +47,11 @@ def ray_findings(address: str | None, plan: Plan) -> Iterator[Finding]:
         with connected(address):
             refuse_too_large(trial_resources(plan))
             yield fine("Ray", f"{address}: {_cluster()}")
-    except ClusterError as error:
+    except UserError as error:
         yield _refused(error)
 
 
-def _refused(error: ClusterError) -> Finding:
+def _refused(error: UserError) -> Finding:
     if "Version mismatch" in str(error):
         return problem(
             "Ray",

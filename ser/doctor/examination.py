@@ -51,8 +51,8 @@ def examine(request: Request, console: Console) -> int:
         Exit code: 0 without a problem, 1 with one.
 
     Raises:
-        PlanError: no such plan, or one that cannot be carried out.
-        UnknownNameError: no such corpus.
+        UserError: no such plan, or one that cannot be carried out.
+        SettingError: no such corpus.
     """
     plan = read_plan(request.plan, folder=request.plans)
     if request.corpus is not None:

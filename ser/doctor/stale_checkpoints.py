@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ser.distributed.tune_adapter import states_of
 from ser.doctor.finding import Finding, fine, size, warning
 from ser.doctor.sweeps import SeenSweep
+from ser.sweep.folder import states_of
 from ser.sweep.journal import kept_from_drivers
 
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from ser.commands.conclusion import resume_command
-from ser.distributed.runner import SweepFolder
 from ser.doctor.finding import Finding, fine, warning
 from ser.redaction import shown
 from ser.sweep.driver import DRIVER
+from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import JOURNAL, Journal, JournalError, kept_from_drivers, read_events
 from ser.sweep.state import SweepRecord
 from ser.tracking.writer import sent_until

@@ -45,7 +45,7 @@ def interval(
         seed: of the draws: the same gives the same interval.
 
     Raises:
-        StatisticsError: fewer than two speakers.
+        UserError: fewer than two speakers.
 
     Source:
         Field and Welsh, Bootstrapping clustered data, J. R. Statist. Soc. B 69 (2007), section 3 (cluster bootstrap);
@@ -63,7 +63,7 @@ def recall_intervals(
     """The recall of each class with its interval over speakers, as `interval` takes it; NaN of a class without clips.
 
     Raises:
-        StatisticsError: fewer than two speakers.
+        UserError: fewer than two speakers.
     """
     need_speakers(counts)
     values = mean_of_present(recalls_per_class(counts.confusions.sum(axis=1)).T)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ser.evaluation.speaker_counts import StatisticsError
+from ser.errors import UserError
 
 N_BINS = 15
 
@@ -33,7 +33,7 @@ def reliability_curve(probabilities: Probabilities, truth: NDArray[np.integer], 
         n_bins: equal parts of [0, 1]; a probability on an edge counts to the lower one.
 
     Raises:
-        StatisticsError: no clip, other lengths, or rows that are no probabilities.
+        UserError: no clip, other lengths, or rows that are no probabilities.
 
     Source:
         Guo et al., On calibration of modern neural networks (2017), section 2.
@@ -64,7 +64,7 @@ def expected_calibration_error(
     ECE = sum_b n_b / n |accuracy_b - confidence_b| over `n_bins` bins of equal width.
 
     Raises:
-        StatisticsError: as `reliability_curve`.
+        UserError: as `reliability_curve`.
 
     Example:
         >>> round(expected_calibration_error(np.array([[0.9, 0.1], [0.9, 0.1]]), np.array([0, 1])), 3)
@@ -81,7 +81,7 @@ def brier_score(probabilities: Probabilities, truth: NDArray[np.integer]) -> flo
     """Mean squared distance from the truth as probabilities of 0 and 1, sum over classes, in [0, 2]; 0 is perfect.
 
     Raises:
-        StatisticsError: as `reliability_curve`.
+        UserError: as `reliability_curve`.
 
     Example:
         >>> round(brier_score(np.array([[0.8, 0.2]]), np.array([0])), 3)
@@ -97,8 +97,8 @@ def brier_score(probabilities: Probabilities, truth: NDArray[np.integer]) -> flo
 
 def _check(probabilities: Probabilities, truth: NDArray[np.integer]) -> None:
     if probabilities.ndim != 2 or truth.shape != probabilities.shape[:1] or not len(truth):
-        raise StatisticsError(
+        raise UserError(
             f"probabilities must be (n, C) and truth (n,) with n > 0, got {probabilities.shape} and {truth.shape}"
         )
     if probabilities.min() < 0 or np.abs(probabilities.sum(axis=1) - 1).max() > _SUM_TOLERANCE:
-        raise StatisticsError("each row of probabilities must be positive and sum to 1")
+        raise UserError("each row of probabilities must be positive and sum to 1")

@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ser.errors import UserError
 from ser.evaluation.predictions_file import COLUMNS
 from ser.evaluation.speaker_counts import SpeakerCounts, speaker_counts
 
 
-class PredictionsError(ValueError):
+class PredictionsError(UserError):
     """A file that holds no predictions; the message names it and says what to do."""
 
 
@@ -45,7 +46,7 @@ class Predictions:
         """What intervals and tests are computed from.
 
         Raises:
-            StatisticsError: no clip.
+            UserError: no clip.
         """
         return speaker_counts(
             list(self.speakers),

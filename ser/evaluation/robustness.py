@@ -13,14 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.corpora.base import Clip
+from ser.errors import UserError
 from ser.evaluation.metrics import confusion_matrix
 from ser.evaluation.perturbations import CONDITIONS, N_TALKERS, Condition
 
 ROBUSTNESS_FILE = "robustness.csv"
-
-
-class RobustnessError(ValueError):
-    """What was asked for or is in the file cannot be; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -45,20 +42,18 @@ def read_answers(path: Path) -> list[Answer]:
     A last line that a killed writer left unfinished is left out.
 
     Raises:
-        RobustnessError: the file has other columns, or a line that cannot be right.
+        UserError: the file has other columns, or a line that cannot be right.
     """
     if not path.exists():
         return []
     whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
     lines = csv.reader(io.StringIO(whole))
     if tuple(next(lines, ())) != _COLUMNS:
-        raise RobustnessError(f"{path} must have the columns {','.join(_COLUMNS)}: delete it and measure again")
+        raise UserError(f"{path} must have the columns {','.join(_COLUMNS)}: delete it and measure again")
     try:
         return [_answer(*line) for line in lines]
     except (TypeError, KeyError, ValueError):
-        raise RobustnessError(
-            f"line {lines.line_num} of {path} is damaged: delete the file and measure again"
-        ) from None
+        raise UserError(f"line {lines.line_num} of {path} is damaged: delete the file and measure again") from None
 
 
 def write_answers(path: Path, answers: Iterable[Answer]) -> None:
@@ -113,10 +108,10 @@ def choose_clips(clips: Sequence[Clip], n_clips: int) -> list[Clip]:
     The first of more are the same: a larger choice holds the smaller one.
 
     Raises:
-        RobustnessError: fewer than one.
+        UserError: fewer than one.
     """
     if n_clips < 1:
-        raise RobustnessError(f"the number of clips must be at least 1, got {n_clips}")
+        raise UserError(f"the number of clips must be at least 1, got {n_clips}")
     of_emotion: dict[str, list[Clip]] = {}
     for clip in sorted(clips, key=lambda clip: _lot(clip.name)):
         of_emotion.setdefault(clip.emotion, []).append(clip)
@@ -130,14 +125,14 @@ def talkers_beside(clip: Clip, training: Sequence[Clip], *, n_talkers: int = N_T
     Fewer where there are not as many other speakers; drawn by the names of both clips.
 
     Raises:
-        RobustnessError: the training clips have no other speaker.
+        UserError: the training clips have no other speaker.
     """
     of_speaker: dict[str, Clip] = {}
     for other in sorted(training, key=lambda other: _lot(f"{clip.name} {other.name}")):
         if other.speaker != clip.speaker:
             of_speaker.setdefault(other.speaker, other)
     if not of_speaker:
-        raise RobustnessError(f"all training clips are of speaker {clip.speaker}: babble needs others; use more clips")
+        raise UserError(f"all training clips are of speaker {clip.speaker}: babble needs others; use more clips")
     return list(islice(of_speaker.values(), n_talkers))
 
 

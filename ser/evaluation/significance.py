@@ -7,9 +7,10 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from ser.errors import UserError
 from ser.evaluation.bootstrap import CONFIDENCE, N_RESAMPLES, Interval, quantiles, resamples
 from ser.evaluation.metrics import mean_of_present
-from ser.evaluation.speaker_counts import Figure, Figures, SpeakerCounts, StatisticsError, need_speakers
+from ser.evaluation.speaker_counts import Figure, Figures, SpeakerCounts, need_speakers
 
 ALPHA = 0.05
 """Below it a difference counts as real."""
@@ -57,7 +58,7 @@ def compare(
         seed: of exchanges and draws.
 
     Raises:
-        StatisticsError: fewer than two speakers, other clips, or repeats that do not pair.
+        UserError: fewer than two speakers, other clips, or repeats that do not pair.
 
     Source:
         Noreen, Computer-intensive methods for testing hypotheses (1989), chapter 2 (approximate randomisation);
@@ -114,7 +115,7 @@ def _paired(first: SpeakerCounts, second: SpeakerCounts) -> tuple[SpeakerCounts,
     n_repeats = max(len(first.confusions), len(second.confusions))
     for counts in (first, second):
         if len(counts.confusions) not in (1, n_repeats):
-            raise StatisticsError(
+            raise UserError(
                 f"{len(first.confusions)} and {len(second.confusions)} repeats do not pair: give both the same seeds, "
                 "or one of them a single one"
             )
@@ -123,7 +124,7 @@ def _paired(first: SpeakerCounts, second: SpeakerCounts) -> tuple[SpeakerCounts,
         for counts in (first, second)
     )
     if not same_clips(one, other):
-        raise StatisticsError(
+        raise UserError(
             "the two were not evaluated on the same clips: compare predictions of the same split, folds and part"
         )
     return one, other

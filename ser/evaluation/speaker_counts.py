@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ser.errors import UserError
 from ser.evaluation.metrics import accuracies, confusion_matrix, macro_f1s, mean_of_present, unweighted_average_recalls
 
 Figures = NDArray[np.float64]
@@ -19,10 +20,6 @@ FIGURES: dict[str, Figure] = {
     "accuracy": accuracies,
     "macro_f1": macro_f1s,
 }
-
-
-class StatisticsError(ValueError):
-    """Predictions from which the asked-for statistic cannot be computed; the message gives rule, value and remedy."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def speaker_counts(
         repeats: seed of the training that predicted, (n,); None where there was one.
 
     Raises:
-        StatisticsError: no clip, or rows of different lengths.
+        UserError: no clip, or rows of different lengths.
         MetricError: a class that is none.
 
     Example:
@@ -88,9 +85,7 @@ def speaker_counts(
     rows, columns = np.asarray(truth), np.asarray(prediction)
     lengths = [len(speakers), len(rows), len(columns), len(seeds)]
     if len(set(lengths)) > 1 or not lengths[0]:
-        raise StatisticsError(
-            f"speakers, truth, prediction and repeats must be equally long and hold a clip, got {lengths}"
-        )
+        raise UserError(f"speakers, truth, prediction and repeats must be equally long and hold a clip, got {lengths}")
     names = sorted(set(speakers))
     order = list(dict.fromkeys(seeds))
     repeat, speaker = np.array([order.index(seed) for seed in seeds]), np.searchsorted(names, speakers)
@@ -104,9 +99,9 @@ def need_speakers(counts: SpeakerCounts) -> None:
     """Refuse what a single speaker cannot tell.
 
     Raises:
-        StatisticsError: fewer than two speakers.
+        UserError: fewer than two speakers.
     """
     if len(counts.speakers) < 2:
-        raise StatisticsError(
+        raise UserError(
             f"an interval by speaker needs at least 2 speakers, got {len(counts.speakers)}: evaluate on more of them"
         )

@@ -14,22 +14,19 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ser.audio import Wave
+from ser.errors import UserError
 from ser.evaluation.inference import probabilities
 from ser.experiment.experiment import Experiment, from_flat
 from ser.experiment.input_range import Heard
 from ser.features.base import Rows, Spectra
 from ser.features.dataset import Normalisation, frame_clip
 from ser.models.base import Dimensions, build_model
-from ser.settings.declaration import SettingError
+from ser.settings.ranges import SettingError
 
 _WEIGHTS = "weights.safetensors"
 _NORMALISATION = "normalisation.safetensors"
 _EXPERIMENT = "experiment.json"
 _KEYS = ("emotions", "temperature", "heard", "settings")
-
-
-class BundleError(RuntimeError):
-    """A bundle that this version of ser cannot read; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +59,19 @@ def load_bundle(folder: Path) -> Bundle:
     """The bundle that `save` wrote.
 
     Raises:
-        BundleError: another version of ser wrote it, which kept less or has other settings.
+        UserError: another version of ser wrote it, which kept less or has other settings.
         OSError: it is gone.
     """
     content = json.loads((folder / _EXPERIMENT).read_text())
     if lacking := [key for key in _KEYS if key not in content]:
-        raise BundleError(
+        raise UserError(
             f"a bundle must hold {', '.join(_KEYS)}, {folder} lacks {', '.join(lacking)}: another version of ser "
             "wrote it, so train the network anew"
         )
     try:
         experiment = from_flat(content["settings"])
     except SettingError:
-        raise BundleError(
+        raise UserError(
             f"a bundle must have settings of this version of ser, {folder} has others: another version wrote it, so "
             "train the network anew"
         ) from None

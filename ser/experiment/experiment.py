@@ -7,18 +7,8 @@ from typing import Annotated, Literal, cast
 from ser.corpora.base import CORPORA, CorpusChoice
 from ser.features.spaces import FrameSpace, MelSpace, space_for, stored_settings
 from ser.models.base import ARCHITECTURES, Architecture
-from ser.settings.declaration import (
-    Choice,
-    Range,
-    Setting,
-    SettingError,
-    Text,
-    Value,
-    all_settings,
-    settings,
-    with_values,
-)
-from ser.settings.registry import UnknownNameError
+from ser.settings.declaration import Setting, all_settings, settings, with_values
+from ser.settings.ranges import Choice, Range, SettingError, Text, Value
 from ser.splits.split import Split
 from ser.training.augmentation import Augment
 from ser.training.settings import Training
@@ -95,11 +85,8 @@ def default_experiment(cell: Cell, *, corpus: str = "cremad") -> Experiment:
     Raises:
         SettingError: unknown architecture or corpus.
     """
-    try:
-        CORPORA[corpus]
-        architecture = ARCHITECTURES[cell.architecture]
-    except UnknownNameError as error:
-        raise SettingError(str(error)) from None
+    CORPORA[corpus]
+    architecture = ARCHITECTURES[cell.architecture]
     return Experiment(
         cell=cell,
         features=space_for(cast(Literal[1, 2], cell.dimensions)),

@@ -10,7 +10,7 @@ import torch
 from ser.experiment.bundle import network
 from ser.experiment.experiment import Experiment
 from ser.features.dataset import ClipSet, Normalisation, join
-from ser.settings.declaration import Value
+from ser.settings.ranges import Value
 from ser.training.loop import Fit, fit
 
 PRECISION, MEMORY_FORMAT = "training.precision", "training.memory_format"

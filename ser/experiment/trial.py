@@ -20,35 +20,17 @@ from ser.evaluation.metrics import Confusion, accuracy, macro_f1, unweighted_ave
 from ser.evaluation.predictions_file import Predicted, write_predictions
 from ser.evaluation.temperature import fit_temperature
 from ser.experiment.bundle import Bundle, network
-from ser.experiment.experiment import Experiment, from_flat
+from ser.experiment.experiment import Experiment
 from ser.experiment.input_range import heard
 from ser.features.dataset import ClipSet, FeatureMatrix, fit_normalisation
-from ser.settings.declaration import SettingError
 from ser.splits.leaks import check_fitted
 from ser.splits.manifests import manifests
 from ser.splits.split import partition
-from ser.sweep.journal import JournalError
-from ser.sweep.state import TrialRecord
 from ser.training.checkpoint import TrainingState, save_state
 from ser.training.loop import Epoch, fit
 
 TEST_FILE = "test.json"
 PREDICTIONS_FILE = "predictions.csv"
-
-
-def asked_experiment(trial: TrialRecord) -> Experiment:
-    """What a trial of a journal trains.
-
-    Raises:
-        JournalError: another version of ser asked for it.
-    """
-    try:
-        return from_flat(trial.asked.values)
-    except SettingError as error:
-        raise JournalError(
-            f"trial {trial.key} must have settings of this version of ser, another version gave it others: use that "
-            f"one ({error})"
-        ) from None
 
 
 @dataclass(frozen=True)
@@ -82,7 +64,7 @@ class Trial:
         resume: state after some epoch, or None for the beginning.
 
     Raises:
-        SplitError: the split does not fit the clips, or leaks.
+        UserError: the split does not fit the clips, or leaks.
     """
 
     def __init__(
@@ -138,7 +120,7 @@ class Trial:
             calibration by the names that MLflow shows.
 
         Raises:
-            SplitError: the network owes something to test clips.
+            UserError: the network owes something to test clips.
         """
         check_fitted(self.partition, self._data.clips, self._fitted())
         weights = self._fit.best_weights()

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from ser.audio import SAMPLE_RATE_HZ, Wave
 from ser.features.mel_scale import mel_blocks
-from ser.settings.declaration import Floats, settings
+from ser.settings.declaration import settings
+from ser.settings.ranges import Floats
 from ser.settings.registry import Registry
 
 Rows = NDArray[np.float32]

@@ -40,6 +40,20 @@ class Part:
     n_computed: int = 0
 
 
+@dataclass(frozen=True)
+class Extraction:
+    """What was found in the sound of clips: facts by name, why some cannot be used, how many were computed."""
+
+    facts: dict[str, AudioFacts]
+    unusable: dict[str, str]
+    n_computed: int
+
+    @property
+    def n_clips(self) -> int:
+        """Clips that were looked at."""
+        return len(self.facts) + len(self.unusable)
+
+
 def extract_batch(sounds: Sequence[Sound], store: FeatureStore, pipeline: Pipeline, whole: bool) -> Part:
     """Make sure that the store holds the features of some clips.
 
@@ -50,7 +64,7 @@ def extract_batch(sounds: Sequence[Sound], store: FeatureStore, pipeline: Pipeli
         whole: compare the checksums of entries that are there.
 
     Raises:
-        StoreError: the store cannot be written.
+        UserError: the store cannot be written.
     """
     found: dict[str, AudioFacts] = {}
     unusable: dict[str, str] = {}

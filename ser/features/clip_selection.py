@@ -8,7 +8,7 @@ from ser.audio import AudioFacts
 from ser.console import tell_clips
 from ser.corpora.base import Clip, CorpusChoice
 from ser.corpora.faults import known_faults
-from ser.distributed.duplicates import Twins, superfluous
+from ser.features.duplicates import Twins, superfluous
 
 
 def usable(

@@ -8,9 +8,12 @@ were changed on purpose all were found at a quarter of the gain, with 0.2 s of s
 both ends; 14 % with noise at 10 dB, and none at another speed.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from ser.corpora.base import Clip
 from ser.features.base import Rows
 
 ALIKE = 0.985
@@ -23,6 +26,7 @@ _REACH = 1.75
 _ROWS = 1024
 
 Fingerprint = NDArray[np.float16]
+Twins = tuple[tuple[str, str], ...]
 
 
 def fingerprint(log_mel: Rows) -> Fingerprint:
@@ -50,6 +54,20 @@ def same_takes(fingerprints: NDArray[np.float16]) -> list[tuple[int, int]]:
         rows, columns = np.nonzero(np.triu(alike, k=1))
         pairs.extend(zip((rows + first).tolist(), (columns + first).tolist(), strict=True))
     return pairs
+
+
+def superfluous(clips: Sequence[Clip], twins: Twins) -> dict[str, str]:
+    """Name -> reason of the clips to leave out so that no take is there twice.
+
+    Of two clips with different labels both, because which is right cannot be known; else the second.
+    """
+    emotions = {clip.name: clip.emotion for clip in clips}
+    reasons: dict[str, str] = {}
+    for one, other in twins:
+        reasons[other] = f"the same take as {one} ({emotions[one]}), labelled {emotions[other]}"
+        if emotions[one] != emotions[other]:
+            reasons[one] = f"the same take as {other} ({emotions[other]}), labelled {emotions[one]}"
+    return reasons
 
 
 def _moments(energy: NDArray[np.float64]) -> tuple[float, float]:

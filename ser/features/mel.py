@@ -3,7 +3,8 @@
 from typing import Annotated
 
 from ser.features.base import FEATURES, Rows, Spectra
-from ser.settings.declaration import Ints, settings
+from ser.settings.declaration import settings
+from ser.settings.ranges import Ints
 
 
 @FEATURES.register("mel")

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.features.base import FEATURES, Rows, Spectra
-from ser.settings.declaration import Ints, SettingError, settings
+from ser.settings.declaration import settings
+from ser.settings.ranges import Ints, SettingError
 
 
 @FEATURES.register("mfcc")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ser.corpora.base import Clip, CorpusError
-from ser.distributed.extraction import Extraction
+from ser.features.batch import Extraction
 from ser.features.store import explained
 
 MAX_BAD_PERCENT = 1.0
@@ -39,7 +39,7 @@ class Quarantine:
         """Make the report say what was found in `clips`.
 
         Raises:
-            StoreError: it cannot be written.
+            UserError: it cannot be written.
         """
         unfinished = self.report.with_name(f".{self.report.name}.{os.getpid()}")
         try:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ser.audio import SAMPLE_RATE_HZ
 from ser.features.base import FEATURES, Feature, Framing, Rows, Spectra
-from ser.settings.declaration import Floats, Ints, Subset, Value, all_settings, settings
+from ser.settings.declaration import all_settings, settings
+from ser.settings.ranges import Floats, Ints, Subset, Value
 
 _DOCUMENTED = ("zero_crossing_rate", "energy", "mfcc", "chroma", "spectral_contrast", "mel")
 _SEARCHED = (

@@ -17,6 +17,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from ser.audio import AudioFacts
+from ser.errors import UserError
 from ser.features.entry import Entry, decoded, encoded, facts_of
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -25,10 +26,6 @@ _UNFINISHED = ".unfinished"
 _USED = ".used"
 # A clip's file is written in far less.
 _GIVEN_UP_S = 600.0
-
-
-class StoreError(RuntimeError):
-    """The store cannot be used; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class FeatureStore:
         """Keep `entry`, in place of any other under `key`.
 
         Raises:
-            StoreError: the disk is full, or the folder cannot be written to.
+            UserError: the disk is full, or the folder cannot be written to.
         """
         path, content = self.path(key), encoded(entry)
         unfinished = self.root / _UNFINISHED / uuid.uuid4().hex
@@ -103,7 +100,7 @@ class FeatureStore:
         """Let others see that a command needs the entries of this pipeline now.
 
         Raises:
-            StoreError: the disk is full, or the folder cannot be written to.
+            UserError: the disk is full, or the folder cannot be written to.
         """
         mark = self.root / pipeline_digest / _USED
         try:
@@ -120,7 +117,7 @@ class FeatureStore:
         """Remove all entries of a pipeline: they go at once, then their files one by one.
 
         Raises:
-            StoreError: the folder cannot be written to.
+            UserError: the folder cannot be written to.
         """
         going = self.root / _UNFINISHED / uuid.uuid4().hex
         try:
@@ -130,14 +127,14 @@ class FeatureStore:
         _delete(going)
 
 
-def explained(error: OSError, root: Path) -> StoreError:
+def explained(error: OSError, root: Path) -> UserError:
     """What a user is told of `error`, met while writing into `root`."""
     if error.errno in _NO_ROOM:
-        return StoreError(
+        return UserError(
             f"no room left for features in {root}: free some, or choose another folder; what is there is kept"
         )
     reason = error.strerror or str(error)
-    return StoreError(f"the feature store {root} cannot be used ({reason}): check the folder, or choose another")
+    return UserError(f"the feature store {root} cannot be used ({reason}): check the folder, or choose another")
 
 
 def _in_folder(path: Path, act: Callable[[], object]) -> None:

@@ -6,7 +6,8 @@ from torch import nn
 
 from ser.models.base import ARCHITECTURES, Dimensions, Published
 from ser.models.layers import GridAverage, conv, initialise, pool, scaled
-from ser.settings.declaration import Choice, Floats, Ints, settings
+from ser.settings.declaration import settings
+from ser.settings.ranges import Choice, Floats, Ints
 
 
 @ARCHITECTURES.register("lenet5")

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from ser.models.base import ARCHITECTURES, Dimensions, Published
 from ser.models.layers import Pool, averages, conv, initialise, scaled
-from ser.settings.declaration import Choice, Floats, Ints, settings
+from ser.settings.declaration import settings
+from ser.settings.ranges import Choice, Floats, Ints
 
 
 @ARCHITECTURES.register("sercnn")

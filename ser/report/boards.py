@@ -9,17 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
+from ser.errors import UserError
 from ser.evaluation.baselines import BASELINES, HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
 from ser.evaluation.complete_seeds import whole_repeats
 from ser.evaluation.predictions import Predictions, PredictionsError, read_predictions, together
 from ser.evaluation.significance import same_clips
 from ser.evaluation.speaker_counts import SpeakerCounts
-from ser.experiment.trial import PREDICTIONS_FILE, asked_experiment
+from ser.experiment.trial import PREDICTIONS_FILE
 from ser.splits.leaks import check_predictions
 from ser.splits.manifests import manifests
-from ser.splits.partition import SplitError
 from ser.sweep.journal import FINAL, SEARCH
-from ser.sweep.state import SweepRecord, TrialRecord
+from ser.sweep.state import SweepRecord, TrialRecord, asked_experiment
 
 BASELINE_TITLES = {MAJORITY: "chance", MFCC_SVM: "MFCC + SVM", HUMAN_VOTE: "listeners' vote"}
 _PARTS = ("validation", "test")
@@ -152,7 +152,7 @@ def _board(stage: str, split: str, trials: list[TrialRecord], folder: Path, seen
         path = Path(trial.ended.bundle) / PREDICTIONS_FILE
         try:
             tested = _tested(trial, path, seen.clips)
-        except (PredictionsError, SplitError) as error:
+        except (PredictionsError, UserError) as error:
             missing.append(f"{trial.key.short}: {error}")
         else:
             runs[trial.key.cell].append(_Run(trial, tested))

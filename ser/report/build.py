@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from ser.errors import UserError
 from ser.evaluation.bootstrap import N_RESAMPLES
 from ser.report.content import Facts, Report, Section, Table
 from ser.report.report_data import Study, read_study
@@ -38,10 +39,6 @@ _SECTIONS: tuple[Callable[[Study], Section], ...] = (
 )
 
 
-class ReportError(RuntimeError):
-    """A sweep of which there is nothing to report yet; the message says what is missing."""
-
-
 def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES) -> Report:
     """The report of the sweep at `journal`.
 
@@ -51,14 +48,14 @@ def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES)
         n_resamples: of every interval and test.
 
     Raises:
-        ReportError: no completed trial has predictions that can be read.
+        UserError: no completed trial has predictions that can be read.
         JournalError: the journal is damaged.
     """
     study = read_study(journal, n_resamples=n_resamples, command=command)
     if study.record.is_ablation:
         return _ablation_report(study)
     if not study.boards:
-        raise ReportError(
+        raise UserError(
             f"the sweep of {journal} has no completed trial whose predictions can be read: let one complete, "
             "then make the report"
         )
@@ -73,7 +70,7 @@ def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES)
 def _ablation_report(study: Study) -> Report:
     section = ablation.section(study)
     if not any(isinstance(block, Table) for block in section.blocks):
-        raise ReportError(
+        raise UserError(
             f"no variant of the ablation {study.record.name} has been trained on every fold yet: let it go on, then "
             "make the report"
         )
@@ -85,7 +82,7 @@ def _ablation_report(study: Study) -> Report:
         title=f"{study.record.name}: ablation of {', '.join(study.cells)} on {facts['corpus']}",
         subtitle=_subtitle(study),
         facts=Facts(tuple(pairs)),
-        sections=(section, origin.section(study)),
+        sections=(section, provenance.section(study)),
     )
 
 

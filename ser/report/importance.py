@@ -9,7 +9,7 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 
-from ser.settings.declaration import Value
+from ser.settings.ranges import Value
 
 FEWEST_TRIALS = 20
 _N_FOLDS, _N_TREES, _N_PERMUTATIONS = 5, 100, 10

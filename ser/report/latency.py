@@ -23,7 +23,7 @@ def latency_ms(bundle: Path) -> float:
         bundle: folder of a trained network.
 
     Raises:
-        BundleError: it lacks something.
+        UserError: it lacks something.
         OSError: it is gone.
     """
     classifier = Classifier(load_bundle(bundle))

@@ -5,119 +5,15 @@ value is made, is what a search draws from (unless `searched=False`), and is wha
 a field that is itself settings, or a mapping of names to settings, adds its name to the dotted name of its fields.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Annotated, Any, TypeVar, cast, dataclass_transform, get_args, get_origin, get_type_hints
 
+from ser.settings.ranges import Choice, Floats, Ints, Range, SettingError, Subset, Value
 from ser.settings.registry import unknown_name
 
-Value = bool | int | float | str
 S = TypeVar("S")
-
-
-class SettingError(ValueError):
-    """A setting that is unknown, of the wrong type or out of its range."""
-
-
-@dataclass(frozen=True)
-class Floats:
-    """Real numbers from `low` to `high`; `log` draws them evenly on a logarithmic scale."""
-
-    low: float
-    high: float
-    log: bool = False
-    searched: bool = True
-
-    def problem(self, value: Value) -> str | None:
-        """The rule that `value` breaks, or None."""
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        return None if number and self.low <= value <= self.high else f"lie in {self}"  # type: ignore[operator]
-
-    def __str__(self) -> str:
-        return f"[{self.low:g}, {self.high:g}]" + (" log" if self.log else "")
-
-
-@dataclass(frozen=True)
-class Ints:
-    """Whole numbers from `low` to `high`, both included, `step` apart."""
-
-    low: int
-    high: int
-    step: int = 1
-    log: bool = False
-    searched: bool = True
-
-    def problem(self, value: Value) -> str | None:
-        """The rule that `value` breaks, or None."""
-        if not isinstance(value, int) or isinstance(value, bool):
-            return "be a whole number"
-        on_grid = self.low <= value <= self.high and (value - self.low) % self.step == 0
-        return None if on_grid else f"lie in {self}"
-
-    def __str__(self) -> str:
-        step = f" step {self.step}" if self.step > 1 else ""
-        return f"{{{self.low}..{self.high}}}{step}" + (" log" if self.log else "")
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One of the listed options."""
-
-    options: tuple[Value, ...]
-    searched: bool = True
-
-    def problem(self, value: Value) -> str | None:
-        """The rule that `value` breaks, or None."""
-        # `True == 1`, so the type is compared too.
-        return None if any(value == o and type(value) is type(o) for o in self.options) else f"be one of {self}"
-
-    def __str__(self) -> str:
-        return "{" + ", ".join(str(option) for option in self.options) + "}"
-
-
-@dataclass(frozen=True)
-class Subset:
-    """'all', or names joined by '+' out of `members`; a search draws from the `searched_options` only."""
-
-    members: tuple[str, ...]
-    searched_options: tuple[str, ...] = ("all",)
-    searched: bool = True
-
-    def chosen(self, value: str) -> tuple[str, ...]:
-        """The members that `value` names, in the order of `members`."""
-        names = set(self.members) if value == "all" else set(value.split("+"))
-        return tuple(member for member in self.members if member in names)
-
-    def problem(self, value: Value) -> str | None:
-        """The rule that `value` breaks, or None."""
-        rule = f"be 'all' or names joined by '+' out of {', '.join(self.members)}"
-        if not isinstance(value, str):
-            return rule
-        names = value.split("+")
-        fits = value == "all" or (len(set(names)) == len(names) and set(names) <= set(self.members))
-        return None if fits else rule
-
-    def __str__(self) -> str:
-        return "{" + ", ".join(self.searched_options) + "}"
-
-
-@dataclass(frozen=True)
-class Text:
-    """Free text, never searched: a name that its reader checks (a corpus, a split)."""
-
-    searched: bool = False
-
-    def problem(self, value: Value) -> str | None:
-        """The rule that `value` breaks, or None."""
-        return None if isinstance(value, str) else "be text"
-
-    def __str__(self) -> str:
-        return "text"
-
-
-Range = Floats | Ints | Choice | Subset | Text
 
 
 @dataclass(frozen=True)
@@ -166,7 +62,7 @@ def with_values(holder: S, values: Mapping[str, Value | str]) -> S:
     known = {setting.name: setting for setting in all_settings(holder)}
     for name in values:
         if name not in known:
-            raise SettingError(str(unknown_name("setting", name, list(known))))
+            raise unknown_name("setting", name, list(known))
     return _with(holder, {name: read(known[name], value) for name, value in values.items()}, "")
 
 

@@ -6,19 +6,17 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any, Generic, TypeVar, cast
 
+from ser.settings.ranges import SettingError
+
 T = TypeVar("T")
 M = TypeVar("M", bound=type[Any])
 
 
-class UnknownNameError(ValueError):
-    """A name that is not registered; the message gives the nearest name and all names."""
-
-
-def unknown_name(kind: str, name: str, known: list[str]) -> UnknownNameError:
+def unknown_name(kind: str, name: str, known: list[str]) -> SettingError:
     """The error for `name`, with the nearest of the `known` names as remedy."""
     nearest = get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean '{nearest[0]}'? " if nearest else ""
-    return UnknownNameError(f"unknown {kind} '{name}': {hint}known are {', '.join(known)}")
+    return SettingError(f"unknown {kind} '{name}': {hint}known are {', '.join(known)}")
 
 
 class Registry(Generic[T]):

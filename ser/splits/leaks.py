@@ -5,8 +5,9 @@ from collections.abc import Set as AbstractSet
 from itertools import combinations
 
 from ser.corpora.base import Clip
+from ser.errors import UserError
 from ser.splits.manifests import Lists, manifests
-from ser.splits.partition import CLAIMS, Partition, SplitError
+from ser.splits.partition import CLAIMS, Partition
 
 
 def check(
@@ -24,7 +25,7 @@ def check(
         twins: names of every two clips that are one take, one of them perhaps at another gain, cut, or with noise.
 
     Raises:
-        SplitError: an empty part, the same clip, bytes or take in two parts, or a speaker or sentence in two parts
+        UserError: an empty part, the same clip, bytes or take in two parts, or a speaker or sentence in two parts
             where the split claims to keep them apart.
     """
     _check_not_empty(partition, clips)
@@ -54,13 +55,13 @@ def check_unseen(
         twins: names of every two clips that are one take.
 
     Raises:
-        SplitError: a test clip, its bytes or another version of its take was among them.
+        UserError: a test clip, its bytes or another version of its take was among them.
     """
     sounds = set() if digests is None else {digests[name] for name in seen}
     known = {*seen, *(name for pair in twins if not seen.isdisjoint(pair) for name in pair)}
     for clip in (clips[at] for at in partition.test):
         if clip.name in known or (digests is not None and digests[clip.name] in sounds):
-            raise SplitError(
+            raise UserError(
                 f"{partition.name} leaks: selection saw test clip {clip.name}; name in split.selection the split "
                 "that was selected on"
             )
@@ -75,14 +76,14 @@ def check_fitted(partition: Partition, clips: Sequence[Clip], fitted: Mapping[st
         fitted: positions of the clips that each thing was fitted on: `normalisation`, `selection`, ...
 
     Raises:
-        SplitError: one of them saw a test clip.
+        UserError: one of them saw a test clip.
     """
     tested = set(partition.test)
     for what, positions in fitted.items():
         both = sorted(tested.intersection(map(int, positions)))
         if both:
             shown = ", ".join(clips[at].name for at in both[:3])
-            raise SplitError(
+            raise UserError(
                 f"{partition.name} leaks: {what} saw {len(both):,} test clips ({shown}); fit it on training or "
                 "validation clips"
             )
@@ -97,7 +98,7 @@ def check_predictions(split: str, rows: Sequence[Mapping[str, str]], selected: A
         selected: names of the validation clips that the trial's configuration was selected by, none for the search.
 
     Raises:
-        SplitError: a clip or, where they are claimed to be apart, a speaker is in both parts, or selection saw a test
+        UserError: a clip or, where they are claimed to be apart, a speaker is in both parts, or selection saw a test
             clip.
     """
     names = {part: {row["clip"] for row in rows if row["part"] == part} for part in ("validation", "test")}
@@ -110,13 +111,13 @@ def check_predictions(split: str, rows: Sequence[Mapping[str, str]], selected: A
         shared["speaker {} is in both validation and test"] = speakers["validation"] & speakers["test"]
     for how, both in shared.items():
         if both:
-            raise SplitError(f"these predictions leak: {how.format(min(both))}; evaluate {split} again")
+            raise UserError(f"these predictions leak: {how.format(min(both))}; evaluate {split} again")
 
 
 def _check_not_empty(partition: Partition, clips: Sequence[Clip]) -> None:
     for part, positions in partition.parts.items():
         if not positions:
-            raise SplitError(
+            raise UserError(
                 f"{partition.name} has no {part} clip among the {len(clips):,} clips found: {_needs(partition, part)}"
             )
 
@@ -144,7 +145,7 @@ def _check_apart(partition: Partition, what: str, keys: Sequence[Hashable], reme
         both = {keys[at] for at in here} & {keys[at] for at in there}
         if both:
             shown = ", ".join(sorted(map(str, both))[:3])
-            raise SplitError(f"{partition.name} leaks: {what} {shown} is in both {one} and {other}; {remedy}")
+            raise UserError(f"{partition.name} leaks: {what} {shown} is in both {one} and {other}; {remedy}")
 
 
 def _check_same_sound(partition: Partition, clips: Sequence[Clip], digests: Mapping[str, str]) -> None:
@@ -153,7 +154,7 @@ def _check_same_sound(partition: Partition, clips: Sequence[Clip], digests: Mapp
         for name in (clips[at].name for at in positions):
             other_part, other = first.setdefault(digests[name], (part, name))
             if other_part != part:
-                raise SplitError(
+                raise UserError(
                     f"{partition.name} leaks: {other} in {other_part} and {name} in {part} are the same "
                     "file; set corpus.known_faults=drop, which leaves out what is there twice, or remove one of them"
                 )
@@ -164,7 +165,7 @@ def _check_twins(partition: Partition, clips: Sequence[Clip], twins: Sequence[tu
     for one, other in twins:
         here, there = part_of.get(one), part_of.get(other)
         if here and there and here != there:
-            raise SplitError(
+            raise UserError(
                 f"{partition.name} leaks: {one} in {here} and {other} in {there} are one take; set "
                 "corpus.known_faults=drop, or remove one of them"
             )

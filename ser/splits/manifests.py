@@ -11,7 +11,8 @@ from typing import Any
 
 from ser.corpora.base import Clip
 from ser.corpora.cremad import SENTENCES, SPEAKERS
-from ser.splits.partition import Claim, Kind, SplitError, kind_of
+from ser.errors import UserError
+from ser.splits.partition import Claim, Kind, kind_of
 
 Members = dict[str, frozenset[str]]
 
@@ -83,13 +84,13 @@ class Manifest:
         """The speakers or sentences of each part.
 
         Raises:
-            SplitError: too few speakers are there for its folds.
+            UserError: too few speakers are there for its folds.
         """
         rule = self.speakers if claim == "speaker" else self.sentences
         assert rule is not None
         there = {getattr(clip, claim) for clip in clips}
         if isinstance(rule, Dealt) and len(there) < rule.n_folds:
-            raise SplitError(f"{self.name} needs at least {rule.n_folds} speakers, found {len(there)}: use assignment")
+            raise UserError(f"{self.name} needs at least {rule.n_folds} speakers, found {len(there)}: use assignment")
         return rule.members(fold, there)
 
     def __str__(self) -> str:

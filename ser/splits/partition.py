@@ -20,10 +20,6 @@ CLAIMS: dict[Kind, tuple[Claim, ...]] = {
 """What no two parts of a split of each kind share."""
 
 
-class SplitError(ValueError):
-    """A split that cannot be used on these clips; the message names the split and says what to do."""
-
-
 @dataclass(frozen=True)
 class Partition:
     """Positions of the clips of each part, ascending, and a digest of which clip is where."""

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from ser.corpora.base import Clip
-from ser.settings.declaration import Ints, Text, settings
+from ser.errors import UserError
+from ser.settings.declaration import settings
+from ser.settings.ranges import Ints, Text
 from ser.settings.registry import unknown_name
 from ser.splits.leaks import check, check_unseen
 from ser.splits.manifests import Manifest, manifests
-from ser.splits.partition import PART_NAMES, Kind, Partition, SplitError, digest_of
+from ser.splits.partition import PART_NAMES, Kind, Partition, digest_of
 
 __all__ = [
-    "ASSIGNMENT", "NOTHING", "Kind", "Partition", "Split", "SplitError", "missing", "partition", "seen_by_selection",
+    "ASSIGNMENT", "NOTHING", "Kind", "Partition", "Split", "UserError", "missing", "partition", "seen_by_selection",
     "selection_of", "split_names",
 ]  # fmt: skip
 
@@ -64,15 +66,15 @@ def partition(
         twins: names of every two clips that are one take, as far as that is known.
 
     Raises:
-        UnknownNameError: no split has this name.
-        SplitError: a fold the split does not have, a speaker or sentence its lists do not know, or a refusal of the
+        SettingError: no split has this name.
+        UserError: a fold the split does not have, a speaker or sentence its lists do not know, or a refusal of the
             gate.
     """
     parts, manifest = _cut(clips, split), manifests()[split.name]
     seen = seen_by_selection(clips, split)
     tested, unseen = parts["test"], tuple(at for at in parts["test"] if clips[at].name not in seen)
     if tested and not unseen:
-        raise SplitError(
+        raise UserError(
             f"selection on {split.selection} has seen all {len(tested):,} test clips of {split.name} fold "
             f"{split.fold}: they test nothing any more; use another fold"
         )
@@ -87,13 +89,13 @@ def seen_by_selection(clips: Sequence[Clip], split: Split) -> frozenset[str]:
     """Names of the clips that selected before this split tests: the validation part of `split.selection`.
 
     Raises:
-        SplitError: `split.selection` does not have its form, or is of a split that does not fit the clips.
+        UserError: `split.selection` does not have its form, or is of a split that does not fit the clips.
     """
     if split.selection == NOTHING:
         return frozenset()
     name, *numbers = split.selection.split("/")
     if len(numbers) != 2 or not all(number.isdecimal() for number in numbers):
-        raise SplitError(
+        raise UserError(
             f"split.selection must be '{NOTHING}' or name/fold/seed, as in {selection_of(Split())}; "
             f"got '{split.selection}'"
         )
@@ -119,7 +121,7 @@ def _cut(clips: Sequence[Clip], split: Split) -> dict[str, tuple[int, ...]]:
         raise unknown_name("split", split.name, split_names())
     manifest = manifests()[split.name]
     if split.fold >= manifest.n_folds:
-        raise SplitError(f"{split.name} has {manifest.n_folds} fold: split.fold must be 0, got {split.fold}")
+        raise UserError(f"{split.name} has {manifest.n_folds} fold: split.fold must be 0, got {split.fold}")
     return _by_lists(clips, manifest, split.fold) if manifest.claims else _by_emotion(clips, split.seed)
 
 
@@ -160,7 +162,7 @@ def _by_lists(clips: Sequence[Clip], manifest: Manifest, fold: int) -> dict[str,
 def _part_of(clip: Clip, claim: str, known: Mapping[str, str], manifest: Manifest) -> str:
     value = getattr(clip, claim)
     if value not in known:
-        raise SplitError(
+        raise UserError(
             f"{manifest.name} does not know {claim} {value}: its lists are of CREMA-D's actors 1001 to 1091 and 12 "
             f"sentences; use speaker-5fold-present or {ASSIGNMENT}"
         )

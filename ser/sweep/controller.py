@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ser.experiment.experiment import Experiment
-from ser.settings.declaration import Value
+from ser.settings.ranges import Value
 from ser.sweep.final_evaluation import Final
 from ser.sweep.journal import (
     ABLATION,

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ser.corpora.base import Clip
-from ser.settings.declaration import Value
+from ser.errors import UserError
+from ser.settings.ranges import Value
 from ser.settings.registry import unknown_name
 from ser.splits.manifests import manifests
 from ser.splits.split import ASSIGNMENT, NOTHING, Split, partition, seen_by_selection, selection_of, split_names
 from ser.sweep.journal import BASELINE, Asked
-from ser.sweep.plan import Plan, PlanError
+from ser.sweep.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ def planned(plan: Plan) -> list[Final]:
     """All that the plan asks for, the first seed of every split and fold before the second.
 
     Raises:
-        PlanError: a fold that none of the splits has, or a variant that cannot be.
-        UnknownNameError: no split has one of the names.
+        UserError: a fold that none of the splits has, or a variant that cannot be.
+        SettingError: no split has one of the names.
     """
     selected = next(iter(plan.experiments().values())).split
     names = plan.final_splits or (plan.split,)
@@ -60,7 +61,7 @@ def planned(plan: Plan) -> list[Final]:
     most = max(manifests()[name].n_folds for name in names)
     for fold in () if isinstance(plan.final_folds, str) else plan.final_folds:
         if fold >= most:
-            raise PlanError(f"final_folds (--folds) must be below {most}, the folds of {', '.join(names)}; got {fold}")
+            raise UserError(f"final_folds (--folds) must be below {most}, the folds of {', '.join(names)}; got {fold}")
     plan.varied()
     # No search has seen any clip before an ablation.
     selection = NOTHING if plan.is_ablation else selection_of(selected)
@@ -83,7 +84,7 @@ def fitting(
     """Each of `finals` whose test part selection has left alone, else a sentence that says why it is left out.
 
     Raises:
-        SplitError: a split does not fit the clips, or leaks.
+        UserError: a split does not fit the clips, or leaks.
     """
     for final in finals:
         whole = partition(clips, replace(final.split, selection=NOTHING), digests=digests, twins=twins)

@@ -17,7 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ser.settings.declaration import Value
+from ser.errors import UserError
+from ser.settings.ranges import Value
 
 JOURNAL = "journal.jsonl"
 """Its name in the folder of a sweep."""
@@ -31,7 +32,7 @@ BASELINE = "baseline"
 _ROOM = 2**20
 
 
-class JournalError(RuntimeError):
+class JournalError(UserError):
     """A journal that cannot be used; the message says why and what to do."""
 
 

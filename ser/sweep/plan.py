@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ser.errors import UserError
 from ser.experiment.experiment import Cell, Experiment, all_cells, default_experiment
 from ser.features.spaces import stored_settings
-from ser.settings.declaration import Choice, Floats, Ints, Range, SettingError, Value, narrowed
+from ser.settings.declaration import narrowed
+from ser.settings.ranges import Choice, Floats, Ints, Range, SettingError, Value
 from ser.settings.registry import unknown_name
 from ser.sweep.journal import BASELINE
 
@@ -28,10 +30,6 @@ ALL_FOLDS = "all"
 LIST_KEYS = ("final_folds", "final_splits")
 # Settings that are keys of a plan too: the key alone sets them.
 _KEYS = {"corpus.name": "corpus", "split.name": "split", "training.max_epochs": "max_epochs", "training.seed": "seed"}
-
-
-class PlanError(ValueError):
-    """A plan that cannot be carried out; the message names the rule, the value and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -79,20 +77,20 @@ class Plan:
 
     def __post_init__(self) -> None:
         if not self.cells:
-            raise PlanError("a sweep needs a cell: name some in cells, or say 'all'")
+            raise UserError("a sweep needs a cell: name some in cells, or say 'all'")
         for cell in (*self.cells, *self.cell_settings):
             if cell not in all_cells():
-                raise PlanError(str(unknown_name("cell", cell, list(all_cells()))))
+                raise unknown_name("cell", cell, list(all_cells()))
         for name, allowed in _RULES.items():
             rule = allowed.problem(getattr(self, name))
             if rule is not None:
-                raise PlanError(f"{name} must {rule}, got {getattr(self, name)!r}")
+                raise UserError(f"{name} must {rule}, got {getattr(self, name)!r}")
         folds = self.final_folds
         if folds != ALL_FOLDS and not (isinstance(folds, tuple) and folds and all(map(_is_fold, folds))):
-            raise PlanError(f"final_folds must be '{ALL_FOLDS}' or some of 0 to 4, got {folds!r}")
+            raise UserError(f"final_folds must be '{ALL_FOLDS}' or some of 0 to 4, got {folds!r}")
         splits: Any = self.final_splits
         if not (isinstance(splits, tuple) and all(isinstance(name, str) and name for name in splits)):
-            raise PlanError(f"final_splits must be names of splits, got {splits!r}")
+            raise UserError(f"final_splits must be names of splits, got {splits!r}")
         for name in LIST_KEYS:
             given = getattr(self, name)
             if isinstance(given, tuple):  # each once, however often it is named
@@ -122,7 +120,7 @@ class Plan:
         """What is searched in each cell: all of its ranges, narrowed by the plan, but for what it fixes.
 
         Raises:
-            PlanError: a narrower range that does not fit, or of a setting that is never searched.
+            UserError: a narrower range that does not fit, or of a setting that is never searched.
         """
         return {cell: self._space(cell, experiment) for cell, experiment in self.experiments().items()}
 
@@ -136,28 +134,22 @@ class Plan:
         known = experiment.settings()
         for name in self.ranges:
             if name in known and not known[name].range.searched:
-                raise PlanError(f"{name} is never searched: fix it under settings, not under ranges")
+                raise UserError(f"{name} is never searched: fix it under settings, not under ranges")
         space = {name: allowed for name, allowed in experiment.searched().items() if name not in fixed}
-        try:
-            narrower = {name: narrowed(known[name], part) for name, part in self.ranges.items() if name in space}
-        except SettingError as error:
-            raise PlanError(str(error)) from None
+        narrower = {name: narrowed(known[name], part) for name, part in self.ranges.items() if name in space}
         return space | narrower
 
     def experiments(self) -> dict[str, Experiment]:
         """The defaults of each cell with the plan's settings.
 
         Raises:
-            PlanError: a setting that no chosen cell has, one that a key of the plan sets, one of a single cell that
+            UserError: a setting that no chosen cell has, one that a key of the plan sets, one of a single cell that
                 all must share, or a value that does not fit.
         """
         common: dict[str, Value] = {name: getattr(self, key) for name, key in _KEYS.items()}
         for name in (name for part in (self.settings, *self.cell_settings.values()) for name in part if name in common):
-            raise PlanError(f"{name} is set by the plan's {_KEYS[name]} (--{_KEYS[name].replace('_', '-')}) alone")
-        try:
-            made = {name: self._experiment(all_cells()[name], common) for name in self.cells}
-        except SettingError as error:
-            raise PlanError(str(error)) from None
+            raise UserError(f"{name} is set by the plan's {_KEYS[name]} (--{_KEYS[name].replace('_', '-')}) alone")
+        made = {name: self._experiment(all_cells()[name], common) for name in self.cells}
         self._refuse_unused(made)
         self._refuse_unlike(made)
         return made
@@ -170,16 +162,16 @@ class Plan:
         """What an ablation trains, by cell and variant; its split, fold and seed aside. Nothing of another plan.
 
         Raises:
-            PlanError: no seeds, a variant that changes nothing, or what all must share, or that does not fit.
+            UserError: no seeds, a variant that changes nothing, or what all must share, or that does not fit.
         """
         if not self.is_ablation:
             return {}
         if not self.final_seeds:
-            raise PlanError(
+            raise UserError(
                 "an ablation (a plan with variants) needs seeds: set final_seeds or --final-seeds to 1 or more"
             )
         if self.ranges:
-            raise PlanError("an ablation (a plan with variants) searches nothing: leave away its ranges")
+            raise UserError("an ablation (a plan with variants) searches nothing: leave away its ranges")
         made = {}
         for cell, experiment in self.experiments().items():
             made[cell, BASELINE] = experiment
@@ -197,7 +189,7 @@ class Plan:
         known = sorted({name for experiment in experiments.values() for name in experiment.settings()})
         for name in (*self.settings, *self.ranges):
             if name not in known:
-                raise PlanError(str(unknown_name("setting", name, known)))
+                raise unknown_name("setting", name, known)
 
     def _refuse_unlike(self, experiments: Mapping[str, Experiment]) -> None:
         """All cells see the same clips, and those of one dimension share what is stored of them."""
@@ -205,23 +197,23 @@ class Plan:
             shared = {f"features.{name}" for name in stored_settings(experiment.features)}
             for name in self.cell_settings.get(cell, {}):
                 if name in shared or name.startswith(("corpus.", "split.")):
-                    raise PlanError(f"{name} is the same for all cells: fix it under settings, not for {cell} alone")
+                    raise UserError(f"{name} is the same for all cells: fix it under settings, not for {cell} alone")
 
 
 def _varied(experiment: Experiment, variant: str, changes: Mapping[str, Value]) -> Experiment:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", variant) or variant == BASELINE:
-        raise PlanError(
+        raise UserError(
             f"a variant's name is made of small letters, digits, '.' and '-', and is not '{BASELINE}', got '{variant}'"
         )
     for name in changes:
         if name.startswith(("corpus.", "split.")) or name in _KEYS:
-            raise PlanError(f"{name} is the same for all variants: variant '{variant}' cannot change it")
+            raise UserError(f"{name} is the same for all variants: variant '{variant}' cannot change it")
     try:
         varied = experiment.with_values(changes)
     except SettingError as error:
-        raise PlanError(f"variant '{variant}': {error}") from None
+        raise UserError(f"variant '{variant}': {error}") from None
     if varied == experiment:
-        raise PlanError(f"variant '{variant}' changes nothing of {experiment.cell.name}: give it another value")
+        raise UserError(f"variant '{variant}' changes nothing of {experiment.cell.name}: give it another value")
     return varied
 
 

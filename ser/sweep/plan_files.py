@@ -6,25 +6,26 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from ser.errors import UserError
 from ser.experiment.experiment import all_cells
-from ser.settings.declaration import Value
+from ser.settings.ranges import Value
 from ser.settings.registry import unknown_name
-from ser.sweep.plan import ALL_FOLDS, LIST_KEYS, Plan, PlanError
+from ser.sweep.plan import ALL_FOLDS, LIST_KEYS, Plan
 
 
 def plan_from(values: Mapping[str, Any]) -> Plan:
     """The plan that `values` (of a TOML file or a journal) describe.
 
     Raises:
-        PlanError: an unknown key, a value that does not fit, or settings that are no table.
+        UserError: an unknown key, a value that does not fit, or settings that are no table.
     """
     known = [f.name for f in fields(Plan)]
     for name in values:
         if name not in known:
-            raise PlanError(str(unknown_name("plan key", name, known)))
+            raise unknown_name("plan key", name, known)
     for name in ("settings", "cell_settings", "ranges", "variants"):
         if not isinstance(values.get(name, {}), dict):
-            raise PlanError(f"{name} must be a table, got {values[name]!r}")
+            raise UserError(f"{name} must be a table, got {values[name]!r}")
     for name, kind, what in (
         ("cell_settings", dict, "a table of settings"),
         ("ranges", list, "a list: [low, high]"),
@@ -32,7 +33,7 @@ def plan_from(values: Mapping[str, Any]) -> Plan:
     ):
         for key, value in values.get(name, {}).items():
             if not isinstance(value, kind):
-                raise PlanError(f"{name}.{key} must be {what}, got {value!r}")
+                raise UserError(f"{name}.{key} must be {what}, got {value!r}")
     lists: dict[str, Any] = {name: tuple(values[name]) for name in LIST_KEYS if isinstance(values.get(name), list)}
     for name, read in (("final_folds", fold_numbers), ("final_splits", _split_names)):
         if isinstance(values.get(name), str):
@@ -44,12 +45,12 @@ def fold_numbers(text: str) -> str | tuple[int, ...]:
     """The folds meant by 'all', or by numbers joined by commas.
 
     Raises:
-        PlanError: neither.
+        UserError: neither.
     """
     if text == ALL_FOLDS:
         return text
     if not all(number.isdecimal() for number in text.split(",")):
-        raise PlanError(
+        raise UserError(
             f"final_folds or --folds must be '{ALL_FOLDS}' or numbers joined by commas, as in 0,2; got '{text}'"
         )
     return tuple(dict.fromkeys(map(int, text.split(","))))
@@ -75,15 +76,15 @@ def read_plan(name: str, *, folder: Path) -> Plan:
     """The plan `name` of `folder`, or of the file that `name` is the path of.
 
     Raises:
-        PlanError: no such plan, or not a plan.
+        UserError: no such plan, or not a plan.
     """
     path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
     if not path.is_file():
-        raise PlanError(str(unknown_name("plan", name, plan_names(folder))))
+        raise unknown_name("plan", name, plan_names(folder))
     try:
         return plan_from(tomllib.loads(path.read_text()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise PlanError(f"{path} is not a plan: {error}") from None
+        raise UserError(f"{path} is not a plan: {error}") from None
 
 
 def with_settings(plan: Plan, settings: Mapping[str, Value]) -> Plan:

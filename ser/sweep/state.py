@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ser.experiment.experiment import Experiment, from_flat
+from ser.settings.ranges import SettingError
 from ser.sweep.journal import (
     ABLATION,
     FINAL,
@@ -161,3 +163,18 @@ def replay(path: Path) -> SweepRecord:
     for _, event in read_events(path):
         record.apply(event)
     return record
+
+
+def asked_experiment(trial: TrialRecord) -> Experiment:
+    """What a trial of a journal trains.
+
+    Raises:
+        JournalError: another version of ser asked for it.
+    """
+    try:
+        return from_flat(trial.asked.values)
+    except SettingError as error:
+        raise JournalError(
+            f"trial {trial.key} must have settings of this version of ser, another version gave it others: use that "
+            f"one ({error})"
+        ) from None

@@ -12,7 +12,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ser.experiment.experiment import Experiment
-from ser.settings.declaration import Choice, Floats, Ints, Range, Subset, Value
+from ser.settings.ranges import Choice, Floats, Ints, Range, Subset, Value
 from ser.sweep.journal import Asked, TrialKey
 from ser.sweep.state import TrialRecord
 

@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 from ser.experiment.experiment import Experiment, from_flat
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.paths import default_corpus_dir
-from ser.settings.declaration import SettingError
+from ser.settings.ranges import SettingError
 from ser.tracking.publication import TrackerError
 from ser.tracking.registry.run_evaluations import PARENT_ID
 

@@ -9,6 +9,7 @@ import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from ser.errors import UserError
 from ser.sweep.state import SweepRecord
 from ser.tracking.registry.registration import Registration, register_sweep
 from ser.tracking.registry.versions import UNREGISTERED
@@ -20,7 +21,7 @@ _PATIENCE_S = 60.0
 T = TypeVar("T")
 
 
-class TrackerError(RuntimeError):
+class TrackerError(UserError):
     """The tracker cannot be used; the message says why and what to do."""
 
 
@@ -80,7 +81,7 @@ class Publication:
 
         Raises:
             TrackerError: the tracker does not answer.
-            RegistryError: a run has no model, or another of `UNREGISTERED`.
+            UserError: a run has no model, or another of `UNREGISTERED`.
         """
         return self._asked(lambda: register_sweep(self._connect(), sweep, scope=scope))
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from ser.report.build import ReportError, build_report
+from ser.errors import UserError
+from ser.report.build import build_report
 from ser.report.content import Report
 from ser.report.files import TABLES, write_report
 from ser.report.markdown import short_form
@@ -29,7 +30,7 @@ def made_report(journal: Path) -> Report | str:
     command = shlex.join(words)
     try:
         return build_report(journal, command=command)
-    except ReportError as error:
+    except UserError as error:
         return str(error)
     except Exception as error:
         logger.debug("report", exc_info=True)

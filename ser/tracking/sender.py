@@ -7,13 +7,13 @@ from typing import Any
 
 from mlflow.entities import Metric
 
-from ser.experiment.trial import PREDICTIONS_FILE, asked_experiment
+from ser.experiment.trial import PREDICTIONS_FILE
 from ser.redaction import shown
 from ser.report.content import Report
 from ser.report.leaderboard import leaderboard, leaderboard_text
 from ser.report.plots import confusion_figure, leaderboard_figure
 from ser.sweep.journal import ABLATION, SEARCH, Asked, Closed, Ended, Event, Reported, Started, TrialKey
-from ser.sweep.state import SweepRecord, TrialRecord
+from ser.sweep.state import SweepRecord, TrialRecord, asked_experiment
 from ser.tracking.models import log_model, remove_unfinished_models
 from ser.tracking.report_artifacts import log_report, made_report
 from ser.tracking.runs import PARENT, Runs

@@ -9,7 +9,8 @@ import torch
 from scipy.special import betaincinv
 from torch import Tensor
 
-from ser.settings.declaration import Floats, Ints, settings
+from ser.settings.declaration import settings
+from ser.settings.ranges import Floats, Ints
 
 
 @settings

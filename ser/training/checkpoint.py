@@ -11,10 +11,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ser.errors import UserError
+
 FILE_NAME = "training.safetensors"
 
 
-class TrainingError(RuntimeError):
+class TrainingError(UserError):
     """Training that cannot start or go on; the message says why and what to do."""
 
 

@@ -3,7 +3,8 @@
 import math
 from typing import Annotated
 
-from ser.settings.declaration import Choice, Floats, Ints, settings
+from ser.settings.declaration import settings
+from ser.settings.ranges import Choice, Floats, Ints
 
 
 @settings

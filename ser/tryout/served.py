@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ser.errors import UserError
+
 _START_S = 120.0
 _ANSWER_S = 60.0
 _NO_PROBABILITIES = ("emotion", "duration_s", "warning")
 
 
-class ServedModelError(RuntimeError):
+class ServedModelError(UserError):
     """The model did not answer, or refused the clip; the message is for the one who asked."""
 
 

@@ -26,11 +26,11 @@ from ser.corpora.synthetic import make_synthetic
 from ser.distributed import sweep, trainable
 from ser.distributed.cluster import connected
 from ser.distributed.preparation import corpus_facts, find_clips, prepare
-from ser.distributed.runner import SweepFolder
 from ser.distributed.trial_data import share
 from ser.experiment.experiment import from_flat
 from ser.experiment.trial import Trial, validation_metrics
 from ser.features.spaces import stored_name
+from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import Journal, Started
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import with_settings

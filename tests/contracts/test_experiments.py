@@ -12,7 +12,7 @@ from torch import nn
 from ser.corpora.base import CORPORA
 from ser.experiment.bundle import network
 from ser.experiment.experiment import Experiment, all_cells, default_experiment, from_flat
-from ser.settings.declaration import Choice, Floats, Ints, Range, Subset, Value
+from ser.settings.ranges import Choice, Floats, Ints, Range, Subset, Value
 from ser.splits.split import split_names
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import plan_from, plan_names, read_plan

@@ -11,7 +11,8 @@ from ser.audio import Wave
 from ser.features.base import FEATURES, Framing, Spectra
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import FeatureSpace, FrameSpace, MelSpace, space_for
-from ser.settings.declaration import SettingError, all_settings, with_values
+from ser.settings.declaration import all_settings, with_values
+from ser.settings.ranges import SettingError
 
 N_SAMPLES = (1, 100, 255, 256, 1024, 16_000, 40_001)
 FRAMINGS = (Framing(), Framing(window_s=0.025, hop_s=0.01), Framing(window_s=0.0501, hop_s=0.0125))

@@ -8,7 +8,8 @@ from torch import nn
 
 from ser.models.base import ARCHITECTURES, Dimensions, build_model
 from ser.models.sercnn import Bands, Deltas
-from ser.settings.declaration import SettingError, all_settings, with_values
+from ser.settings.declaration import all_settings, with_values
+from ser.settings.ranges import SettingError
 
 N_CLASSES = 6
 CELLS = [(name, dimensions) for name in ARCHITECTURES for dimensions in (1, 2)]

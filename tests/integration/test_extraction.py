@@ -23,12 +23,13 @@ from ser.corpora.base import CORPORA, Clip
 from ser.corpora.locations import read_bytes
 from ser.distributed import extraction
 from ser.distributed.cluster import connected, resources
-from ser.distributed.extraction import Extraction, extract
+from ser.distributed.extraction import extract
 from ser.distributed.tasks import WorkerDiedError, get
+from ser.errors import UserError
 from ser.features.base import Rows
-from ser.features.batch import Sound
+from ser.features.batch import Extraction, Sound
 from ser.features.pipeline import Pipeline
-from ser.features.store import FeatureStore, StoreError
+from ser.features.store import FeatureStore
 
 pytestmark = pytest.mark.integration
 
@@ -211,7 +212,7 @@ def test_a_full_disk_is_told_and_what_is_there_is_kept(clips: Sequence[Clip], tm
         store = FeatureStore(disk.folder / "store")
         run(clips[:40], store)
         disk.fill()
-        with pytest.raises(StoreError, match=r"no room left .*: free some, .*; what is there is kept"):
+        with pytest.raises(UserError, match=r"no room left .*: free some, .*; what is there is kept"):
             run(clips, store)
         check_whole(store, clips[:40])
         disk.free()

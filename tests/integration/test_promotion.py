@@ -12,8 +12,9 @@ from mlflow.entities import Run
 
 from processes import REPOSITORY, run
 from registered import aliases, final_of, right, wrong
+from ser.errors import UserError
 from ser.tracking.registry.promotion import promote, roll_back
-from ser.tracking.registry.versions import RegistryError, Versions
+from ser.tracking.registry.versions import Versions
 from tracked import FinishedSweep, runs_of
 
 pytestmark = pytest.mark.integration
@@ -42,7 +43,7 @@ def test_a_better_candidate_becomes_champion_and_can_be_rolled_back(
     roll_back(versions)
     assert aliases(versions)["champion"] == first
     assert "previous" not in aliases(versions)
-    with pytest.raises(RegistryError, match="no champion before"):
+    with pytest.raises(UserError, match="no champion before"):
         roll_back(versions)
     promote(versions, better, force=True)
     assert (aliases(versions)["champion"], aliases(versions)["previous"]) == (number, first)
@@ -58,7 +59,7 @@ def test_going_back_never_returns_to_what_was_rolled_back(
     now, _ = roll_back(versions)
     assert str(now.version) == str(second.version)
     assert "previous" not in aliases(versions)
-    with pytest.raises(RegistryError, match="no champion before"):
+    with pytest.raises(UserError, match="no champion before"):
         roll_back(versions)
 
 
@@ -66,13 +67,13 @@ def test_a_run_of_another_corpus_is_refused(
     versions: Versions, logged: Callable[..., Run], predictions: pd.DataFrame
 ) -> None:
     stranger = logged(predictions, params={"corpus.name": "cremad"})
-    with pytest.raises(RegistryError, match="trained on the corpus cremad, which ser-synthetic is not of"):
+    with pytest.raises(UserError, match="trained on the corpus cremad, which ser-synthetic is not of"):
         promote(versions, stranger, force=True)
 
 
 def test_a_run_without_a_model_is_no_candidate(versions: Versions, finished: FinishedSweep) -> None:
     pruned = next(r for r in runs_of(versions.client, finished.record.name) if r.info.status == "KILLED")
-    with pytest.raises(RegistryError, match="has no model"):
+    with pytest.raises(UserError, match="has no model"):
         promote(versions, pruned, force=True)
 
 
@@ -178,5 +179,5 @@ def test_the_command_shows_a_table_and_says_why(
     assert code == 0, seen
     assert f"champion goes back from version {int(weak) + 1} to version {weak}" in seen
     assert aliases(versions) == before
-    with pytest.raises(RegistryError, match="the tracker has no run 'nobody'"):
+    with pytest.raises(UserError, match="the tracker has no run 'nobody'"):
         versions.run("nobody")

@@ -10,8 +10,9 @@ from ser.corpora.cremad import CremaD
 from ser.distributed.cluster import connected
 from ser.distributed.preparation import prepare
 from ser.distributed.trial_data import share
+from ser.errors import UserError
 from ser.features.spaces import stored_name
-from ser.splits.split import Split, SplitError, partition
+from ser.splits.split import Split, partition
 from ser.sweep.plan import Plan
 
 pytestmark = pytest.mark.integration
@@ -44,5 +45,5 @@ def test_a_take_that_is_there_twice_is_left_out_or_refused(shared_dir: Path, tmp
         assert f"{PAIR[1]}: the same take as {PAIR[0]} (disgust), labelled disgust" in out.getvalue()
         (experiment,) = plans[0].experiments().values()
         assert list(share(prepared, [experiment], how["console"])) == [stored_name(experiment.features)]
-        with pytest.raises(SplitError, match=r"assignment leaks: 1045_I\w+ in \w+ and 1045_I\w+ in \w+ are one take"):
+        with pytest.raises(UserError, match=r"assignment leaks: 1045_I\w+ in \w+ and 1045_I\w+ in \w+ are one take"):
             prepare(plans[1].experiments(), clips, **how)

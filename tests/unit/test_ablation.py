@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from played import DONE, conducted, drive, whole
+from ser.errors import UserError
 from ser.evaluation.predictions_file import COLUMNS
 from ser.report.ablation import failures_of, variants_of
 from ser.sweep.final_evaluation import planned
 from ser.sweep.journal import ABLATION, Asked, Ended, Started
-from ser.sweep.plan import Plan, PlanError
+from ser.sweep.plan import Plan
 from ser.sweep.plan_files import plan_from
 from ser.sweep.state import SweepRecord, replay
 
@@ -88,7 +89,7 @@ def test_more_folds_train_only_what_is_not_there(in_memory: Path) -> None:
     ],
 )
 def test_what_cannot_be_an_ablation_is_refused(changes: dict[str, Any], said: str) -> None:
-    with pytest.raises(PlanError, match=re.escape(said)):
+    with pytest.raises(UserError, match=re.escape(said)):
         plan(**changes).varied()
 
 
@@ -106,7 +107,7 @@ def test_two_cells_on_two_splits_are_four_comparisons(in_memory: Path) -> None:
 
 
 def test_variants_are_tables() -> None:
-    with pytest.raises(PlanError, match=r"variants.x must be a table of settings, got 3"):
+    with pytest.raises(UserError, match=r"variants.x must be a table of settings, got 3"):
         plan_from({"cells": ["alexnet-2d"], "variants": {"x": 3}})
 
 

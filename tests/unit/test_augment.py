@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ser.settings.declaration import SettingError
+from ser.settings.ranges import SettingError
 from ser.training.augmentation import Augment, mixup, spec_augment, stretch
 
 NOTHING = Augment(n_time_masks=0, n_frequency_masks=0, mixup_alpha=0.0)

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from evaluated import EMOTIONS, evaluated_sweep
-from ser.experiment.bundle import Bundle, BundleError, load_bundle, network
+from ser.errors import UserError
+from ser.experiment.bundle import Bundle, load_bundle, network
 from ser.experiment.experiment import Cell, default_experiment
 from ser.experiment.input_range import Heard
 from ser.features.dataset import Normalisation
@@ -53,7 +54,7 @@ def test_a_bundle_of_an_older_version_is_refused_in_one_sentence(tmp_path: Path,
         f"a bundle must hold emotions, temperature, heard, settings, {tmp_path} lacks {key}: another version of ser "
         "wrote it, so train the network anew"
     )
-    with pytest.raises(BundleError, match=f"^{re.escape(said)}$"):
+    with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
         load_bundle(tmp_path)
 
 
@@ -65,7 +66,7 @@ def test_a_bundle_with_settings_of_another_version_is_refused_in_one_sentence(tm
         f"a bundle must have settings of this version of ser, {tmp_path} has others: another version wrote it, so "
         "train the network anew"
     )
-    with pytest.raises(BundleError, match=f"^{re.escape(said)}$"):
+    with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
         load_bundle(tmp_path)
 
 

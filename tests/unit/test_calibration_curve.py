@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from ser.errors import UserError
 from ser.evaluation.calibration import brier_score, expected_calibration_error, reliability_curve
-from ser.evaluation.speaker_counts import StatisticsError
 
 
 def test_one_who_is_sure_and_right_is_perfect() -> None:
@@ -43,5 +43,5 @@ def test_a_probability_on_an_edge_counts_to_the_lower_bin() -> None:
     ],
 )
 def test_what_is_no_probability_is_refused(probabilities: np.ndarray, truth: np.ndarray, rule: str) -> None:
-    with pytest.raises(StatisticsError, match=rule):
+    with pytest.raises(UserError, match=rule):
         expected_calibration_error(probabilities, truth)

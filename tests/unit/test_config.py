@@ -4,7 +4,7 @@ import pytest
 
 from ser.corpora.base import CORPORA
 from ser.experiment.experiment import Cell, all_cells, default_experiment, from_flat
-from ser.settings.declaration import SettingError
+from ser.settings.ranges import SettingError
 
 VGG = Cell(architecture="vgg16", dimensions=2)
 

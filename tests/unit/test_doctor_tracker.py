@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from mlflow.exceptions import MlflowException
 
-from ser.distributed.runner import SweepFolder
 from ser.doctor.finding import Level, fine, problem
 from ser.doctor.sweeps import SeenSweep
 from ser.doctor.tracker import not_in_the_way, serves, tracker_findings, trackers
+from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import Closed
 from ser.sweep.state import SweepRecord
 from ser.tracking.client.deadline import asked

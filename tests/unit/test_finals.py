@@ -8,12 +8,13 @@ from rich.console import Console
 
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
+from ser.errors import UserError
 from ser.report.final_table import final_rows, final_table
-from ser.settings.registry import UnknownNameError
+from ser.settings.ranges import SettingError
 from ser.splits.split import Split, partition
 from ser.sweep.final_evaluation import Final, fitting, planned
 from ser.sweep.journal import FINAL, Asked, Ended, Started
-from ser.sweep.plan import Plan, PlanError
+from ser.sweep.plan import Plan
 from ser.sweep.plan_files import fold_numbers, plan_from
 from ser.sweep.state import SweepRecord
 
@@ -67,12 +68,12 @@ def test_every_way_names_the_split_that_was_selected_on() -> None:
 @pytest.mark.parametrize(
     ("values", "error", "rule"),
     [
-        ({"final_seeds": -1}, PlanError, r"final_seeds must lie in \{0..100\}, got -1"),
-        ({"final_folds": (5,)}, PlanError, "final_folds must be 'all' or some of 0 to 4, got"),
-        ({"final_folds": ()}, PlanError, "final_folds must be 'all' or some of 0 to 4, got"),
-        ({"final_folds": "some"}, PlanError, "final_folds must be 'all' or some of 0 to 4, got 'some'"),
-        ({"final_folds": (2,)}, PlanError, r"final_folds \(--folds\) must be below 1, the folds of assignment; got 2"),
-        ({"final_splits": ("speaker-5folds",)}, UnknownNameError, "unknown split 'speaker-5folds': did you mean"),
+        ({"final_seeds": -1}, UserError, r"final_seeds must lie in \{0..100\}, got -1"),
+        ({"final_folds": (5,)}, UserError, "final_folds must be 'all' or some of 0 to 4, got"),
+        ({"final_folds": ()}, UserError, "final_folds must be 'all' or some of 0 to 4, got"),
+        ({"final_folds": "some"}, UserError, "final_folds must be 'all' or some of 0 to 4, got 'some'"),
+        ({"final_folds": (2,)}, UserError, r"final_folds \(--folds\) must be below 1, the folds of assignment; got 2"),
+        ({"final_splits": ("speaker-5folds",)}, SettingError, "unknown split 'speaker-5folds': did you mean"),
     ],
 )
 def test_what_cannot_be_evaluated_is_refused(values: dict, error: type[Exception], rule: str) -> None:
@@ -94,7 +95,7 @@ def test_folds_are_read(text: str, folds: object) -> None:
 
 @pytest.mark.parametrize("text", ["", "0,", "a", "-1", "all,0"])
 def test_what_names_no_folds_is_refused(text: str) -> None:
-    with pytest.raises(PlanError, match="--folds must be 'all' or numbers joined by commas"):
+    with pytest.raises(UserError, match="--folds must be 'all' or numbers joined by commas"):
         fold_numbers(text)
 
 

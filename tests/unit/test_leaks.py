@@ -12,12 +12,13 @@ from ser import trial as trial_module
 from ser.audio import AudioFacts
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
+from ser.errors import UserError
 from ser.experiment.experiment import Experiment, all_cells, default_experiment
 from ser.experiment.trial import Trial, TrialData
 from ser.features.dataset import fit_normalisation, join
 from ser.splits.leaks import check, check_fitted, check_predictions, check_unseen
 from ser.splits.partition import Kind
-from ser.splits.split import Partition, Split, SplitError, partition, seen_by_selection, selection_of
+from ser.splits.split import Partition, Split, partition, seen_by_selection, selection_of
 
 SPEAKERS = [str(speaker) for speaker in range(1001, 1011)]
 
@@ -63,14 +64,12 @@ def test_what_is_claimed_to_be_apart_is_refused_on_two_sides(kind: Kind, same: d
     if refused is None:
         check(toy(kind), clips, None)
         return
-    with pytest.raises(SplitError, match=f"toy leaks: {refused}"):
+    with pytest.raises(UserError, match=f"toy leaks: {refused}"):
         check(toy(kind), clips, None)
 
 
 def test_an_augmented_twin_that_crosses_is_refused() -> None:
-    with pytest.raises(
-        SplitError, match="toy leaks: 1001_DFA_ANG_XX in train and 1004_TAI_ANG_XX in test are one take"
-    ):
+    with pytest.raises(UserError, match="toy leaks: 1001_DFA_ANG_XX in train and 1004_TAI_ANG_XX in test are one take"):
         check(toy(), FOUR, None, [(FOUR[0].name, FOUR[3].name)])
     check(toy(), FOUR, None, [(FOUR[0].name, FOUR[1].name), (FOUR[0].name, "in no part")])
 
@@ -78,7 +77,7 @@ def test_an_augmented_twin_that_crosses_is_refused() -> None:
 def test_partition_passes_twins_to_the_gate() -> None:
     cut = partition(CLIPS, Split())
     pair = (NAMES[cut.train[0]], NAMES[cut.validation[0]])
-    with pytest.raises(SplitError, match=r"assignment leaks: .* are one take"):
+    with pytest.raises(UserError, match=r"assignment leaks: .* are one take"):
         partition(CLIPS, Split(), twins=[pair])
 
 
@@ -96,36 +95,34 @@ def test_clips_that_selection_saw_are_no_test_clips(split: Split) -> None:
 
 def test_a_fold_that_selection_saw_whole_is_refused() -> None:
     split = Split(name="speaker-5fold-present", fold=1, selection="speaker-5fold-present/0/0")
-    with pytest.raises(SplitError, match="selection on speaker-5fold-present/0/0 has seen all 48 test clips"):
+    with pytest.raises(UserError, match="selection on speaker-5fold-present/0/0 has seen all 48 test clips"):
         partition(CLIPS, split)
 
 
 @pytest.mark.parametrize("text", ["assignment", "assignment/0", "assignment/a/0", "assignment/0/-1", "/0/0/0", ""])
 def test_a_selection_that_cannot_be_read_is_refused(text: str) -> None:
     with pytest.raises(
-        SplitError, match=r"split\.selection must be 'none' or name/fold/seed, as in assignment/0/0; got"
+        UserError, match=r"split\.selection must be 'none' or name/fold/seed, as in assignment/0/0; got"
     ):
         partition(CLIPS, Split(selection=text))
 
 
 def test_a_test_clip_that_selection_saw_is_refused() -> None:
-    with pytest.raises(SplitError, match="toy leaks: selection saw test clip 1004_TAI_ANG_XX"):
+    with pytest.raises(UserError, match="toy leaks: selection saw test clip 1004_TAI_ANG_XX"):
         check_unseen(toy(), FOUR, {FOUR[3].name}, None)
 
 
 def test_so_are_its_bytes_and_its_take_under_another_name() -> None:
     digests = {c.name: c.name for c in FOUR} | {FOUR[3].name: FOUR[2].name}
-    with pytest.raises(SplitError, match="selection saw test clip 1004_TAI_ANG_XX"):
+    with pytest.raises(UserError, match="selection saw test clip 1004_TAI_ANG_XX"):
         check_unseen(toy(), FOUR, {FOUR[2].name}, digests)
-    with pytest.raises(SplitError, match="selection saw test clip 1004_TAI_ANG_XX"):
+    with pytest.raises(UserError, match="selection saw test clip 1004_TAI_ANG_XX"):
         check_unseen(toy(), FOUR, {FOUR[2].name}, None, [(FOUR[2].name, FOUR[3].name)])
 
 
 @pytest.mark.parametrize("what", ["normalisation", "calibration", "selection"])
 def test_what_was_fitted_on_test_clips_is_refused(what: str) -> None:
-    with pytest.raises(
-        SplitError, match=rf"toy leaks: {what} saw 1 test clips \(1004_TAI_ANG_XX\); fit it on training"
-    ):
+    with pytest.raises(UserError, match=rf"toy leaks: {what} saw 1 test clips \(1004_TAI_ANG_XX\); fit it on training"):
         check_fitted(toy(), FOUR, {"other": (0, 1), what: (2, 3)})
 
 
@@ -147,7 +144,7 @@ def test_predictions_of_a_leak_are_not_reported(split: str, rows: list, selected
     if leak is None:
         check_predictions(split, rows, selected)
         return
-    with pytest.raises(SplitError, match=f"these predictions leak: {leak}.*; evaluate {split} again"):
+    with pytest.raises(UserError, match=f"these predictions leak: {leak}.*; evaluate {split} again"):
         check_predictions(split, rows, selected)
 
 
@@ -187,7 +184,7 @@ def test_a_normalisation_that_saw_test_clips_is_not_reported(small, monkeypatch,
     )
     trial = Trial(experiment, data)
     assert len(list(trial.epochs())) == 1
-    with pytest.raises(SplitError, match=f"normalisation saw {len(trial.partition.test)} test clips"):
+    with pytest.raises(UserError, match=f"normalisation saw {len(trial.partition.test)} test clips"):
         trial.finish(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -204,7 +201,7 @@ def test_an_epoch_chosen_by_test_clips_is_not_reported(small, monkeypatch, tmp_p
     monkeypatch.setattr(trial_module, "fit", peeking)
     trial = Trial(experiment, data)
     assert len(list(trial.epochs())) == 1
-    with pytest.raises(SplitError, match="selection saw 2 test clips"):
+    with pytest.raises(UserError, match="selection saw 2 test clips"):
         trial.finish(tmp_path)
 
 

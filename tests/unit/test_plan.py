@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from ser.errors import UserError
 from ser.experiment.experiment import all_cells
-from ser.settings.declaration import Floats
-from ser.sweep.plan import Plan, PlanError
+from ser.settings.ranges import Floats
+from ser.sweep.plan import Plan
 from ser.sweep.plan_files import cell_names, plan_from, read_plan, with_settings
 
 CELLS = ("lenet5-1d", "sercnn-2d")
@@ -38,7 +39,7 @@ def plan(**values: Any) -> Plan:
     ],
 )
 def test_a_plan_that_cannot_be_is_refused_when_made(values, rule):
-    with pytest.raises(PlanError, match=rule):
+    with pytest.raises(UserError, match=rule):
         plan(**values)
 
 
@@ -67,7 +68,7 @@ def test_a_plan_that_cannot_be_is_refused_when_made(values, rule):
     ],
 )
 def test_what_does_not_fit_its_cells_is_refused_before_anything_runs(values, rule):
-    with pytest.raises(PlanError, match=rule):
+    with pytest.raises(UserError, match=rule):
         plan(**values).spaces()
 
 
@@ -180,7 +181,7 @@ def test_a_third_of_the_trials_is_random_from_2_to_10(n, n_startup):
 def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, text, rule):
     path = tmp_path / "mine.toml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(PlanError, match=rule):
+    with pytest.raises(UserError, match=rule):
         read_plan(str(path), folder=tmp_path)
 
 
@@ -209,7 +210,7 @@ def test_a_plan_is_read_by_name_or_by_path(tmp_path: Path):
 def test_an_unknown_plan_gets_the_nearest(tmp_path: Path):
     for name in ("demo", "quick"):
         (tmp_path / f"{name}.toml").write_text("")
-    with pytest.raises(PlanError, match="unknown plan 'quik': did you mean 'quick'"):
+    with pytest.raises(UserError, match="unknown plan 'quik': did you mean 'quick'"):
         read_plan("quik", folder=tmp_path)
-    with pytest.raises(PlanError, match="unknown plan"):
+    with pytest.raises(UserError, match="unknown plan"):
         read_plan(str(tmp_path / "none.toml"), folder=tmp_path)

@@ -12,9 +12,10 @@ from rich.console import Console
 from ser.audio import AudioFacts
 from ser.commands.feature_pruning import prune
 from ser.distributed.preparation import pipeline_of
+from ser.errors import UserError
 from ser.features.entry import Entry
 from ser.features.pipeline import Pipeline
-from ser.features.store import FeatureStore, StoreError
+from ser.features.store import FeatureStore
 from ser.sweep.journal import Journal, Started
 from ser.sweep.plan import Plan
 
@@ -86,7 +87,7 @@ def test_what_a_command_uses_now_stays(store: FeatureStore, tmp_path: Path) -> N
 def test_nothing_goes_while_a_journal_cannot_be_read(store: FeatureStore, tmp_path: Path) -> None:
     journal = begin_sweep(tmp_path)
     journal.write_bytes(b"damaged\n" + journal.read_bytes())
-    with pytest.raises(StoreError, match=r"nothing is pruned, because it is not known what sweep s needs"):
+    with pytest.raises(UserError, match=r"nothing is pruned, because it is not known what sweep s needs"):
         pruned(store, tmp_path)
     assert len(list(store.keys())) == 6
 

@@ -9,9 +9,9 @@ import pytest
 
 from ser.audio import AudioFacts
 from ser.corpora.base import Clip, CorpusError
-from ser.distributed.extraction import Extraction
+from ser.errors import UserError
+from ser.features.batch import Extraction
 from ser.features.quarantine import Quarantine, percent
-from ser.features.store import StoreError
 
 CLIPS = [Clip(f"clip {n}", f"/corpus/{n}.wav", "speaker", "sentence", "anger", "XX") for n in range(200)]
 
@@ -40,7 +40,7 @@ def test_the_report_lists_every_bad_clip_and_goes_with_the_last(quarantine: Quar
 
 def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(StoreError, match="cannot be used"):
+    with pytest.raises(UserError, match="cannot be used"):
         Quarantine(tmp_path / "file" / "report.csv", 1.0).write(CLIPS, found(1))
 
 

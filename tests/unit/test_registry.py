@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from ser.settings.registry import Registry, UnknownNameError, unknown_name
+from ser.settings.ranges import SettingError
+from ser.settings.registry import Registry, unknown_name
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_new_file_is_enough(shapes, tmp_path):
 
 
 def test_unknown_name_gets_the_nearest_and_all(shapes):
-    with pytest.raises(UnknownNameError) as caught:
+    with pytest.raises(SettingError) as caught:
         shapes["cirle"]
     assert str(caught.value) == "unknown shape 'cirle': did you mean 'circle'? known are circle, square"
 

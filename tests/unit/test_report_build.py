@@ -18,13 +18,14 @@ from evaluated import (
     clips_in,
     evaluated_sweep,
 )
+from ser.errors import UserError
 from ser.evaluation.baselines import MFCC_SVM, baseline_path
 from ser.evaluation.bootstrap import Interval
 from ser.evaluation.metrics import unweighted_average_recall
 from ser.evaluation.perturbations import CONDITIONS
 from ser.evaluation.predictions import read_predictions
 from ser.evaluation.robustness import ROBUSTNESS_FILE, Answer, write_answers
-from ser.report.build import ReportError, build_report
+from ser.report.build import build_report
 from ser.report.content import Facts, Gallery, Matrix, Note, Report, Section, Table
 from ser.report.files import files_of
 from ser.report.report_data import Study, read_study
@@ -260,5 +261,5 @@ def test_a_sweep_without_predictions_is_refused(tmp_path: Path) -> None:
     made = evaluated_sweep(tmp_path, finals=False)
     for path in (made.folder / "trials").glob("*/predictions.csv"):
         path.unlink()
-    with pytest.raises(ReportError, match="no completed trial whose predictions can be read"):
+    with pytest.raises(UserError, match="no completed trial whose predictions can be read"):
         build_report(made.journal, command="c")

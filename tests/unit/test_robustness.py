@@ -8,10 +8,10 @@ import pytest
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.distributed.robustness import _sounds, _wave
+from ser.errors import UserError
 from ser.evaluation.perturbations import CONDITIONS, Condition
 from ser.evaluation.robustness import (
     Answer,
-    RobustnessError,
     append_answers,
     choose_clips,
     confusions,
@@ -61,7 +61,7 @@ def test_a_larger_choice_holds_the_smaller_one_and_order_does_not_matter() -> No
 
 @pytest.mark.parametrize("n_clips", [0, -1])
 def test_no_clips_are_refused(n_clips: int) -> None:
-    with pytest.raises(RobustnessError, match=f"must be at least 1, got {n_clips}"):
+    with pytest.raises(UserError, match=f"must be at least 1, got {n_clips}"):
         choose_clips(CLIPS, n_clips)
 
 
@@ -79,7 +79,7 @@ def test_where_few_others_speak_fewer_babble_and_nobody_alone() -> None:
     of_two = [each for each in CLIPS if each.speaker in ("1001", "1002")]
     assert [talker.speaker for talker in talkers_beside(of_two[0], of_two)] == ["1002"]
     alone = [each for each in CLIPS if each.speaker == "1001"]
-    with pytest.raises(RobustnessError, match="all training clips are of speaker 1001: babble needs others"):
+    with pytest.raises(UserError, match="all training clips are of speaker 1001: babble needs others"):
         talkers_beside(alone[0], alone)
 
 
@@ -124,13 +124,13 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "robustness.csv"
     write_answers(path, answers_to(CLIPS[0])[:1])
     path.write_text(path.read_text() + line + "\n")
-    with pytest.raises(RobustnessError, match=f"line 3 of {path} is damaged: delete the file"):
+    with pytest.raises(UserError, match=f"line 3 of {path} is damaged: delete the file"):
         read_answers(path)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "robustness.csv").write_text("clip,part\n")
-    with pytest.raises(RobustnessError, match="must have the columns cell,trial,condition"):
+    with pytest.raises(UserError, match="must have the columns cell,trial,condition"):
         read_answers(tmp_path / "robustness.csv")
 
 
@@ -146,7 +146,7 @@ def test_confusions_by_cell_and_condition() -> None:
 
 def test_a_clip_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     gone, sound = tmp_path / "1001_DFA_ANG_XX.wav", b"no sound"
-    with pytest.raises(RobustnessError, match=rf"{gone} cannot be read \(No such file or directory\): check the file"):
+    with pytest.raises(UserError, match=rf"{gone} cannot be read \(No such file or directory\): check the file"):
         _sounds(Clip("1001_DFA_ANG_XX", str(gone), "1001", "DFA", "anger", "XX"))
-    with pytest.raises(RobustnessError, match=rf"{gone} cannot be used \(.*\): put back the file"):
+    with pytest.raises(UserError, match=rf"{gone} cannot be used \(.*\): put back the file"):
         _wave(str(gone), sound)

@@ -8,7 +8,7 @@ import pytest
 from optuna.trial import TrialState
 
 from ser.experiment.experiment import Experiment, all_cells, default_experiment
-from ser.settings.declaration import Value
+from ser.settings.ranges import Value
 from ser.sweep.journal import Asked, Ended, Reported, TrialKey
 from ser.sweep.state import TrialRecord
 from ser.sweep.study import CELL, Study

@@ -16,9 +16,10 @@ from ser.commands.run_sweep import _let_go_of, _resumed, run_session
 from ser.commands.sweep_request import REFUSED, Request, new_plan, seconds, with_finals
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES
 from ser.corpora.download.cremad import OFFICIAL
+from ser.errors import UserError
 from ser.sweep.driver import terminable
 from ser.sweep.journal import Asked, Closed, Journal, Started, read_events
-from ser.sweep.plan import Plan, PlanError
+from ser.sweep.plan import Plan
 from ser.sweep.plan_files import read_plan
 
 TUNE = Path(__file__).resolve().parents[2] / "tune"
@@ -140,7 +141,7 @@ def test_a_time_budget_is_read_with_its_unit(text, value):
     "text", ["", "30", "m", "30 m", "-5m", "0m", "1.2.3h", "1e3s", "²m", "infh", "nans", "5d", ".s"]
 )
 def test_any_other_time_budget_is_refused(text):
-    with pytest.raises(PlanError, match="--time-budget must be a number with s, m or h, as in 30m; got"):
+    with pytest.raises(UserError, match="--time-budget must be a number with s, m or h, as in 30m; got"):
         seconds(text)
 
 

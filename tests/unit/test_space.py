@@ -7,20 +7,8 @@ from typing import Annotated
 
 import pytest
 
-from ser.settings.declaration import (
-    Choice,
-    Floats,
-    Ints,
-    Setting,
-    SettingError,
-    Subset,
-    Text,
-    all_settings,
-    narrowed,
-    read,
-    settings,
-    with_values,
-)
+from ser.settings.declaration import Setting, all_settings, narrowed, read, settings, with_values
+from ser.settings.ranges import Choice, Floats, Ints, SettingError, Subset, Text
 
 FAMILIES = Subset(("energy", "mfcc", "mel"), ("all", "mel", "mfcc+mel"))
 

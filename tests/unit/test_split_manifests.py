@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES, SPEAKERS, CremaD, parse
+from ser.errors import UserError
 from ser.splits.manifests import manifests
 from ser.splits.partition import CLAIMS, digest_of
-from ser.splits.split import Split, SplitError, missing, partition
+from ser.splits.split import Split, missing, partition
 
 PRESENT, SENTENCE, BOTH = "speaker-5fold-present", "sentence-disjoint", "speaker-and-sentence-disjoint"
 EVERY_FOLD = [(name, fold) for name, manifest in manifests().items() for fold in range(manifest.n_folds)]
@@ -77,7 +78,7 @@ def test_folds_over_the_shared_actors_are_balanced(shared_dir: Path) -> None:
 
 @pytest.mark.parametrize("name", [PRESENT, BOTH])
 def test_fewer_speakers_than_folds_are_refused(name: str) -> None:
-    with pytest.raises(SplitError, match=f"{name} needs at least 5 speakers, found 4: use assignment"):
+    with pytest.raises(UserError, match=f"{name} needs at least 5 speakers, found 4: use assignment"):
         partition(of_speakers(*SPEAKERS[:4]), Split(name=name))
 
 
@@ -115,7 +116,7 @@ def test_apart_in_both_clips_of_mixed_sides_are_in_no_part(fold: int) -> None:
 
 def test_sentences_that_are_missing_are_named() -> None:
     clips = [clip for clip in CLIPS if clip.sentence in ("IEO", "IOM", "ITH")]
-    with pytest.raises(SplitError, match=r"has no test clip .* its 3 test sentences \(DFA, TAI, TSI\) are missing"):
+    with pytest.raises(UserError, match=r"has no test clip .* its 3 test sentences \(DFA, TAI, TSI\) are missing"):
         partition(clips, Split(name=SENTENCE))
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, SPEAKERS, CremaD, parse
-from ser.settings.declaration import SettingError
-from ser.settings.registry import UnknownNameError
+from ser.errors import UserError
+from ser.settings.ranges import SettingError
 from ser.splits.leaks import check
 from ser.splits.manifests import Lists, manifests
-from ser.splits.split import Partition, Split, SplitError, partition, split_names
+from ser.splits.split import Partition, Split, partition, split_names
 
 LISTED = sorted(name for name, manifest in manifests().items() if isinstance(manifest.speakers, Lists))
 EVERY_LISTED_FOLD = [(name, fold) for name in LISTED for fold in range(manifests()[name].n_folds)]
@@ -152,13 +152,13 @@ def test_a_drawn_clip_stays_where_it_is_when_others_are_dropped() -> None:
 
 
 def test_an_unknown_name_gets_the_nearest() -> None:
-    with pytest.raises(UnknownNameError, match="unknown split 'speaker5fold': did you mean 'speaker-5fold'"):
+    with pytest.raises(SettingError, match="unknown split 'speaker5fold': did you mean 'speaker-5fold'"):
         partition(corpus(), Split(name="speaker5fold"))
 
 
 @pytest.mark.parametrize("name", ["assignment", "audeering-1.1.0"])
 def test_a_fold_that_the_split_does_not_have_is_refused(name: str) -> None:
-    with pytest.raises(SplitError, match=f"{name} has 1 fold: split.fold must be 0, got 3"):
+    with pytest.raises(UserError, match=f"{name} has 1 fold: split.fold must be 0, got 3"):
         partition(corpus(), Split(name=name, fold=3))
 
 
@@ -170,14 +170,14 @@ def test_folds_beyond_the_fifth_are_refused() -> None:
 @pytest.mark.parametrize("name", LISTED)
 def test_a_stranger_is_refused(name: str) -> None:
     stranger = replace(corpus()[0], speaker="Emma")
-    with pytest.raises(SplitError, match=f"{name} does not know speaker Emma.*use speaker-5fold-present or assignment"):
+    with pytest.raises(UserError, match=f"{name} does not know speaker Emma.*use speaker-5fold-present or assignment"):
         partition([*corpus(), stranger], Split(name=name))
 
 
 def test_an_empty_part_is_refused_by_name() -> None:
     clips = corpus(actors=tuple(sorted(manifests()["audeering-1.1.0"].members("speaker", (), 0)["train"])))
     with pytest.raises(
-        SplitError,
+        UserError,
         match=r"audeering-1.1.0 has no validation clip among the 1,008 clips found: its 17 validation actors "
         r"\(1049, 1053, 1054, …\) are missing; use speaker-5fold-present or assignment, or get the full corpus",
     ):
@@ -186,17 +186,17 @@ def test_an_empty_part_is_refused_by_name() -> None:
 
 def test_the_shared_clips_have_no_test_part_in_audeering(shared_dir: Path) -> None:
     clips = CremaD().scan(shared_dir / "cremad").clips
-    with pytest.raises(SplitError, match=r"audeering-1\.1\.0 has no validation clip among the 4,573 clips"):
+    with pytest.raises(UserError, match=r"audeering-1\.1\.0 has no validation clip among the 4,573 clips"):
         partition(clips, Split(name="audeering-1.1.0"))
 
 
 def test_an_empty_fold_does_not_advise_itself() -> None:
-    with pytest.raises(SplitError, match=r"18 test actors .* are missing; use speaker-5fold-present or assignment, or"):
+    with pytest.raises(UserError, match=r"18 test actors .* are missing; use speaker-5fold-present or assignment, or"):
         partition(corpus(actors=("1019", "1040")), Split(name="speaker-5fold", fold=0))
 
 
 def test_too_few_clips_for_assignment_are_refused() -> None:
-    with pytest.raises(SplitError, match="assignment has no train clip among the 6 clips found: it needs"):
+    with pytest.raises(UserError, match="assignment has no train clip among the 6 clips found: it needs"):
         partition(corpus(actors=("1001",), sentences=("DFA",)), Split())
 
 
@@ -223,20 +223,20 @@ def test_a_speaker_on_two_sides_is_refused(one: str, other: str) -> None:
     order = ("train", "validation", "test")
     clips = list(THREE)
     clips[order.index(other)] = replace(clips[order.index(one)], name="1001_TIE_ANG_XX")
-    with pytest.raises(SplitError, match=rf"toy leaks: speaker \d+ is in both {one} and {other}"):
+    with pytest.raises(UserError, match=rf"toy leaks: speaker \d+ is in both {one} and {other}"):
         check(three_parts(clips), clips, None)
     check(three_parts(clips, kind="speaker-dependent"), clips, None)
 
 
 def test_a_clip_on_two_sides_is_refused() -> None:
-    with pytest.raises(SplitError, match="toy leaks: clip 1001_DFA_ANG_XX is in both train and test"):
+    with pytest.raises(UserError, match="toy leaks: clip 1001_DFA_ANG_XX is in both train and test"):
         check(three_parts(THREE, test=(0, 2), kind="speaker-dependent"), THREE, None)
 
 
 @pytest.mark.parametrize("kind", ["speaker-dependent", "speaker-independent"])
 def test_the_same_file_on_two_sides_is_refused(kind: str) -> None:
     digests = {"1001_DFA_ANG_XX": "a", "1002_DFA_ANG_XX": "b", "1003_DFA_ANG_XX": "a"}
-    with pytest.raises(SplitError, match="toy leaks: 1001_DFA_ANG_XX in train and 1003_DFA_ANG_XX in test"):
+    with pytest.raises(UserError, match="toy leaks: 1001_DFA_ANG_XX in train and 1003_DFA_ANG_XX in test"):
         check(three_parts(THREE, kind=kind), THREE, digests)
 
 
@@ -245,11 +245,11 @@ def test_partition_passes_digests_to_the_gate() -> None:
     digests = {c.name: c.name for c in clips}
     partition(clips, Split(name="evar"), digests=digests)
     digests["1002_DFA_ANG_XX"] = digests["1001_DFA_ANG_XX"]
-    with pytest.raises(SplitError, match=r"evar leaks: .* are the same file"):
+    with pytest.raises(UserError, match=r"evar leaks: .* are the same file"):
         partition(clips, Split(name="evar"), digests=digests)
 
 
 @pytest.mark.parametrize("part", ["train", "validation", "test"])
 def test_any_empty_part_is_refused(part: str) -> None:
-    with pytest.raises(SplitError, match=f"toy has no {part} clip among the 3 clips found"):
+    with pytest.raises(UserError, match=f"toy has no {part} clip among the 3 clips found"):
         check(three_parts(THREE, **{part: ()}), THREE, None)

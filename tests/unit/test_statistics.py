@@ -10,10 +10,11 @@ import pytest
 import ser.evaluation.calibration
 import ser.evaluation.significance
 import ser.evaluation.speaker_counts
+from ser.errors import UserError
 from ser.evaluation.bootstrap import interval, recall_intervals
 from ser.evaluation.metrics import unweighted_average_recall
 from ser.evaluation.significance import compare, corrected, holm
-from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts, StatisticsError, speaker_counts
+from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts, speaker_counts
 
 UAR = FIGURES["uar"]
 N_CLASSES = 3
@@ -190,14 +191,14 @@ def test_a_single_repeat_is_compared_with_every_repeat() -> None:
     ],
 )
 def test_what_does_not_pair_is_refused(other: Callable[[], SpeakerCounts], rule: str) -> None:
-    with pytest.raises(StatisticsError, match=rule):
+    with pytest.raises(UserError, match=rule):
         compare(predicted(8, 30, seed=0, n_repeats=3), other(), UAR)
 
 
 def test_a_single_speaker_is_refused() -> None:
     one = predicted(1, 30, seed=0)
     for ask in (lambda: interval(one, UAR), lambda: recall_intervals(one), lambda: compare(one, one, UAR)):
-        with pytest.raises(StatisticsError, match="needs at least 2 speakers, got 1"):
+        with pytest.raises(UserError, match="needs at least 2 speakers, got 1"):
             ask()
 
 
@@ -205,7 +206,7 @@ def test_a_single_speaker_is_refused() -> None:
     ("speakers", "truth", "prediction"), [([], [], []), (["a"], [0, 1], [0, 1]), (["a", "b"], [0, 1], [0])]
 )
 def test_rows_that_do_not_fit_are_refused(speakers: list[str], truth: list[int], prediction: list[int]) -> None:
-    with pytest.raises(StatisticsError, match="equally long and hold a clip"):
+    with pytest.raises(UserError, match="equally long and hold a clip"):
         speaker_counts(speakers, truth, prediction, n_classes=2)
 
 

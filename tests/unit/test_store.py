@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 
 from ser.audio import AudioFacts, digest_of
+from ser.errors import UserError
 from ser.features.batch import Sound, extract_batch
 from ser.features.entry import Entry, encoded
 from ser.features.pipeline import Pipeline
-from ser.features.store import FeatureStore, StoreError
+from ser.features.store import FeatureStore
 
 KEY = FeatureStore.key("sound", "pipeline")
 
@@ -182,7 +183,7 @@ def test_full_disk_is_told_with_remedy_and_leaves_nothing(store: FeatureStore) -
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
     try:
-        with pytest.raises(StoreError, match=r"no room left for features in .*: free some, or choose another"):
+        with pytest.raises(UserError, match=r"no room left for features in .*: free some, or choose another"):
             store.write(KEY, entry(n_frames=1000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
@@ -192,7 +193,7 @@ def test_full_disk_is_told_with_remedy_and_leaves_nothing(store: FeatureStore) -
 
 def test_a_folder_that_cannot_be_written_to_is_told_with_remedy(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file, not a folder")
-    with pytest.raises(StoreError, match=r"cannot be used .*: check the folder, or choose another"):
+    with pytest.raises(UserError, match=r"cannot be used .*: check the folder, or choose another"):
         FeatureStore(tmp_path / "store").write(KEY, entry())
 
 

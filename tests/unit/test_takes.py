@@ -11,9 +11,8 @@ from ser.corpora.base import Clip
 from ser.corpora.cremad import CremaD, parse
 from ser.corpora.locations import read_bytes
 from ser.corpora.voices import speak
-from ser.distributed.duplicates import superfluous
 from ser.features.base import Spectra
-from ser.features.duplicates import ALIKE, fingerprint, same_takes
+from ser.features.duplicates import ALIKE, fingerprint, same_takes, superfluous
 from ser.features.spaces import MelSpace
 
 SPACE = MelSpace()

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ser.errors import UserError
 from ser.evaluation.speaker_counts import FIGURES
-from ser.experiment.bundle import BundleError
 from ser.report.boards import Board, Line, n_parameters, train_seconds
 from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table
 from ser.report.latency import CLIP_S, latency_ms
@@ -69,7 +69,7 @@ def _latency(study: Study, line: Line) -> float | str:
         return latency_ms(Path(best.ended.bundle))
     except OSError:
         return _GONE
-    except BundleError as error:
+    except UserError as error:
         return str(error)
 
 

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 
+from ser.errors import UserError
 from ser.evaluation.bootstrap import Interval
 from ser.evaluation.perturbations import CONDITIONS, SNRS_DB, Condition, Kind
-from ser.evaluation.robustness import ROBUSTNESS_FILE, Answer, RobustnessError, read_answers
+from ser.evaluation.robustness import ROBUSTNESS_FILE, Answer, read_answers
 from ser.evaluation.speaker_counts import SpeakerCounts, speaker_counts
 from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table
 from ser.report.report_data import Study
@@ -23,7 +24,7 @@ def section(study: Study) -> Section:
     """Test UAR of each network by condition: curves over the level of the noise, and a table."""
     try:
         answers, stale = _current(study, read_answers(study.folder / ROBUSTNESS_FILE))
-    except RobustnessError as error:
+    except UserError as error:
         return Section("noise", _TITLE, "Not shown.", (Note(str(error)),))
     how = f"python tune/measure_robustness.py --sweep {study.record.name}"
     if not answers:

@@ -3,14 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ser.experiment.trial import asked_experiment
 from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table, Value
 from ser.report.importance import FEWEST_TRIALS, Importance, Outcome, importance
 from ser.report.markers import Mark
 from ser.report.report_data import Study
 from ser.report.svg import Picture, padded
-from ser.settings.declaration import Floats, Ints
-from ser.sweep.state import TrialRecord
+from ser.settings.ranges import Floats, Ints
+from ser.sweep.state import TrialRecord, asked_experiment
 
 _MOST_PICTURES = 3
 _TITLE = "What was searched, and what mattered"

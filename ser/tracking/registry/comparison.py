@@ -8,10 +8,11 @@ from mlflow.tracking import MlflowClient
 from rich import box
 from rich.table import Table
 
+from ser.errors import UserError
 from ser.evaluation.bootstrap import Interval, interval
 from ser.evaluation.predictions import Predictions, PredictionsError
 from ser.evaluation.significance import Comparison, compare
-from ser.evaluation.speaker_counts import FIGURES, StatisticsError
+from ser.evaluation.speaker_counts import FIGURES
 from ser.tracking.registry.run_evaluations import Evaluation, evaluations
 
 SIGNIFICANT = 0.05
@@ -21,10 +22,6 @@ CHAMPION, CANDIDATE = "champion", "candidate"
 
 _UAR = FIGURES["uar"]
 _SHOWN = (("test UAR %", "test_uar", 100), ("accuracy %", "test_accuracy", 100), ("parameters", "n_parameters", 1))
-
-
-class UnlikeError(ValueError):
-    """Two runs that were not evaluated on the same clips."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ def judged(client: MlflowClient, candidate: Run, champion: Run) -> Verdict:
     try:
         what, one, other = _in_common(client, candidate, champion)
         return _judged(what, (candidate, one), (champion, other))
-    except (UnlikeError, PredictionsError, StatisticsError) as error:
+    except (UserError, PredictionsError) as error:
         return Verdict(False, f"the two cannot be compared: {error} (python tune/promote.py --force moves it anyway)")
 
 
@@ -109,9 +106,9 @@ def _in_common(client: MlflowClient, candidate: Run, champion: Run) -> tuple[str
     for own, other in common:
         try:
             return own.what, *_matched(client, own, other)
-        except (UnlikeError, PredictionsError) as error:
+        except (UserError, PredictionsError) as error:
             problems.append(str(error))
-    raise UnlikeError("; ".join(problems) or _difference(candidate, champion))
+    raise UserError("; ".join(problems) or _difference(candidate, champion))
 
 
 def _matched(client: MlflowClient, found: Evaluation, known: Evaluation) -> tuple[Predictions, Predictions]:
@@ -119,10 +116,10 @@ def _matched(client: MlflowClient, found: Evaluation, known: Evaluation) -> tupl
     one, other = (evaluation.predictions(client, "validation") for evaluation in (found, known))
     seeds = np.intersect1d(one.repeats, other.repeats)
     if not len(seeds):
-        raise UnlikeError(f"their final evaluations have no seed in common ({found.what})")
+        raise UserError(f"their final evaluations have no seed in common ({found.what})")
     one, other = (predictions.where(np.isin(predictions.repeats, seeds)) for predictions in (one, other))
     if _asked(one) != _asked(other):
-        raise UnlikeError(f"their validation clips are not the same ({found.what})")
+        raise UserError(f"their validation clips are not the same ({found.what})")
     return one, other
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
+from ser.errors import UserError
 from ser.tracking.registry.comparison import CHAMPION, Verdict, judged
 from ser.tracking.registry.lock import alone
-from ser.tracking.registry.versions import RegistryError, Versions
+from ser.tracking.registry.versions import Versions
 
 PREVIOUS = "previous"
 
@@ -56,7 +57,7 @@ def promote(versions: Versions, candidate: Run, *, force: bool = False, dry_run:
         dry_run: change nothing.
 
     Raises:
-        RegistryError: the run has no model, or something that is not `ser` moves the alias at the same time.
+        UserError: the run has no model, or something that is not `ser` moves the alias at the same time.
     """
     while True:
         before = versions.at(CHAMPION)
@@ -77,16 +78,16 @@ def roll_back(versions: Versions) -> tuple[ModelVersion, ModelVersion]:
     Called again it goes back further. A version that was rolled back is champion again only by force.
 
     Raises:
-        RegistryError: there is no champion, or none before it.
+        UserError: there is no champion, or none before it.
     """
     with alone(versions.client, versions.name):
         champion = versions.at(CHAMPION)
         if champion is None:
-            raise RegistryError(f"{versions.name} has no champion: there is nothing to go back from")
+            raise UserError(f"{versions.name} has no champion: there is nothing to go back from")
         _follow(versions, champion)
         previous = versions.at(PREVIOUS)
         if previous is None:
-            raise RegistryError(
+            raise UserError(
                 f"{versions.name} has no champion before version {champion.version}: promote another by "
                 "python tune/promote.py --run ID --force"
             )
@@ -119,7 +120,7 @@ def _move(versions: Versions, version: ModelVersion, before: ModelVersion | None
     versions.point(CHAMPION, version)
     now = versions.at(CHAMPION)
     if now is None or _number(now) != _number(version):
-        raise RegistryError(
+        raise UserError(
             f"something else moved the alias {CHAMPION} of {versions.name} at the same time: look at it in MLflow, "
             "then ask again"
         )

@@ -13,7 +13,7 @@ from ser.evaluation.complete_seeds import whole_repeats
 from ser.evaluation.predictions import Predictions, PredictionsError, read_predictions, together
 from ser.experiment.experiment import from_flat
 from ser.experiment.trial import PREDICTIONS_FILE
-from ser.settings.declaration import Value
+from ser.settings.ranges import Value
 from ser.sweep.journal import FINAL
 
 PARENT_ID = "mlflow.parentRunId"

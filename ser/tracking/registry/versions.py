@@ -8,8 +8,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from ser.corpora.base import CorpusError
+from ser.errors import UserError
 from ser.evaluation.predictions import PredictionsError
-from ser.evaluation.speaker_counts import StatisticsError
 from ser.tracking.models import find_model
 from ser.tracking.registry.lock import GONE, alone
 from ser.tracking.registry.model_card import model_card
@@ -19,12 +19,8 @@ _TAGS = ("ser.sweep", "ser.cell", "ser.experiment.trial", "ser.split", "ser.spli
 _COMMIT = "ser.git_commit"
 
 
-class RegistryError(RuntimeError):
-    """The registry does not have what was asked for, or cannot change; the message says why and what to do."""
-
-
 # What keeps a run from becoming a version, however often it is asked for: no fault of the tracker.
-UNREGISTERED = (RegistryError, PredictionsError, StatisticsError, CorpusError)
+UNREGISTERED = (UserError, PredictionsError, UserError, CorpusError)
 
 
 def registered_name(corpus: str) -> str:
@@ -62,12 +58,12 @@ class Versions:
         """A run by its id.
 
         Raises:
-            RegistryError: there is no such run.
+            UserError: there is no such run.
         """
         try:
             return self.client.get_run(run_id)
         except MlflowException as error:
-            raise RegistryError(
+            raise UserError(
                 f"the tracker has no run '{run_id}' ({error.message}): copy its id from MLflow's UI"
             ) from None
 
@@ -75,11 +71,11 @@ class Versions:
         """The run of the version under an alias.
 
         Raises:
-            RegistryError: no such alias, or its run is gone.
+            UserError: no such alias, or its run is gone.
         """
         version = self.at(alias)
         if version is None:
-            raise RegistryError(
+            raise UserError(
                 f"{self.name} has no version under the alias {alias}: run a sweep, or name the run (--run ID)"
             )
         return self.run(str(version.run_id))
@@ -88,11 +84,11 @@ class Versions:
         """The version of a run, made where it is not there yet, with tags, metrics and model card.
 
         Raises:
-            RegistryError: the run has no model, or is of another corpus.
+            UserError: the run has no model, or is of another corpus.
         """
         corpus = run.data.params.get("corpus.name", "unknown")
         if registered_name(corpus) != self.name:
-            raise RegistryError(
+            raise UserError(
                 f"run {run.info.run_id} was trained on the corpus {corpus}, which {self.name} is not of: name a run of "
                 "that corpus, or promote this one by --corpus"
             )
@@ -101,7 +97,7 @@ class Versions:
             return found
         model = find_model(self.client, run.info.experiment_id, run.info.run_id)
         if model is None:
-            raise RegistryError(
+            raise UserError(
                 f"run {run.info.run_id} has no model: only completed trials of a search have one; name one of those"
             )
         commit = _commit(self.client, run)

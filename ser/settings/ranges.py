@@ -1,0 +1,111 @@
+"""Ranges of settings: which values are allowed, and which of them a search draws from."""
+
+import math
+from dataclasses import dataclass
+
+from ser.errors import UserError
+
+Value = bool | int | float | str
+
+
+class SettingError(UserError):
+    """A setting that is unknown, of the wrong type or out of its range."""
+
+
+@dataclass(frozen=True)
+class Floats:
+    """Real numbers from `low` to `high`; `log` draws them evenly on a logarithmic scale."""
+
+    low: float
+    high: float
+    log: bool = False
+    searched: bool = True
+
+    def problem(self, value: Value) -> str | None:
+        """The rule that `value` breaks, or None."""
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return None if number and self.low <= value <= self.high else f"lie in {self}"  # type: ignore[operator]
+
+    def __str__(self) -> str:
+        return f"[{self.low:g}, {self.high:g}]" + (" log" if self.log else "")
+
+
+@dataclass(frozen=True)
+class Ints:
+    """Whole numbers from `low` to `high`, both included, `step` apart."""
+
+    low: int
+    high: int
+    step: int = 1
+    log: bool = False
+    searched: bool = True
+
+    def problem(self, value: Value) -> str | None:
+        """The rule that `value` breaks, or None."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            return "be a whole number"
+        on_grid = self.low <= value <= self.high and (value - self.low) % self.step == 0
+        return None if on_grid else f"lie in {self}"
+
+    def __str__(self) -> str:
+        step = f" step {self.step}" if self.step > 1 else ""
+        return f"{{{self.low}..{self.high}}}{step}" + (" log" if self.log else "")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of the listed options."""
+
+    options: tuple[Value, ...]
+    searched: bool = True
+
+    def problem(self, value: Value) -> str | None:
+        """The rule that `value` breaks, or None."""
+        # `True == 1`, so the type is compared too.
+        return None if any(value == o and type(value) is type(o) for o in self.options) else f"be one of {self}"
+
+    def __str__(self) -> str:
+        return "{" + ", ".join(str(option) for option in self.options) + "}"
+
+
+@dataclass(frozen=True)
+class Subset:
+    """'all', or names joined by '+' out of `members`; a search draws from the `searched_options` only."""
+
+    members: tuple[str, ...]
+    searched_options: tuple[str, ...] = ("all",)
+    searched: bool = True
+
+    def chosen(self, value: str) -> tuple[str, ...]:
+        """The members that `value` names, in the order of `members`."""
+        names = set(self.members) if value == "all" else set(value.split("+"))
+        return tuple(member for member in self.members if member in names)
+
+    def problem(self, value: Value) -> str | None:
+        """The rule that `value` breaks, or None."""
+        rule = f"be 'all' or names joined by '+' out of {', '.join(self.members)}"
+        if not isinstance(value, str):
+            return rule
+        names = value.split("+")
+        fits = value == "all" or (len(set(names)) == len(names) and set(names) <= set(self.members))
+        return None if fits else rule
+
+    def __str__(self) -> str:
+        return "{" + ", ".join(self.searched_options) + "}"
+
+
+@dataclass(frozen=True)
+class Text:
+    """Free text, never searched: a name that its reader checks (a corpus, a split)."""
+
+    searched: bool = False
+
+    def problem(self, value: Value) -> str | None:
+        """The rule that `value` breaks, or None."""
+        return None if isinstance(value, str) else "be text"
+
+    def __str__(self) -> str:
+        return "text"
+
+
+Range = Floats | Ints | Choice | Subset | Text
