@@ -14,3 +14,8 @@ def default_corpus_dir(corpus: str) -> str:
         'data/cremad'
     """
     return f"{(os.environ.get('SER_DATA') or 'data').rstrip('/')}/{corpus}"
+
+
+def plan_names(folder: Path) -> list[str]:
+    """Names of the plans in `folder`, sorted."""
+    return sorted(path.stem for path in folder.glob("*.toml"))

@@ -1,14 +1,14 @@
-"""What the trials of a journal reported, epoch by epoch: a `SweepRecord` keeps only the best and the last."""
+"""What the trials of a journal reported, epoch by epoch: a `SweepState` keeps only the best and the last."""
 
 from pathlib import Path
 
 from ser.sweep.journal import Reported, TrialKey, read_events
-from ser.sweep.state import SweepRecord
+from ser.sweep.state import SweepState
 
 
 def reports_of(path: Path) -> dict[TrialKey, dict[int, Reported]]:
     """The reports of each trial that was asked for, by epoch."""
-    record = SweepRecord()
+    record = SweepState()
     reports: dict[TrialKey, dict[int, Reported]] = {}
     for _, event in read_events(path):
         record.apply(event)

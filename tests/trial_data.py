@@ -7,7 +7,7 @@ from ser.corpora.base import CORPORA
 from ser.corpora.faults import known_faults
 from ser.corpora.locations import read_bytes
 from ser.experiment.experiment import Experiment
-from ser.experiment.trial import TrialData
+from ser.experiment.trial_data import TrialData
 from ser.features.dataset import join
 from ser.features.pipeline import Pipeline
 

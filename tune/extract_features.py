@@ -8,56 +8,26 @@ nor those of a sweep in --home name; with --store it needs --home too.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from ser.commands.corpus_acquisition import provide
-from ser.commands.feature_pruning import prune
-from ser.corpora.base import CORPORA, CorpusChoice, CorpusError
-from ser.corpora.download.cremad import OFFICIAL
-from ser.distributed.cluster import connected
-from ser.distributed.preparation import extract_all, find_clips, quarantine_of
-from ser.errors import UserError
-from ser.features.pipeline import Pipeline
-from ser.features.quarantine import MAX_BAD_PERCENT, percent
-from ser.features.store import FeatureStore
-from ser.paths import DEFAULT_HOME, default_corpus_dir
-from ser.settings.ranges import SettingError
-
-REFUSED, STOPPED = 2, 130
+from ser.commands import options
+from ser.commands.main import run_command
+from ser.paths import DEFAULT_HOME
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--corpus", default="cremad", help=f"{', '.join(CORPORA)}; default cremad")
-    add(
-        "--corpus-dir",
-        metavar="PLACE",
-        help="folder or URL of the corpus (s3://, http://); default <corpus> in SER_DATA, else in data",
-    )
-    add(
-        "--download",
-        dest="download_from",
-        action="store_const",
-        const=OFFICIAL,
-        help="fetch CREMA-D into the folder first, or what is missing",
-    )
-    add("--download-from", metavar="POINTERS,MEDIA", help="as --download, from the repository at other addresses")
-    add("--home", type=Path, help="of sweeps: features and journals; default SER_HOME, else .ser")
-    add("--store", type=Path, help="default features in --home, where sweeps look")
-    add(
-        "--max-bad",
-        type=percent,
-        default=MAX_BAD_PERCENT,
-        metavar="PERCENT",
-        help="stop if more of the clips cannot be used; default 1",
-    )
-    add("--prune", action="store_true", help="then remove the entries that no settings in use name")
-    add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")
+    parser = options.make_parser(__doc__)
+    options.add_corpus(parser, default="cremad")
+    options.add_corpus_dir(parser)
+    options.add_download(parser)
+    options.add_home(parser, default=None)
+    parser.add_argument("--store", type=Path, help="folder of the features; default: in --home, where sweeps look")
+    options.add_max_bad(parser)
+    parser.add_argument("--prune", action="store_true", help="then remove the entries that no settings in use name")
+    options.add_ray_address(parser)
     given = parser.parse_args()
     if given.prune and given.store is not None and given.home is None:
         parser.error(
@@ -67,27 +37,13 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def main(request: argparse.Namespace, console: Console) -> None:
-    """Find the clips, then extract."""
-    folder = request.corpus_dir or default_corpus_dir(request.corpus)
-    provide(request.corpus, folder, download_from=request.download_from, console=console)
-    choice, pipeline = CorpusChoice(name=request.corpus), Pipeline()
-    store = FeatureStore((request.store or request.home / "features").resolve())
-    clips = find_clips(choice, folder, console)
-    with connected(request.ray_address):
-        quarantine = quarantine_of(choice, store, request.max_bad)
-        extract_all(clips, store, pipeline, console, quarantine=quarantine)
-    if request.prune:
-        prune(store, request.home, pipeline, console)
+def main(given: argparse.Namespace, console: Console) -> int:
+    """Extract the features."""
+    from ser.commands.extract_features import ExtractionRequest, run_extraction
+
+    return run_extraction(ExtractionRequest(**vars(given)), console)
 
 
 if __name__ == "__main__":
-    console = Console(highlight=False, soft_wrap=True)
-    try:
-        main(arguments(), console)
-    except (CorpusError, UserError, SettingError) as error:
-        console.print(f"error: {error}", markup=False)
-        sys.exit(REFUSED)
-    except KeyboardInterrupt:
-        console.print("Stopped. What was fetched and extracted is kept.")
-        sys.exit(STOPPED)
+    given = arguments()
+    run_command(lambda console: main(given, console), stopped="Stopped. What was fetched and extracted is kept.")

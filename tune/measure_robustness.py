@@ -1,50 +1,46 @@
-"""Hear the best network of each cell of a sweep in white noise and babble at 20 to 0 dB, and over a telephone.
+"""Measure the best network of each cell of a sweep in white noise and babble at 20 to 0 dB, and over a telephone.
 
     python tune/measure_robustness.py --sweep NAME
 
-Tries test clips of the sweep's split, the same for all cells; what was measured before is kept. The answers are in
+Takes test clips of the sweep's split, the same for all cells; what was measured before is kept. The predictions are in
 `robustness.csv` of the sweep's folder, from where the report takes them.
 """
 
 import argparse
-import sys
-from pathlib import Path
 
 from rich.console import Console
 
-from ser.corpora.base import CorpusError
-from ser.distributed.robustness import N_CLIPS, Request, run_robustness
-from ser.errors import UserError
-from ser.paths import DEFAULT_HOME
-from ser.sweep.journal import JournalError
-
-REFUSED, STOPPED = 2, 130
+from ser.commands import options
+from ser.commands.main import run_command
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add = parser.add_argument
-    add("--sweep", required=True, metavar="NAME", help="a sweep with a completed trial")
-    add("--clips", type=int, default=N_CLIPS, metavar="N", help=f"test clips to try; default {N_CLIPS}")
-    add("--corpus-dir", metavar="PLACE", help="folder or URL of the corpus; default: the sweep's")
-    add("--ray-address", metavar="ADDRESS", help="a running Ray; default RAY_ADDRESS, else a local one")
-    add(
-        "--home",
-        type=Path,
-        default=DEFAULT_HOME,
-        help="features, journals and checkpoints; default SER_HOME, else .ser",
+    parser = options.make_parser(__doc__)
+    parser.add_argument("--sweep", required=True, metavar="NAME", help="a sweep with a completed trial")
+    parser.add_argument(
+        "--clips",
+        type=options.positive_whole_number,
+        default=options.ROBUSTNESS_CLIPS,
+        metavar="N",
+        help=f"test clips to take; default {options.ROBUSTNESS_CLIPS}",
     )
+    options.add_corpus_dir(parser, default="the sweep's")
+    options.add_ray_address(parser)
+    options.add_home(parser)
     return parser.parse_args()
 
 
+def main(given: argparse.Namespace, console: Console) -> int:
+    """Measure."""
+    from ser.commands.measure_robustness import RobustnessRequest, run_robustness
+
+    return run_robustness(RobustnessRequest(**vars(given)), console)
+
+
 if __name__ == "__main__":
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 140)
-    try:
-        run_robustness(Request(**vars(arguments())), console)
-    except (UserError, CorpusError, JournalError) as error:
-        console.print(f"error: {error}", markup=False, soft_wrap=True)
-        sys.exit(REFUSED)
-    except KeyboardInterrupt:
-        console.print("Stopped. What was measured is kept: the same command goes on.")
-        sys.exit(STOPPED)
+    given = arguments()
+    run_command(
+        lambda console: main(given, console),
+        stopped="Stopped. What was measured is kept: the same command continues.",
+    )

@@ -6,20 +6,20 @@ from pathlib import Path
 
 from rich.console import Console
 
+from ser.commands.exit_codes import FINISHED, NOT_MET, STOPPED, UNREGISTERED, UNSENT
+from ser.console import print_line
+from ser.errors import UserError
 from ser.paths import DEFAULT_HOME
 from ser.report.ablation import ablation_table, failures_of, variants_of
 from ser.report.final_table import final_rows, final_table
 from ser.report.leaderboard import Row, leaderboard, leaderboard_table
-from ser.sweep.state import SweepRecord
+from ser.sweep.state import SweepState
 from ser.tracking.publication import Publication, TrackerError
 from ser.tracking.registry.comparison import CHAMPION
-from ser.tracking.registry.versions import UNREGISTERED
-
-FINISHED, CELL_WITHOUT_RESULT, UNSENT, WITHOUT_MODEL, LOST, STOPPED = 0, 1, 3, 4, 5, 130
 
 
 def conclude(
-    record: SweepRecord, publication: Publication, *, resume: str, home: Path, scope: str, console: Console
+    record: SweepState, publication: Publication, *, resume: str, home: Path, scope: str, console: Console
 ) -> int:
     """Print how the sweep ended and, unless it was stopped, register its best models; the exit code.
 
@@ -48,27 +48,27 @@ def conclude(
             _register(record, publication, rows, scope, console)
     except TrackerError as error:
         problem = str(error)
-    except UNREGISTERED as error:
-        _say(console, f"The best models could not be registered: {error}")
-        _say(console, "All results are in the tracker. To register one: python tune/promote.py --run ID")
-        return WITHOUT_MODEL
+    except UserError as error:
+        print_line(console, f"The best models could not be registered: {error}")
+        print_line(console, "All results are in the tracker. To register one: python tune/promote.py --run ID")
+        return UNREGISTERED
     if problem:
-        _say(console, f"The tracker {publication.uri} did not take everything ({problem}). Nothing is lost.")
-        _say(console, f"Once it answers, this sends the rest and registers the models: {resume}")
+        print_line(console, f"The tracker {publication.uri} did not take everything ({problem}). Nothing is lost.")
+        print_line(console, f"Once it answers, this sends the rest and registers the models: {resume}")
         return UNSENT
     if not _is_finished(record):
-        _say(console, f"Stopped before the end. Go on with: {resume}")
+        print_line(console, f"Stopped before the end. Go on with: {resume}")
         return STOPPED
     if variants:
-        _say(console, f"Pictures and curves: python tune/report.py --sweep {record.name}{_at(home)} --out report")
+        print_line(console, f"Pictures and curves: python tune/report.py --sweep {record.name}{_at(home)} --out report")
     return _without_result(record, rows, console)
 
 
-def _is_finished(record: SweepRecord) -> bool:
+def _is_finished(record: SweepState) -> bool:
     return record.closed is not None and record.closed.outcome == "finished"
 
 
-def _is_concluded(record: SweepRecord) -> bool:
+def _is_concluded(record: SweepState) -> bool:
     """Whether it came to the end that was asked for: of its trials, or of its time budget."""
     return record.closed is not None and record.closed.outcome in ("finished", "budget")
 
@@ -83,40 +83,37 @@ def _at(home: Path) -> str:
     return "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
 
 
-def _say(console: Console, line: str) -> None:
-    """A line that can be copied: never broken at the edge of the terminal."""
-    console.print(line, soft_wrap=True, markup=False)
-
-
-def _show_outcomes(record: SweepRecord, console: Console) -> None:
+def _show_outcomes(record: SweepState, console: Console) -> None:
     counts = Counter(trial.outcome for trial in record.trials.values())
     listed = ", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items())) or "none"
     console.print(f"\nSweep {record.name}: {len(record.trials)} trials: {listed}")
 
 
-def _register(record: SweepRecord, publication: Publication, rows: list[Row], scope: str, console: Console) -> None:
+def _register(record: SweepState, publication: Publication, rows: list[Row], scope: str, console: Console) -> None:
     registration = publication.register(record, scope=scope)
     name, best = registration.name, rows[0]
     listed = ", ".join(f"{alias} {number}" for alias, number in sorted(registration.aliases.items()))
-    _say(console, f"Best by validation: {best.cell} (trial {best.key})")
-    _say(console, f"Registered: {name}, versions by alias: {listed}")
-    _say(console, registration.promotion.sentence)
+    print_line(console, f"Best by validation: {best.cell} (trial {best.key})")
+    print_line(console, f"Registered: {name}, versions by alias: {listed}")
+    print_line(console, registration.promotion.sentence)
     variable = "" if publication.is_default else f"MLFLOW_TRACKING_URI={shlex.quote(publication.uri)} "
     remote = publication.uri.startswith("http")
     server = publication.uri.rstrip("/") if remote else "http://127.0.0.1:5000"
     start = "" if remote else f"{variable}mlflow ui    and then "
-    _say(console, f"Compare:  {start}open {publication.comparison_url(server)}")
-    _say(console, f"Serve:    {variable}mlflow models serve -m models:/{name}@{CHAMPION} --env-manager local -p 5001")
+    print_line(console, f"Compare:  {start}open {publication.comparison_url(server)}")
+    print_line(
+        console, f"Serve:    {variable}mlflow models serve -m models:/{name}@{CHAMPION} --env-manager local -p 5001"
+    )
 
 
-def _without_result(record: SweepRecord, rows: list[Row], console: Console) -> int:
-    if record.is_ablation:
+def _without_result(record: SweepState, rows: list[Row], console: Console) -> int:
+    if record.plan.is_ablation:
         failures = failures_of(record)
         for failure in failures:
-            _say(console, f"{failure}. The runs' tag ser.reason says why.")
-        return CELL_WITHOUT_RESULT if failures else FINISHED
-    missing = sorted(set(record.plan["cells"]) - {row.cell for row in rows})
-    if not missing or (rows and record.plan["search"] == "global"):
+            print_line(console, f"{failure}. The runs' tag ser.reason says why.")
+        return NOT_MET if failures else FINISHED
+    missing = sorted(set(record.plan.cells) - {row.cell for row in rows})
+    if not missing or (rows and record.plan.search == "global"):
         return FINISHED
     console.print(f"No trial completed in: {', '.join(missing)}. The runs' tag ser.reason says why.")
-    return CELL_WITHOUT_RESULT
+    return NOT_MET

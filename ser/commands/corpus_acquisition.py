@@ -17,7 +17,7 @@ from ser.corpora.synthetic import make_synthetic
 _LINE_EVERY_S = 10.0
 
 
-def provide(corpus: str, folder: Location, *, download_from: str | None, console: Console) -> None:
+def acquire_corpus(corpus: str, folder: Location, *, download_from: str | None, console: Console) -> None:
     """Make the synthetic corpus in a local folder, fetch CREMA-D if asked to; all else is as it is.
 
     Args:

@@ -7,13 +7,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ser.commands.sweep_corpus import refuse_missing_votes
 from ser.console import clock
 from ser.corpora.base import Clip
 from ser.corpora.locations import Location
-from ser.distributed.preparation import find_clips, refuse_lacking_votes
+from ser.experiment.preparation import find_clips
 from ser.splits.split import partition
 from ser.sweep.estimate import CellEstimate, estimate
-from ser.sweep.final_evaluation import Final, fitting, planned
+from ser.sweep.final_evaluation import plan_trainings, select_trainings
 from ser.sweep.plan import Plan
 
 
@@ -24,10 +25,10 @@ def show_plan(plan: Plan, corpus_dir: Location, console: Console) -> None:
         CorpusError: no usable corpus in the folder.
         UserError: the split does not fit the clips.
     """
-    experiments = plan.experiments()
+    experiments = plan.experiments
     first = next(iter(experiments.values()))
     clips = find_clips(first.corpus, corpus_dir, console)
-    refuse_lacking_votes(plan, clips, corpus_dir)
+    refuse_missing_votes(plan, clips, corpus_dir)
     parts = partition(clips, first.split)
     console.print(
         f"Split {parts.name}: {len(parts.train):,} training, {len(parts.validation):,} validation, "
@@ -67,12 +68,11 @@ def _show_search(plan: Plan, guesses: Mapping[str, CellEstimate], n_train: int, 
 def _show_finals(
     plan: Plan, clips: Sequence[Clip], guesses: Mapping[str, CellEstimate], slots: int, console: Console
 ) -> None:
-    chosen = list(fitting(planned(plan), clips))
-    for line in dict.fromkeys(line for line in chosen if isinstance(line, str)):
-        console.print(f"Final evaluation: {line}")
-    finals = [final for final in chosen if isinstance(final, Final)]
-    n_train = sum(len(partition(clips, final.split).train) for final in finals)
-    n_trials = len(finals) * len(guesses)
+    selection = select_trainings(plan_trainings(plan), clips)
+    for reason in selection.omitted:
+        console.print(f"Final evaluation: {reason}")
+    n_train = sum(len(partition(clips, final.split).train) for final in selection.kept)
+    n_trials = len(selection.kept) * len(guesses)
     total_s = plan.max_epochs * n_train * sum(guess.ms_per_clip for guess in guesses.values()) / 1000
     if plan.is_ablation:
         console.print(
@@ -81,14 +81,14 @@ def _show_finals(
         )
         return
     console.print(
-        f"Final evaluation: {n_trials} trainings ({len(guesses)} cells on {len(finals)} splits, folds and seeds) of at "
-        f"most {plan.max_epochs} epochs; at most {clock(total_s / slots)} more"
+        f"Final evaluation: {n_trials} trainings ({len(guesses)} cells on {len(selection.kept)} splits, folds and "
+        f"seeds) of at most {plan.max_epochs} epochs; at most {clock(total_s / slots)} more"
     )
 
 
 def _searched(plan: Plan) -> list[tuple[str, dict[str, str]]]:
     """What is searched in every cell, then what else in each."""
-    spaces = {cell: {name: str(r) for name, r in space.items()} for cell, space in plan.spaces().items()}
+    spaces = {cell: {name: str(r) for name, r in space.items()} for cell, space in plan.search_spaces.items()}
     shared = dict(set.intersection(*(set(space.items()) for space in spaces.values())))
     own = [
         (f"searched in {cell} too", {name: text for name, text in space.items() if name not in shared})

@@ -5,13 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ser.distributed.preparation import pipeline_of
 from ser.errors import UserError
+from ser.experiment.preparation import pipeline_of
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
-from ser.settings.ranges import SettingError
-from ser.sweep.journal import JOURNAL, JournalError
-from ser.sweep.plan_files import plan_from
+from ser.sweep.journal import JOURNAL
 from ser.sweep.state import replay
 
 # A sweep that begins says in the store what it needs before its journal names it: between them lie a calibration and
@@ -55,12 +53,11 @@ def _of_sweeps(home: Path) -> Iterator[str]:
     """Digests of the pipelines that the sweeps of a home have used."""
     for journal in sorted((home / "sweeps").glob(f"*/{JOURNAL}")):
         try:
-            record = replay(journal)
-            if record.name:
-                plan = plan_from(record.plan)
-                yield pipeline_of(plan.experiments()).digest
-                yield from (pipeline_of({"": variant}).digest for variant in plan.varied().values())
-        except (JournalError, UserError, SettingError, OSError, KeyError) as error:
+            state = replay(journal)
+            if state.name:
+                yield pipeline_of(state.plan.experiments.values()).digest
+                yield from (pipeline_of([variant]).digest for variant in state.plan.variant_experiments.values())
+        except (UserError, OSError) as error:
             raise UserError(
                 f"nothing is pruned, because it is not known what sweep {journal.parent.name} needs ({error}): "
                 f"mend its journal, or give the sweep up by removing {journal.parent}"

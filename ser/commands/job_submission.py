@@ -8,21 +8,38 @@ import uuid
 from dataclasses import fields, replace
 from pathlib import Path
 
-from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 from rich.console import Console
 
 import ser
-from ser.commands.conclusion import CELL_WITHOUT_RESULT, FINISHED, LOST, STOPPED, UNSENT, WITHOUT_MODEL, resume_command
-from ser.commands.sweep_request import REFUSED, Request, new_plan, refuse_changes, seconds, sweep_name, with_finals
+from ser.commands.conclusion import resume_command
+from ser.commands.exit_codes import CLUSTER_LOST, FINISHED, NOT_MET, REFUSED, STOPPED, UNREGISTERED, UNSENT
+from ser.commands.sweep_request import (
+    SweepRequest,
+    add_final_evaluation,
+    new_plan,
+    parse_seconds,
+    refuse_changes,
+    sweep_name,
+)
+from ser.console import print_line
 from ser.corpora.locations import Location, is_remote
 from ser.distributed.cluster import job_server
-from ser.distributed.jobs import SWEEP, UNANSWERED, Followed, JobLostError, client_at, reason_of, running_job
+from ser.distributed.jobs import (
+    SWEEP,
+    FollowedJob,
+    JobClient,
+    JobLostError,
+    JobOutcome,
+    connect_to_jobs,
+    running_job,
+    submit_job,
+)
 from ser.errors import UserError
 from ser.redaction import shown
-from ser.sweep.driver import COMMIT, git_commit, terminable
+from ser.sweep.driver import COMMIT, git_commit, stop_on_sigterm
 
 _SUBMITTED = "SER_SUBMITTED"
-_ENDS = (FINISHED, CELL_WITHOUT_RESULT, REFUSED, UNSENT, WITHOUT_MODEL, STOPPED)
+_ENDS = (FINISHED, NOT_MET, REFUSED, UNSENT, UNREGISTERED, STOPPED)
 _NO_OPTIONS = ("command", "plans", "settings", "download_from", "dry_run")
 
 
@@ -31,7 +48,7 @@ def is_submitted() -> bool:
     return _SUBMITTED in os.environ
 
 
-def submit(request: Request, console: Console) -> int:
+def submit(request: SweepRequest, console: Console) -> int:
     """Run the sweep, or its dry run, on the cluster and follow it; of one that runs there already, follow that.
 
     Returns:
@@ -47,15 +64,17 @@ def submit(request: Request, console: Console) -> int:
     assert address is not None
     name = request.resume or sweep_name(request)
     resume = request.command if request.dry_run else resume_command(name, request.home, request.ray_address)
-    client = client_at(address)
-    with terminable():
+    client = connect_to_jobs(address)
+    with stop_on_sigterm():
         if not request.dry_run and (running := running_job(client, name)):
-            _say(console, f"Sweep {name} runs there already, as job {running}: this follows it, and changes nothing.")
-            return _followed(Followed(client, running, console), resume, console)
+            print_line(
+                console, f"Sweep {name} runs there already, as job {running}: this follows it, and changes nothing."
+            )
+            return _followed(FollowedJob(client, running, console), resume, console)
         job_id = f"{name}-{uuid.uuid4().hex[:8]}"
         named = request if request.resume or request.dry_run else replace(request, name=name)
-        _say(console, f"Submitting to {address} as job {job_id} ...")
-        followed = Followed(client, job_id, console)
+        print_line(console, f"Submitting to {address} as job {job_id} ...")
+        followed = FollowedJob(client, job_id, console)
         try:
             _send(client, named, job_id, metadata={} if request.dry_run else {SWEEP: name})
         except KeyboardInterrupt:
@@ -72,8 +91,8 @@ def refuse_passing(*, home: Path | None, corpus_dir: Location | None, tracking_u
     for option, variable, place in (("--home", "SER_HOME", home), ("--corpus-dir", "SER_DATA", corpus_dir)):
         if place is not None and not (os.fspath(place).startswith("/") or is_remote(place)):
             raise UserError(
-                f"{option} of a submitted sweep is a place of the cluster: give an absolute path or a URL, or leave it "
-                f"away and set {variable} where the cluster's head starts; got '{place}'"
+                f"{option} of a submitted sweep is a place of the cluster: give an absolute path or a URL, or omit it "
+                f" and set {variable} where the cluster's head starts; got '{place}'"
             )
     if tracking_uri is not None and not tracking_uri.startswith(("http://", "https://")):
         raise UserError(
@@ -82,7 +101,7 @@ def refuse_passing(*, home: Path | None, corpus_dir: Location | None, tracking_u
         )
 
 
-def words_of(request: Request) -> list[str]:
+def words_of(request: SweepRequest) -> list[str]:
     """The command line that means the request on the cluster: what was given, a plan's file by its name alone."""
     given = {f.name: getattr(request, f.name) for f in fields(request) if getattr(request, f.name) is not f.default}
     if request.plan and request.plan.endswith(".toml"):
@@ -95,10 +114,10 @@ def words_of(request: Request) -> list[str]:
     return [*words, *request.settings]
 
 
-def _refuse_hopeless(request: Request) -> None:
+def _refuse_hopeless(request: SweepRequest) -> None:
     """What would be refused there is refused here, as far as it can be known."""
     refuse_passing(
-        home=None if request.home is Request.home else request.home,
+        home=None if request.home is SweepRequest.home else request.home,
         corpus_dir=request.corpus_dir,
         tracking_uri=request.tracking_uri,
     )
@@ -108,34 +127,31 @@ def _refuse_hopeless(request: Request) -> None:
             f"MLFLOW_TRACKING_URI where the cluster's head starts; got '{shown(request.tracking_uri)}'"
         )
     if request.time_budget is not None:
-        seconds(request.time_budget)
+        parse_seconds(request.time_budget)
     if request.resume:
         refuse_changes(request)
     else:
-        with_finals(new_plan(request), request)
+        add_final_evaluation(new_plan(request), request)
 
 
-def _send(client: JobSubmissionClient, request: Request, job_id: str, *, metadata: dict[str, str]) -> None:
+def _send(client: JobClient, request: SweepRequest, job_id: str, *, metadata: dict[str, str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for part in (Path(ser.__file__).parent, request.plans.parent):
             shutil.copytree(part, folder / part.name, ignore=shutil.ignore_patterns("__pycache__"))
         if request.plan and request.plan.endswith(".toml"):
             shutil.copy(request.plan, folder)
-        try:
-            client.submit_job(
-                entrypoint=shlex.join(["python", "tune/run_sweep.py", *words_of(request)]),
-                submission_id=job_id,
-                runtime_env={"working_dir": scratch, "env_vars": {_SUBMITTED: "1", COMMIT: git_commit()}},
-                metadata=metadata,
-            )
-        except UNANSWERED as error:
-            raise UserError(
-                f"the cluster does not take the job ({reason_of(error)}): look at its head's log, or try again"
-            ) from None
+        submit_job(
+            client,
+            entrypoint=shlex.join(["python", "tune/run_sweep.py", *words_of(request)]),
+            job_id=job_id,
+            working_dir=scratch,
+            variables={_SUBMITTED: "1", COMMIT: git_commit()},
+            metadata=metadata,
+        )
 
 
-def _followed(job: Followed, resume: str, console: Console) -> int:
+def _followed(job: FollowedJob, resume: str, console: Console) -> int:
     try:
         return _code(job.until_end(), resume, console)
     except JobLostError as error:
@@ -144,34 +160,34 @@ def _followed(job: Followed, resume: str, console: Console) -> int:
         return _stopped(job, resume, console)
 
 
-def _stopped(job: Followed, resume: str, console: Console) -> int:
+def _stopped(job: FollowedJob, resume: str, console: Console) -> int:
     """Stop the job and follow it to its end; who is interrupted again waits no longer."""
-    _say(console, "Stopping the sweep on the cluster; Ctrl-C again leaves it to that ...")
+    print_line(console, "Stopping the sweep on the cluster; Ctrl-C again leaves it to that ...")
     try:
         job.stop()
         return _code(job.until_end(), resume, console)
     except JobLostError as error:
         return _lost(error, resume, console)
     except KeyboardInterrupt:
-        _say(console, f"Left. The cluster goes on stopping the sweep; once it has, go on with: {resume}")
+        print_line(console, f"Left. The cluster goes on stopping the sweep; once it has, go on with: {resume}")
         return STOPPED
 
 
-def _code(job: JobDetails, resume: str, console: Console) -> int:
-    if job.status == JobStatus.STOPPED:
-        _say(console, f"Stopped on the cluster. Go on with: {resume}")
+def _code(job: JobOutcome, resume: str, console: Console) -> int:
+    if job.was_stopped:
+        print_line(console, f"Stopped on the cluster. Resume it with: {resume}")
         return STOPPED
-    if job.driver_exit_code in _ENDS:
-        return int(job.driver_exit_code)
-    reason = (job.message or "it left no message").splitlines()[0]
-    _say(console, f"The job died on the cluster ({reason}). Nothing that was reported is lost, go on with: {resume}")
-    return LOST
+    if job.exit_code in _ENDS:
+        return job.exit_code
+    print_line(
+        console,
+        f"The job died on the cluster ({job.message}). Nothing that was reported is lost, resume it with: {resume}",
+    )
+    return CLUSTER_LOST
 
 
 def _lost(error: JobLostError, resume: str, console: Console) -> int:
-    _say(console, f"The sweep's job {error}. Once the cluster answers, this follows it or goes on with it: {resume}")
-    return LOST
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, soft_wrap=True, markup=False)
+    print_line(
+        console, f"The sweep's job {error}. Once the cluster answers, this follows it or goes on with it: {resume}"
+    )
+    return CLUSTER_LOST

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from ser.console import clock
 from ser.report.leaderboard import leaderboard, leaderboard_table
-from ser.sweep.controller import GLOBAL
+from ser.sweep.controller import GLOBAL, Controller
 from ser.sweep.journal import ABLATION, FINAL, SEARCH, Ended
-from ser.sweep.state import FINAL_OUTCOMES, SweepRecord, TrialRecord
+from ser.sweep.state import FINAL_OUTCOMES, SweepState, SweepTrial
 
 _LINE_EVERY_S = 30.0
 _TABLE_EVERY_S = 180.0
@@ -25,7 +25,7 @@ class Display:
 
     Args:
         console: where to write.
-        record: the sweep, kept up to date by the conductor.
+        record: the sweep, kept up to date by the controller.
         n_searched: trials of the search.
         n_trials: tells the trials of the whole sweep, final evaluation included, as planned now.
         n_slots: trials that run at a time.
@@ -35,7 +35,7 @@ class Display:
     def __init__(
         self,
         console: Console,
-        record: SweepRecord,
+        record: SweepState,
         *,
         n_searched: int,
         n_trials: Callable[[], int],
@@ -116,21 +116,21 @@ class Display:
         left /= max(1, min(self._n_slots, n_left))
         return left if self._budget_s is None else min(left, max(0.0, self._budget_s - gone))
 
-    def _left_of(self, trial: TrialRecord, mean: float) -> float:
+    def _left_of(self, trial: SweepTrial, mean: float) -> float:
         """Seconds that an open trial will take yet: one that outlives the others goes on to its last epoch."""
         elapsed = 0.0 if trial.was_killed else time.time() - trial.asked.time_s
         if elapsed < mean or trial.last is None:
             return max(0.0, mean - elapsed)
-        return float((self._record.plan["max_epochs"] - trial.n_epochs) * trial.last.seconds)
+        return float((self._record.plan.max_epochs - trial.n_epochs) * trial.last.seconds)
 
     def _not_asked(self) -> dict[tuple[str, str], float]:
         """Trials of each cell and stage that are still to come."""
-        cells = self._record.plan["cells"]
+        cells = self._record.plan.cells
         n_asked = Counter(trial.key.cell for trial in self._record.trials.values() if trial.stage == SEARCH)
         n_repeats = self._n_trials() - self._n_searched - len(self._record.repeats())
-        stage = ABLATION if self._record.is_ablation else FINAL
+        stage = ABLATION if self._record.plan.is_ablation else FINAL
         left = {(cell, stage): n_repeats / len(cells) for cell in cells}
-        if self._record.plan["search"] == GLOBAL:
+        if self._record.plan.search == GLOBAL:
             return left | {(cell, SEARCH): (self._n_searched - n_asked.total()) / len(cells) for cell in cells}
         return left | {(cell, SEARCH): self._n_searched / len(cells) - n_asked[cell] for cell in cells}
 
@@ -144,7 +144,7 @@ def _expected(took: dict[tuple[str, str], list[float]], cell: str, stage: str) -
     return sum(map(sum, took.values())) / sum(map(len, took.values()))
 
 
-def _durations(record: SweepRecord) -> dict[tuple[str, str], list[float]]:
+def _durations(record: SweepState) -> dict[tuple[str, str], list[float]]:
     """Seconds of the ended trials of each cell and stage."""
     took: dict[tuple[str, str], list[float]] = {}
     for key, trial in record.trials.items():
@@ -152,3 +152,18 @@ def _durations(record: SweepRecord) -> dict[tuple[str, str], list[float]]:
         if trial.is_final and trial.ended and not trial.was_killed:
             took.setdefault((key.cell, trial.stage), []).append(trial.ended.time_s - trial.asked.time_s)
     return took
+
+
+def announce_trainings(controller: Controller, n_slots: int, console: Console) -> None:
+    """Print how much is planned after the search or without one, and how long that takes where the search tells it."""
+    plan, cells = controller.plan, controller.cells_to_test()
+    if plan.is_ablation:
+        console.print(f"Ablation: {len(cells)} trainings of {len(plan.variants) + 1} variants, baseline included")
+    elif controller.waits:
+        n_trials = controller.n_trials - plan.n_searched
+        console.print(f"Final evaluation after the search: {n_trials} trainings (--dry-run estimates their time)")
+    elif cells:
+        best = {cell: controller.record.best_of_cell(cell) for cell in set(cells)}
+        took = {cell: trial.ended.test["train_seconds"] for cell, trial in best.items() if trial and trial.ended}
+        left = clock(sum(took[cell] for cell in cells) / min(n_slots, len(cells)))
+        console.print(f"Final evaluation: {len(cells)} trainings, about {left} with {n_slots} at a time")

@@ -1,140 +1,214 @@
-"""What `tune/run_sweep.py` does: from its arguments to the final table, with every refusal in one sentence."""
+"""Run a sweep: resolve what was asked for, find the clips, train, and conclude with table and registered models."""
 
 import os
 import platform
-import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 
 from rich.console import Console
-from rich.text import Text
 
-from ser.commands.conclusion import FINISHED, STOPPED, conclude, resume_command
-from ser.commands.corpus_acquisition import provide
+from ser.commands.conclusion import conclude, resume_command
+from ser.commands.corpus_acquisition import acquire_corpus
 from ser.commands.dry_run import show_plan
+from ser.commands.exit_codes import FINISHED
 from ser.commands.job_submission import is_submitted, refuse_passing, submit
-from ser.commands.sweep_request import REFUSED, Request, new_plan, refuse_changes, seconds, sweep_name, with_finals
-from ser.corpora.base import CorpusError
+from ser.commands.live_display import Display, announce_trainings
+from ser.commands.sweep_corpus import choose_trainings, find_sweep_clips, prepare_sweep_corpus
+from ser.commands.sweep_request import (
+    SweepRequest,
+    add_final_evaluation,
+    new_plan,
+    parse_seconds,
+    refuse_changes,
+    sweep_name,
+)
+from ser.corpora.base import Clip
+from ser.corpora.locations import Location
 from ser.distributed.baselines import compared_splits, forget_baselines, measure_baselines
 from ser.distributed.cluster import connected, job_server, refuse_remote_drivers, refuse_too_large
-from ser.distributed.preparation import choose_finals, corpus_facts, find_fitting, prepare, refuse_other_clips
-from ser.distributed.runner import run
-from ser.distributed.step_timing import with_fastest_ways
-from ser.distributed.trial_data import share
-from ser.distributed.tune_adapter import trial_resources
+from ser.distributed.runner import run_trials
+from ser.distributed.step_timing import with_fastest_settings
+from ser.distributed.trial_data import share_trial_data
+from ser.distributed.tune_adapter import parallel_trials, trial_resources
 from ser.errors import UserError
 from ser.paths import default_corpus_dir
-from ser.settings.ranges import SettingError
-from ser.sweep.driver import DRIVER, git_commit, terminable, this_driver
-from ser.sweep.final_evaluation import planned
+from ser.sweep.controller import Controller
+from ser.sweep.driver import git_commit, stop_on_sigterm, this_driver
+from ser.sweep.facts import SweepFacts, describe_corpus, refuse_other_clips
+from ser.sweep.final_evaluation import PlannedTraining, plan_trainings
 from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import Closed, Journal, JournalError, Started
-from ser.sweep.plan_files import plan_from
-from ser.sweep.state import SweepRecord, asked_experiment, replay
-from ser.tracking.publication import Publication, TrackerError
+from ser.sweep.plan import Plan
+from ser.sweep.state import SweepState, replay
+from ser.tracking.publication import Publication
+from ser.tracking.registry.registration import SCOPES
 
 _VERSIONS = ("torch", "numpy", "scikit-learn", "ray", "optuna", "mlflow")
-_REFUSALS = (
-    UserError, CorpusError, UserError, UserError, JournalError, UserError, TrackerError, SettingError,
-)  # fmt: skip
 
 
-def run_session(request: Request) -> int:
-    """Carry out a request.
+@dataclass(frozen=True)
+class ResolvedSweep:
+    """A sweep as it was asked for, decided before anything but its journal is read.
+
+    Attributes:
+        folder: of the sweep.
+        before: state of a sweep that is resumed; empty for a new one.
+        plan: with all that the command line changes.
+        trainings: planned trainings of the final evaluation or of an ablation.
+        corpus_dir: folder or URL of the corpus.
+        tracking_uri: address of the tracker; None for MLflow's default.
+        budget_s: seconds after which the sweep stops; None for no limit.
+    """
+
+    folder: SweepFolder
+    before: SweepState
+    plan: Plan
+    trainings: tuple[PlannedTraining, ...]
+    corpus_dir: Location
+    tracking_uri: str | None
+    budget_s: float | None
+
+    @property
+    def name(self) -> str:
+        """Name of the sweep."""
+        return self.folder.path.name
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to train."""
+        closed = self.before.closed
+        return closed is not None and closed.outcome == "finished" and self.plan == self.before.plan
+
+
+def run_sweep(request: SweepRequest, console: Console) -> int:
+    """Run the sweep here, or submit it to the cluster at an http address and follow it there.
 
     Returns:
-        Exit code: 0 finished, 1 a cell without a result, 2 refused, 3 not all was sent to MLflow,
-        4 the best models could not be registered, 5 lost the cluster that it runs on, 130 stopped.
+        Exit code, one of `ser.commands.exit_codes`.
+
+    Raises:
+        UserError: a request that cannot be carried out, or a corpus, store, journal, cluster or tracker that cannot
+            be used.
     """
-    console = _console()
-    try:
-        if job_server(request.ray_address) and not is_submitted():
-            return submit(request, console)
-        return _session(request, console)
-    except _REFUSALS as error:
-        console.print(Text.assemble(("error: ", "bold red"), str(error)))
-        return REFUSED
-    except KeyboardInterrupt:
-        console.print(
-            "Stopped at once. Nothing that was reported is lost: a sweep that had begun goes on with --resume."
-        )
-        return STOPPED
-
-
-def _console() -> Console:
-    """Of the terminal's width; a log file gets lines as long as they are, and tables of a fixed width."""
-    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, soft_wrap=True, width=120)
-
-
-def _session(request: Request, console: Console) -> int:
-    before = _resumed(request) if request.resume else SweepRecord()
-    plan = with_finals(plan_from(before.plan) if request.resume else new_plan(request), request)
-    budget_s = None if request.time_budget is None else seconds(request.time_budget)
-    corpus_dir = request.corpus_dir or before.facts.get("corpus_dir", default_corpus_dir(plan.corpus))
-    uri = request.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or before.facts.get("tracking_uri")
-    if is_submitted():
-        refuse_passing(home=request.home, corpus_dir=corpus_dir, tracking_uri=uri or "none")
+    if job_server(request.ray_address) and not is_submitted():
+        return submit(request, console)
+    sweep = resolve_sweep(request)
     if request.dry_run:
-        provide(plan.corpus, corpus_dir, download_from=None, console=console)
-        show_plan(plan, corpus_dir, console)
+        acquire_corpus(sweep.plan.corpus, sweep.corpus_dir, download_from=None, console=console)
+        show_plan(sweep.plan, sweep.corpus_dir, console)
         return FINISHED
-    name = request.resume or _new_name(request)
-    folder = _folder(request, name)
-    finished = before.closed is not None and before.closed.outcome == "finished" and plan == plan_from(before.plan)
     address = None if is_submitted() else request.ray_address  # a job finds its cluster by RAY_ADDRESS
     refuse_remote_drivers(address)
-    provide(plan.corpus, corpus_dir, download_from=request.download_from, console=console)
-    finals = planned(plan)
-    clips = () if finished else find_fitting(plan, finals, corpus_dir, console)
-    sweep_id = before.facts.get("sweep_id", uuid.uuid4().hex)
-    with closing(Journal(folder.journal)) as journal, terminable():
-        publication = Publication(folder.journal, sweep=name, sweep_id=sweep_id, experiment=plan.corpus, uri=uri)
+    acquire_corpus(sweep.plan.corpus, sweep.corpus_dir, download_from=request.download_from, console=console)
+    clips = () if sweep.is_finished else find_sweep_clips(sweep.plan, sweep.trainings, sweep.corpus_dir, console)
+    sweep_id = sweep.before.facts.sweep_id or uuid.uuid4().hex
+    with closing(Journal(sweep.folder.journal)) as journal, stop_on_sigterm():
+        publication = Publication(
+            sweep.folder.journal,
+            sweep=sweep.name,
+            sweep_id=sweep_id,
+            experiment=sweep.plan.corpus,
+            uri=sweep.tracking_uri,
+        )
         with publication:
-            if not finished:
-                facts = {
-                    "sweep_id": sweep_id,
-                    "ser.command": request.command,
-                    "ser.git_commit": git_commit(),
-                    "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
-                    DRIVER: str(this_driver()),
-                    "tracking_uri": publication.uri,
-                }
+            if not sweep.is_finished:
+                origin = _origin(sweep_id, request.command, publication.uri)
                 with connected(address):
-                    refuse_too_large(trial_resources(plan))
-                    prepared = prepare(
-                        plan.experiments(),
-                        clips,
-                        corpus_dir=corpus_dir,
-                        store_dir=request.home / "features",
-                        # A sweep that goes on has decided; other clips than its own are refused below.
-                        max_bad=100.0 if before.name else request.max_bad,
-                        console=console,
-                    )
-                    refuse_other_clips(before, prepared)
-                    finals = choose_finals(prepared, finals, console)
-                    if not before.name:
-                        forget_baselines(folder.path)
-                        plan = with_fastest_ways(plan, trial_resources(plan), home=request.home, console=console)
-                    data = share(prepared, plan.trained().values(), console)
-                    if not plan.is_ablation:  # which compares variants with each other, and tests nothing
-                        measure_baselines(folder.path, prepared, compared_splits(plan.experiments(), finals), console)
-                    with _let_go_of(journal):
-                        journal.append(Started(name, plan.as_dict(), {**corpus_facts(prepared), **facts}))
-                        run(folder, plan, journal, data, console, finals=finals, time_budget_s=budget_s)
+                    _train(sweep, request, clips, journal, origin, console)
             return conclude(
-                replay(folder.journal),
+                replay(sweep.folder.journal),
                 publication,
-                resume=resume_command(name, request.home, request.ray_address),
+                resume=resume_command(sweep.name, request.home, request.ray_address),
                 home=request.home,
                 scope=request.register,
                 console=console,
             )
 
 
+def resolve_sweep(request: SweepRequest) -> ResolvedSweep:
+    """Decide what the command line and the journal of a resumed sweep mean.
+
+    Raises:
+        UserError: no such plan or sweep, or one that cannot be carried out.
+        JournalError: a sweep of that name is there, or none; or its journal is damaged or of another version.
+    """
+    if request.register not in SCOPES:
+        raise UserError(f"--register must be one of {', '.join(SCOPES)}, got '{request.register}'")
+    before = _read_resumed(request) if request.resume else SweepState()
+    plan = add_final_evaluation(before.plan if request.resume else new_plan(request), request)
+    uri = request.tracking_uri or os.environ.get("MLFLOW_TRACKING_URI") or before.facts.tracking_uri or None
+    corpus_dir = request.corpus_dir or before.facts.corpus_dir or default_corpus_dir(plan.corpus)
+    budget_s = None if request.time_budget is None else parse_seconds(request.time_budget)
+    if is_submitted():
+        refuse_passing(home=request.home, corpus_dir=corpus_dir, tracking_uri=uri or "none")
+    name = request.resume or ("dry-run" if request.dry_run else _new_name(request))
+    return ResolvedSweep(_folder(request, name), before, plan, tuple(plan_trainings(plan)), corpus_dir, uri, budget_s)
+
+
+def _train(
+    sweep: ResolvedSweep,
+    request: SweepRequest,
+    clips: Sequence[Clip],
+    journal: Journal,
+    origin: dict[str, object],
+    console: Console,
+) -> None:
+    """Prepare the corpus and run the trials that the journal does not have yet. Ray must be running."""
+    plan, before = sweep.plan, sweep.before
+    needs = trial_resources(plan)
+    refuse_too_large(needs)
+    prepared, parts = prepare_sweep_corpus(
+        plan,
+        clips,
+        corpus_dir=sweep.corpus_dir,
+        home=request.home,
+        # A resumed sweep has decided; other clips than its own are refused below.
+        max_bad=100.0 if before.name else request.max_bad,
+        console=console,
+    )
+    if before.name:
+        refuse_other_clips(before.name, before.facts, prepared, parts)
+    trainings = choose_trainings(prepared, sweep.trainings, console)
+    if not before.name:
+        forget_baselines(sweep.folder.path)
+        plan = with_fastest_settings(plan, needs, home=request.home, console=console)
+    data = share_trial_data(prepared, plan.trained_experiments.values(), console)
+    if not plan.is_ablation:  # it compares variants with each other, and tests nothing
+        measure_baselines(sweep.folder.path, prepared, compared_splits(plan, trainings), console)
+    facts = SweepFacts(**{**origin, **describe_corpus(prepared, parts)})
+    with _close_on_exit(journal):
+        journal.append(Started(sweep.name, plan.as_dict(), facts.as_dict()))
+        controller = Controller(journal, plan, trainings)
+        n_slots = parallel_trials(needs)
+        announce_trainings(controller, n_slots, console)
+        display = Display(
+            console,
+            controller.record,
+            n_searched=plan.n_searched,
+            n_trials=lambda: controller.n_trials,
+            n_slots=n_slots,
+            budget_s=sweep.budget_s,
+        )
+        run_trials(sweep.folder, controller, data, display, time_budget_s=sweep.budget_s)
+
+
+def _origin(sweep_id: str, command: str, tracking_uri: str) -> dict[str, object]:
+    """The fields of `SweepFacts` that tell where the sweep was started from."""
+    return {
+        "sweep_id": sweep_id,
+        "command": command,
+        "git_commit": git_commit(),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
+        "driver": str(this_driver()),
+        "tracking_uri": tracking_uri,
+    }
+
+
 @contextmanager
-def _let_go_of(journal: Journal) -> Iterator[None]:
+def _close_on_exit(journal: Journal) -> Iterator[None]:
     """However the block ends, the journal says so: a stop may come when the sweep has begun and nothing runs yet."""
     try:
         yield
@@ -143,24 +217,24 @@ def _let_go_of(journal: Journal) -> Iterator[None]:
             journal.append(Closed("killed"))
 
 
-def _new_name(request: Request) -> str:
+def _new_name(request: SweepRequest) -> str:
     name = sweep_name(request)
     journal = _folder(request, name).journal
     if journal.exists() and replay(journal).name:
-        raise JournalError(f"there is a sweep '{name}': go on with --resume {name}, or choose another --name")
+        raise JournalError(f"there is a sweep '{name}'", f"resume it with --resume {name}, or choose another --name")
     return name
 
 
-def _resumed(request: Request) -> SweepRecord:
+def _read_resumed(request: SweepRequest) -> SweepState:
     refuse_changes(request)
     assert request.resume is not None
-    record = replay(_folder(request, request.resume).journal)
-    if not record.name:
-        raise JournalError(f"the sweep '{request.resume}' never began: start it with --name {request.resume}")
-    for trial in record.trials.values():
-        asked_experiment(trial)  # Refused here: Tune wraps what its hooks raise.
-    return record
+    state = replay(_folder(request, request.resume).journal)
+    if not state.name:
+        raise JournalError(f"the sweep '{request.resume}' never began", f"start it with --name {request.resume}")
+    for trial in state.trials.values():
+        _ = trial.experiment  # refused here if of another version: Tune wraps what its hooks raise
+    return state
 
 
-def _folder(request: Request, name: str) -> SweepFolder:
+def _folder(request: SweepRequest, name: str) -> SweepFolder:
     return SweepFolder(request.home / "sweeps" / name)

@@ -7,23 +7,21 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from ser.commands.options import MAX_BAD_PERCENT
 from ser.corpora.base import CORPORA
 from ser.corpora.locations import Location
 from ser.errors import UserError
-from ser.features.quarantine import MAX_BAD_PERCENT
 from ser.paths import DEFAULT_HOME
 from ser.settings.ranges import Value
 from ser.settings.registry import unknown_name
 from ser.splits.split import split_names
-from ser.sweep.final_evaluation import planned
+from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import cell_names, fold_numbers, read_plan, with_settings
 
-REFUSED = 2
-
 
 @dataclass(frozen=True)
-class Request:
+class SweepRequest:
     """The command line of `run_sweep.py`; None is 'not given'."""
 
     command: str
@@ -53,7 +51,7 @@ class Request:
     settings: Sequence[str] = ()
 
 
-def new_plan(request: Request) -> Plan:
+def new_plan(request: SweepRequest) -> Plan:
     """The plan of a new sweep, as the command line changes it.
 
     Raises:
@@ -73,18 +71,18 @@ def new_plan(request: Request) -> Plan:
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if plan.is_ablation and (request.trials_per_cell or request.search):
         raise UserError(
-            f"plan {request.plan} has variants: it is an ablation and searches nothing; leave away --trials-per-cell "
+            f"plan {request.plan} has variants: it is an ablation and searches nothing; omit --trials-per-cell "
             "and --search, and say how often each variant is trained by --final-seeds and --folds"
         )
-    plan = with_settings(replace(plan, **changed), _settings(request.settings))
-    plan.spaces()
+    plan = with_settings(replace(plan, **changed), _parse_settings(request.settings))
+    plan.validate()
     CORPORA[plan.corpus]
     if plan.split not in split_names():
         raise unknown_name("split", plan.split, split_names())
     return plan
 
 
-def with_finals(plan: Plan, request: Request) -> Plan:
+def add_final_evaluation(plan: Plan, request: SweepRequest) -> Plan:
     """The plan with the final evaluation that was asked for: it may be added to a sweep that has begun or ended.
 
     Raises:
@@ -101,11 +99,11 @@ def with_finals(plan: Plan, request: Request) -> Plan:
         raise UserError(
             "--folds and --final-splits are of the final evaluation: say how many seeds, as in --final-seeds 3"
         )
-    planned(plan)
+    plan_trainings(plan)
     return plan
 
 
-def refuse_changes(request: Request) -> None:
+def refuse_changes(request: SweepRequest) -> None:
     """Refuse what would change the plan of a sweep that goes on.
 
     Raises:
@@ -114,10 +112,10 @@ def refuse_changes(request: Request) -> None:
     fixed = ("plan", "corpus", "split", "cells", "trials_per_cell", "max_epochs", "search", "seed", "name", "settings")
     given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(request, name) not in (None, [], ())]
     if given:
-        raise UserError(f"--resume takes the plan from the sweep's journal: leave away {', '.join(given)}")
+        raise UserError(f"--resume takes the plan from the sweep's journal: omit {', '.join(given)}")
 
 
-def sweep_name(request: Request) -> str:
+def sweep_name(request: SweepRequest) -> str:
     """The name of a new sweep: as given, else plan, date and time.
 
     Raises:
@@ -129,7 +127,7 @@ def sweep_name(request: Request) -> str:
     return name
 
 
-def seconds(text: str) -> float:
+def parse_seconds(text: str) -> float:
     """Seconds of '90s', '30m' or '2h'.
 
     Raises:
@@ -142,7 +140,7 @@ def seconds(text: str) -> float:
     return float(number) * factors[unit]
 
 
-def _settings(pairs: Sequence[str]) -> dict[str, Value]:
+def _parse_settings(pairs: Sequence[str]) -> dict[str, Value]:
     for pair in pairs:
         if "=" not in pair:
             raise UserError(f"a setting is given as name=value, as in training.lr=0.001; got '{pair}'")

@@ -1,39 +1,47 @@
-"""One training in this process, with what was logged of it beside it where it repeats a run.
+"""Train one network in this process: a logged run again, or an experiment given by its settings."""
 
-Ray is started only where features are missing in the store.
-"""
-
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import torch
 from rich.console import Console
 
-from ser.audio import digest_of
-from ser.console import clock
-from ser.corpora.base import CORPORA, Clip, CorpusError
+from ser.commands.exit_codes import FINISHED, NOT_MET
+from ser.console import clock, print_line
+from ser.corpora.base import CorpusError
 from ser.corpora.cremad_tables import vote_shares
-from ser.corpora.locations import Location, read_bytes
-from ser.distributed.cluster import connected
-from ser.distributed.preparation import clips_digest, extract_all, find_clips, pipeline_of, quarantine_of
+from ser.corpora.locations import Location
+from ser.errors import UserError
 from ser.evaluation.metrics import unweighted_average_recall_standard_error
-from ser.experiment.experiment import Experiment
-from ser.experiment.trial import Trial, TrialData, validation_metrics
-from ser.features.clip_selection import usable
-from ser.features.dataset import join
-from ser.features.duplicates import Twins, fingerprint, same_takes
-from ser.features.entry import Entry
-from ser.features.pipeline import Pipeline
+from ser.experiment.experiment import Experiment, from_flat
+from ser.experiment.preparation import clips_digest, find_clips, pipeline_of, prepare_corpus
+from ser.experiment.trial import Trial, validation_metrics
+from ser.experiment.trial_data import TrialData, load_trial_data
+from ser.features.extractor import LocalExtractor
 from ser.features.store import FeatureStore
-from ser.tracking.logged_run import LoggedRun
+from ser.paths import default_corpus_dir
+from ser.tracking.client.connection import open_tracker
+from ser.tracking.logged_run import LoggedRun, log_repetition, read_run
 from ser.training.loop import Epoch
 
 LOSS_TOLERANCE, STANDARD_ERRORS = 0.02, 2.0
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingRequest:
+    """The command line of `train_one.py`; None is 'not given'."""
+
+    settings: Sequence[str]
+    corpus_dir: Location | None
+    tracking_uri: str | None
+    home: Path
+    log: bool
+
+
+@dataclass(frozen=True)
+class TrainingResult:
     """What a training came to: metrics of each epoch, test figures, and the standard error of the best epoch's UAR."""
 
     epochs: tuple[Mapping[str, float], ...]
@@ -50,44 +58,94 @@ class Agreement:
     sentence: str
 
 
+def run_training(request: TrainingRequest, console: Console) -> int:
+    """Train, and for a logged run say whether the result agrees.
+
+    Returns:
+        Exit code: not met where a run is not reproduced.
+
+    Raises:
+        UserError: settings, run, corpus, feature store or tracker cannot be used.
+        TrainingError: the training fails, as on a loss that is not finite.
+    """
+    settings = dict(pair.partition("=")[::2] for pair in request.settings)
+    with tempfile.TemporaryDirectory() as scratch:
+        if "run" not in settings:
+            return _train_experiment(settings, request, Path(scratch), console)
+        if others := ", ".join(name for name in settings if name != "run"):
+            raise UserError("run=... is trained with its own settings", f"omit {others}")
+        return _repeat(settings["run"], request, Path(scratch), console)
+
+
+def _repeat(run_id: str, request: TrainingRequest, folder: Path, console: Console) -> int:
+    client = open_tracker(request.tracking_uri)
+    logged = read_run(client, run_id)
+    corpus_dir = request.corpus_dir or logged.corpus_dir
+    data = local_data(logged.experiment, corpus_dir, request.home / "features", console)
+    refuse_other_clips(data, logged, corpus_dir)
+    torch.set_num_threads(logged.n_threads)
+    result = train_network(
+        logged.experiment,
+        data,
+        device=_device(),
+        folder=folder,
+        console=console,
+        before=logged.epochs,
+        test=bool(logged.test),
+    )
+    agreement = check_agreement(logged, result)
+    print_line(console, f"Run {run_id} {agreement.sentence}")
+    if request.log:
+        console.print(f"Logged as run {log_repetition(client, logged, result.epochs, result.test, folder)}")
+    return FINISHED if agreement.agrees else NOT_MET
+
+
+def _train_experiment(settings: Mapping[str, str], request: TrainingRequest, folder: Path, console: Console) -> int:
+    experiment = from_flat(settings)
+    corpus_dir = request.corpus_dir or default_corpus_dir(experiment.corpus.name)
+    data = local_data(experiment, corpus_dir, request.home / "features", console)
+    result = train_network(experiment, data, device=_device(), folder=folder, console=console)
+    console.print(", ".join(f"{name} {100 * value:.1f} %" for name, value in result.test.items()))
+    return FINISHED
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, console: Console) -> TrialData:
     """The clips that a sweep with this experiment would train, validate and test on, in its feature space.
 
     Raises:
         CorpusError: no usable corpus in the folder.
         UserError: the feature store cannot be used.
-        UserError: features are missing, and Ray does not start.
     """
-    clips = find_clips(experiment.corpus, corpus_dir, console)
-    store, pipeline = FeatureStore(store_dir.resolve()), pipeline_of({"": experiment})
-    digests = {clip.name: _digest(clip) for clip in clips}
-    entries = _entries(clips, digests, store, pipeline)
-    if len(entries) < len(clips):
-        with connected(None):
-            # Whether too many are bad was decided when the run began; other clips than its own are refused.
-            quarantine = quarantine_of(experiment.corpus, store, 100.0)
-            extract_all(clips, store, pipeline, console, quarantine=quarantine, whole=True)
-        entries = _entries(clips, digests, store, pipeline)
-    clips, twins = usable(
-        clips,
-        {name: entry.facts for name, entry in entries.items()},
-        choice=experiment.corpus,
-        twins_of=lambda some: _twins(some, entries),
+    prepared = prepare_corpus(
+        experiment.corpus,
+        corpus_dir,
+        find_clips(experiment.corpus, corpus_dir, console),
+        store=FeatureStore(store_dir.resolve()),
+        pipeline=pipeline_of([experiment]),
+        extractor=LocalExtractor(),
+        # Whether too many are bad was decided when the run began; other clips than its own are refused.
+        max_bad=100.0,
         console=console,
     )
-    if not clips:
-        raise CorpusError(f"not one clip in {corpus_dir} can be used: quarantine says why")
-    return TrialData(
-        matrix=join([entries[clip.name].features[f"{experiment.cell.dimensions}d"] for clip in clips]),
-        clips=clips,
-        facts=tuple(entries[clip.name].facts for clip in clips),
-        emotions=CORPORA[experiment.corpus.name].emotions,
-        twins=twins,
-        votes=vote_shares(experiment.corpus, corpus_dir, clips) if experiment.training.vote_share else None,
+    if not prepared.clips:
+        raise CorpusError(f"not one clip in {corpus_dir} can be used", "the quarantine report says why")
+    return load_trial_data(
+        experiment.cell.dimensions,
+        prepared.clips,
+        prepared.digests,
+        duplicates=prepared.duplicates,
+        emotions=prepared.emotions,
+        store=prepared.store,
+        pipeline=prepared.pipeline,
+        votes=vote_shares(experiment.corpus, corpus_dir, prepared.clips) if experiment.training.vote_share else None,
     )
 
 
-def refuse_others(data: TrialData, logged: LoggedRun, corpus_dir: Location) -> None:
+def refuse_other_clips(data: TrialData, logged: LoggedRun, corpus_dir: Location) -> None:
     """Refuse to repeat a run on other clips than its own.
 
     Raises:
@@ -103,7 +161,7 @@ def refuse_others(data: TrialData, logged: LoggedRun, corpus_dir: Location) -> N
         )
 
 
-def train(
+def train_network(
     experiment: Experiment,
     data: TrialData,
     *,
@@ -112,7 +170,7 @@ def train(
     console: Console,
     before: Sequence[Mapping[str, float]] = (),
     test: bool = True,
-) -> Training:
+) -> TrainingResult:
     """Train in this process, told epoch by epoch.
 
     Args:
@@ -134,14 +192,14 @@ def train(
             break
     results = trial.finish(folder) if test else {}
     best = max(epochs, key=lambda epoch: epoch.val_uar)
-    return Training(
+    return TrainingResult(
         epochs=tuple(validation_metrics(epoch) for epoch in epochs),
         test={f"test_{name}": results[name] for name in ("uar", "accuracy", "macro_f1") if name in results},
         standard_error=unweighted_average_recall_standard_error(best.confusion),
     )
 
 
-def agreement(logged: LoggedRun, again: Training) -> Agreement:
+def check_agreement(logged: LoggedRun, again: TrainingResult) -> Agreement:
     """Compare a repetition with its run.
 
     On the same machine with the same versions every figure is the same to the last bit. Elsewhere sums are rounded in
@@ -164,29 +222,6 @@ def agreement(logged: LoggedRun, again: Training) -> Agreement:
         f"{how}: the loss of epoch 1 differs by {100 * loss_off:.2g} % ({100 * LOSS_TOLERANCE:g} are allowed), "
         f"the best validation UAR by {100 * uar_off:.2g} points ({100 * allowed:.2g} are allowed)",
     )
-
-
-def _digest(clip: Clip) -> str:
-    """Of the file's bytes; '' where it cannot be read, which the extraction tells."""
-    try:
-        return digest_of(read_bytes(clip.location))
-    except OSError:
-        return ""
-
-
-def _entries(
-    clips: Sequence[Clip], digests: Mapping[str, str], store: FeatureStore, pipeline: Pipeline
-) -> dict[str, Entry]:
-    """What the store has of the clips."""
-    found = {clip.name: store.read(store.key(digests[clip.name], pipeline.digest)) for clip in clips}
-    return {name: entry for name, entry in found.items() if entry is not None}
-
-
-def _twins(clips: Sequence[Clip], entries: Mapping[str, Entry]) -> Twins:
-    """The names of every two clips that are one take."""
-    known = [fingerprint(entries[clip.name].features["2d"]) for clip in clips]
-    pairs = same_takes(np.stack(known)) if known else []
-    return tuple((clips[one].name, clips[other].name) for one, other in pairs)
 
 
 def _told(epochs: Sequence[Epoch], n_epochs: int, before: Sequence[Mapping[str, float]]) -> str:

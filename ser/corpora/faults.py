@@ -11,7 +11,7 @@ def known_faults(clips: Sequence[Clip], facts: Mapping[str, AudioFacts]) -> dict
     """Name -> reason of every clip that is silent, or byte-identical to one with another label.
 
     Of an identical pair both go, because which label is right cannot be known. Identical clips with one label
-    are no fault here: they are one take, of which later all but one are left out (`superfluous`).
+    are no fault here: they are one take, of which later all but one are left out (`exclude_duplicates`).
 
     Args:
         clips: the clips of one corpus.

@@ -2,7 +2,7 @@
 
 import csv
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from functools import partial
 from pathlib import Path
 
@@ -24,8 +24,6 @@ from ser.corpora.cremad_tables import (
     where_to_get,
 )
 from ser.corpora.locations import name_of
-from ser.distributed.feature_loading import stored_rows
-from ser.distributed.preparation import Prepared
 from ser.distributed.tasks import get, results
 from ser.evaluation.baselines import (
     BASELINES_FOLDER,
@@ -39,24 +37,25 @@ from ser.evaluation.baselines import (
     summarise,
 )
 from ser.evaluation.predictions_file import Predicted, write_predictions
-from ser.experiment.experiment import Experiment
+from ser.experiment.preparation import PreparedCorpus
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import family_names
 from ser.features.store import FeatureStore
 from ser.report.slices import SPEAKERS_FILE
-from ser.splits.split import Partition, Split, partition
-from ser.sweep.final_evaluation import Final
+from ser.splits.partition import Partition
+from ser.splits.split import Split
+from ser.sweep.final_evaluation import PlannedTraining
+from ser.sweep.plan import Plan
 
 _SUMMARISED_TOGETHER = 256
 
 
-def compared_splits(experiments: Mapping[str, Experiment], finals: Iterable[Final]) -> list[Split]:
+def compared_splits(plan: Plan, trainings: Iterable[PlannedTraining]) -> list[Split]:
     """The splits that figures of a sweep are of: that of its search, then those of its final evaluation, each once."""
-    searched = next(iter(experiments.values())).split
-    return list(dict.fromkeys([searched, *(final.split for final in finals)]))
+    return list(dict.fromkeys([plan.search_split, *(training.split for training in trainings)]))
 
 
-def measure_baselines(sweep_dir: Path, prepared: Prepared, splits: Sequence[Split], console: Console) -> None:
+def measure_baselines(sweep_dir: Path, prepared: PreparedCorpus, splits: Sequence[Split], console: Console) -> None:
     """Write what chance, MFCC + SVM and listeners make of each split, and who the speakers are, to a sweep's folder.
 
     What is there already stays, so that a sweep which goes on measures only what it lacks. Ray must be running.
@@ -72,8 +71,7 @@ def measure_baselines(sweep_dir: Path, prepared: Prepared, splits: Sequence[Spli
         UserError: a split does not fit the clips.
         UserError: features have gone since they were extracted.
     """
-    digests = {clip.name: digest for clip, digest in zip(prepared.clips, prepared.digests, strict=True)}
-    parts = {split: partition(prepared.clips, split, digests=digests) for split in splits}
+    parts = {split: prepared.partition(split) for split in splits}
     _measure_chance(sweep_dir, prepared, parts)
     _tell_listeners(sweep_dir, prepared, parts, console)
     _tell_speakers(sweep_dir, prepared, console)
@@ -93,16 +91,16 @@ def _missing(sweep_dir: Path, name: str, parts: dict[Split, Partition]) -> Itera
             yield path, split, made
 
 
-def _write(path: Path, predicted: dict[str, Predicted], prepared: Prepared) -> None:
+def _write(path: Path, predicted: dict[str, Predicted], prepared: PreparedCorpus) -> None:
     write_predictions(path, predicted, clips=prepared.clips, emotions=prepared.emotions)
 
 
-def _measure_chance(sweep_dir: Path, prepared: Prepared, parts: dict[Split, Partition]) -> None:
+def _measure_chance(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, Partition]) -> None:
     for path, _, made in _missing(sweep_dir, MAJORITY, parts):
         _write(path, majority(_labels(prepared), made, n_classes=len(prepared.emotions)), prepared)
 
 
-def _measure_svm(sweep_dir: Path, prepared: Prepared, parts: dict[Split, Partition], console: Console) -> None:
+def _measure_svm(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, Partition], console: Console) -> None:
     n_classes, known = len(prepared.emotions), _labels(prepared)
     missing = []
     for path, split, made in _missing(sweep_dir, MFCC_SVM, parts):
@@ -125,7 +123,7 @@ def _measure_svm(sweep_dir: Path, prepared: Prepared, parts: dict[Split, Partiti
         )
 
 
-def _tell_listeners(sweep_dir: Path, prepared: Prepared, parts: dict[Split, Partition], console: Console) -> None:
+def _tell_listeners(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, Partition], console: Console) -> None:
     missing = list(_missing(sweep_dir, HUMAN_VOTE, parts))
     table = _table(VOTES, prepared, console) if missing else None
     if table is None:
@@ -137,7 +135,7 @@ def _tell_listeners(sweep_dir: Path, prepared: Prepared, parts: dict[Split, Part
         _write(path, predicted, prepared)
 
 
-def _heard(positions: Sequence[int], prepared: Prepared, votes: dict[str, Vote]) -> Predicted:
+def _heard(positions: Sequence[int], prepared: PreparedCorpus, votes: dict[str, Vote]) -> Predicted:
     emotions = prepared.emotions
     names = [prepared.clips[at].name for at in positions]
     settled = [emotions.index(votes[name].settled(name)) for name in names]
@@ -145,7 +143,7 @@ def _heard(positions: Sequence[int], prepared: Prepared, votes: dict[str, Vote])
     return Predicted(np.asarray(positions), np.array(settled), np.array(shares))
 
 
-def _tell_speakers(sweep_dir: Path, prepared: Prepared, console: Console) -> None:
+def _tell_speakers(sweep_dir: Path, prepared: PreparedCorpus, console: Console) -> None:
     path = sweep_dir / SPEAKERS_FILE
     table = None if path.exists() else _table(DEMOGRAPHICS, prepared, console)
     if table is None:
@@ -166,7 +164,7 @@ def _speaker_rows(clips: Sequence[Clip], actors: dict[str, Actor]) -> Iterator[t
         yield speaker, actor.sex, actor.age, actor.age_band
 
 
-def _table(name: str, prepared: Prepared, console: Console) -> str | None:
+def _table(name: str, prepared: PreparedCorpus, console: Console) -> str | None:
     """Where a table of the corpus lies; a corpus of real recordings that lacks it is told where to get it."""
     if prepared.choice.name != CORPUS:
         return None
@@ -181,11 +179,11 @@ def _refuse_lacking(table: str, lacking: Set[str]) -> None:
         raise CorpusError(f"{table} says nothing of {min(lacking)}: {where_to_get(name_of(table))}")
 
 
-def _labels(prepared: Prepared) -> NDArray[np.int64]:
+def _labels(prepared: PreparedCorpus) -> NDArray[np.int64]:
     return np.array([prepared.emotions.index(clip.emotion) for clip in prepared.clips])
 
 
-def _summaries(prepared: Prepared) -> NDArray[np.float64]:
+def _summaries(prepared: PreparedCorpus) -> NDArray[np.float64]:
     """The summaries of all clips' MFCC, (n, D)."""
     firsts = range(0, len(prepared.digests), _SUMMARISED_TOGETHER)
     batches = [prepared.digests[first : first + _SUMMARISED_TOGETHER] for first in firsts]
@@ -197,8 +195,8 @@ def _summaries(prepared: Prepared) -> NDArray[np.float64]:
 def _summarise(digests: Sequence[str], store: FeatureStore, pipeline: Pipeline) -> NDArray[np.float64]:
     layout = pipeline.frame_space.layout
     rows = np.flatnonzero(np.repeat([name == "mfcc" for name in family_names()], list(layout.values())))
-    entries = (store.read(store.key(digest, pipeline.digest)) for digest in digests)
-    return np.stack([summarise(stored_rows(entry, "1d", store)[:, rows]) for entry in entries])
+    entries = (store.load(store.key(digest, pipeline.digest)) for digest in digests)
+    return np.stack([summarise(entry.features["1d"][:, rows]) for entry in entries])
 
 
 @ray.remote(num_cpus=1, max_retries=3)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 
 import ray
@@ -117,6 +118,16 @@ def _not_connected(address: str | None, reason: str) -> str:
 def resources() -> dict[str, float]:
     """What the cluster has, such as CPU and GPU, at this moment."""
     return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
+
+
+def describe_cluster() -> str:
+    """Version of Ray, machines, CPUs and GPUs of the cluster, in a line."""
+    total = resources()
+    n_machines = sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
+    return (
+        f"Ray {version('ray')}, as here; {n_machines} machines, {total.get('CPU', 0):g} CPUs, "
+        f"{total.get('GPU', 0):g} GPUs"
+    )
 
 
 def refuse_too_large(needs: Mapping[str, float]) -> None:

@@ -15,13 +15,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import ray
+from numpy.typing import NDArray
 
 from ser.audio import AudioError, AudioFacts
 from ser.corpora.base import Clip
 from ser.distributed.cluster import resources
 from ser.distributed.tasks import WorkerDiedError, get
 from ser.features.batch import Extraction, Part, Sound, extract_batch, read_sound, unreadable
+from ser.features.extractor import fingerprints_of
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 
@@ -30,49 +33,49 @@ _TASKS_PER_CORE = 4
 _BYTES_SENT = 8_000_000
 _MARK_EVERY_S = 60.0
 _RETRIES = 1
+_CLIPS_COMPARED_TOGETHER = 512
 
 _extract_batch: Any = ray.remote(num_cpus=1, max_retries=_RETRIES)(extract_batch)
+_fingerprints_of: Any = ray.remote(num_cpus=1, max_retries=3)(fingerprints_of)
 
 
-def extract(
-    clips: Sequence[Clip],
-    *,
-    store: FeatureStore,
-    pipeline: Pipeline,
-    whole: bool,
-    most_unusable: float,
-    progress: Callable[[int, int], None],
-) -> Extraction:
-    """Make sure that the store holds the features of every clip. Ray must be running.
+class RayExtractor:
+    """Extraction by Ray tasks on every machine of the cluster. Ray must be running."""
 
-    Args:
-        clips: to read.
-        store: of features.
-        pipeline: what to compute.
-        whole: compare the checksum of every entry that is there, for those who will load them; else only that
-            it has its length and a whole header.
-        most_unusable: clips; as soon as more cannot be used, no further ones are looked at.
-        progress: told clips done, and how many of them cannot be used.
+    def extract(
+        self,
+        clips: Sequence[Clip],
+        *,
+        store: FeatureStore,
+        pipeline: Pipeline,
+        whole: bool,
+        most_unusable: float,
+        progress: Callable[[int, int], None],
+    ) -> Extraction:
+        """As `ser.features.extractor.Extractor` says."""
+        facts: dict[str, AudioFacts] = {}
+        unusable: dict[str, str] = {}
+        n_computed, marked = 0, time.monotonic()
+        store.clean()
+        store.mark_used(pipeline.digest)
+        for part in _Flow(clips, (store, pipeline, whole)).parts():
+            if time.monotonic() - marked > _MARK_EVERY_S:
+                store.mark_used(pipeline.digest)
+                marked = time.monotonic()
+            facts |= part.facts
+            unusable |= part.unusable
+            n_computed += part.n_computed
+            progress(len(facts) + len(unusable), len(unusable))
+            if len(unusable) > most_unusable:
+                break
+        return Extraction(dict(sorted(facts.items())), dict(sorted(unusable.items())), n_computed)
 
-    Raises:
-        UserError: the store cannot be written.
-    """
-    found: dict[str, AudioFacts] = {}
-    unusable: dict[str, str] = {}
-    n_computed, marked = 0, time.monotonic()
-    store.clean()
-    store.mark_used(pipeline.digest)
-    for part in _Flow(clips, (store, pipeline, whole)).parts():
-        if time.monotonic() - marked > _MARK_EVERY_S:
-            store.mark_used(pipeline.digest)
-            marked = time.monotonic()
-        found |= part.facts
-        unusable |= part.unusable
-        n_computed += part.n_computed
-        progress(len(found) + len(unusable), len(unusable))
-        if len(unusable) > most_unusable:
-            break
-    return Extraction(dict(sorted(found.items())), dict(sorted(unusable.items())), n_computed)
+    def fingerprints(self, digests: Sequence[str], *, store: FeatureStore, pipeline: Pipeline) -> NDArray[np.float16]:
+        """As `ser.features.extractor.Extractor` says."""
+        firsts = range(0, len(digests), _CLIPS_COMPARED_TOGETHER)
+        batches = [digests[first : first + _CLIPS_COMPARED_TOGETHER] for first in firsts] or [()]
+        tasks = [_fingerprints_of.remote(batch, store, pipeline) for batch in batches]
+        return np.concatenate([get(task) for task in tasks])
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
+from dataclasses import dataclass
 from typing import cast
 
 from ray.exceptions import AuthenticationError, RayError
@@ -27,6 +28,9 @@ _RUNNING = (JobStatus.PENDING, JobStatus.RUNNING)
 
 
 # Of a request to the cluster: nothing answers, or something amiss does.
+JobClient = JobSubmissionClient
+"""Ray's client of a cluster's job server."""
+
 UNANSWERED = (OSError, RuntimeError, RayError)
 
 
@@ -34,7 +38,7 @@ class JobLostError(UserError):
     """A job that nothing is heard of any more."""
 
 
-def client_at(address: str) -> JobSubmissionClient:
+def connect_to_jobs(address: str) -> JobSubmissionClient:
     """The client of the cluster whose dashboard is at `address`.
 
     Raises:
@@ -83,7 +87,43 @@ def running_job(client: JobSubmissionClient, sweep: str) -> str | None:
     return next((job.submission_id for job in running if (job.metadata or {}).get(SWEEP) == sweep), None)
 
 
-class Followed:
+@dataclass(frozen=True)
+class JobOutcome:
+    """How a job ended: stopped on request, or by itself with an exit code (None where its driver process died)."""
+
+    was_stopped: bool
+    exit_code: int | None
+    message: str
+
+
+def submit_job(
+    client: JobSubmissionClient,
+    *,
+    entrypoint: str,
+    job_id: str,
+    working_dir: str,
+    variables: Mapping[str, str],
+    metadata: Mapping[str, str],
+) -> None:
+    """Submit a command with the folder that it runs in.
+
+    Raises:
+        UserError: the cluster does not take the job.
+    """
+    try:
+        client.submit_job(
+            entrypoint=entrypoint,
+            submission_id=job_id,
+            runtime_env={"working_dir": working_dir, "env_vars": dict(variables)},
+            metadata=dict(metadata),
+        )
+    except UNANSWERED as error:
+        raise UserError(
+            f"the cluster does not take the job ({reason_of(error)})", "look at its head's log, or try again"
+        ) from None
+
+
+class FollowedJob:
     """A job whose log is shown as it grows, each line once.
 
     Args:
@@ -107,7 +147,7 @@ class Followed:
         except UNANSWERED as error:
             raise JobLostError(f"could not be asked to stop ({reason_of(error)})") from None
 
-    def until_end(self) -> JobDetails:
+    def until_end(self) -> JobOutcome:
         """Show the log until the job has ended; how it ended.
 
         Raises:
@@ -130,7 +170,7 @@ class Followed:
                 lost_since = None
             if job.status.is_terminal():
                 self._show_rest()
-                return job
+                return _outcome(job)
             time.sleep(_PAUSE_S)
 
     async def _stream(self) -> None:
@@ -165,6 +205,11 @@ class Followed:
             raise JobLostError(f"is out of reach: the cluster did not answer for {_PATIENCE_S / 60:.0f} minutes")
         time.sleep(_PAUSE_S)
         return lost_since
+
+
+def _outcome(job: JobDetails) -> JobOutcome:
+    message = (job.message or "it left no message").splitlines()[0]
+    return JobOutcome(job.status == JobStatus.STOPPED, job.driver_exit_code, message)
 
 
 def _stream_errors() -> tuple[type[Exception], ...]:

@@ -25,7 +25,7 @@ from ser.sweep.plan import Plan
 _FILE = "step_times.json"
 
 
-def with_fastest_ways(plan: Plan, needs: Mapping[str, float], *, home: Path, console: Console) -> Plan:
+def with_fastest_settings(plan: Plan, needs: Mapping[str, float], *, home: Path, console: Console) -> Plan:
     """The plan with the fastest way of each cell among its settings; what the plan fixes itself stays.
 
     Args:
@@ -35,7 +35,7 @@ def with_fastest_ways(plan: Plan, needs: Mapping[str, float], *, home: Path, con
         console: told what was chosen.
     """
     fixed = {cell: PLAIN.keys() & plan.fixed(cell) for cell in plan.cells}
-    open_cells = {cell: x for cell, x in plan.experiments().items() if len(fixed[cell]) < len(PLAIN)}
+    open_cells = {cell: x for cell, x in plan.experiments.items() if len(fixed[cell]) < len(PLAIN)}
     keys = {cell: _key(experiment, needs, fixed[cell]) for cell, experiment in open_cells.items()}
     known = _read(home / _FILE)
     missing = [cell for cell in open_cells if keys[cell] not in known]

@@ -16,7 +16,8 @@ from ray import tune
 from ray.exceptions import RayError
 
 from ser.experiment.experiment import Experiment, from_flat
-from ser.experiment.trial import Trial, TrialData, validation_metrics
+from ser.experiment.trial import Trial, validation_metrics
+from ser.experiment.trial_data import TrialData
 from ser.features.spaces import stored_name
 from ser.training.checkpoint import TrainingError, TrainingState, load_state, newest_state
 

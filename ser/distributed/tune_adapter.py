@@ -1,8 +1,9 @@
-"""Ray Tune's hooks, handed on to the conductor: Tune runs trials, the conductor decides."""
+"""Ray Tune's hooks, handed on to the controller: Tune runs trials, the controller decides."""
 
 import json
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from ser.commands.live_display import Display
 from ser.distributed.cluster import resources
+from ser.distributed.observer import Observer
 from ser.experiment.trial import TEST_FILE
-from ser.sweep.controller import Ask, Conductor
+from ser.sweep.controller import Ask, Controller
 from ser.sweep.folder import states_of
 from ser.sweep.journal import ABLATION, SEARCH, Ended, Reported, TrialKey
 from ser.sweep.plan import Plan
@@ -24,22 +25,22 @@ _RESOURCES_EVERY_S = 5.0
 
 
 class SweepSearch(Searcher):
-    """Asks the conductor for trials, never more of them at a time than can run."""
+    """Asks the controller for trials, never more of them at a time than can run."""
 
-    def __init__(self, conductor: Conductor, plan: Plan, storage: Path) -> None:
+    def __init__(self, controller: Controller, storage: Path) -> None:
         super().__init__()
-        self._conductor = conductor
-        self._plan = plan
+        self._controller = controller
+        self._plan = controller.plan
         self._storage = storage
-        self._slots, self._looked_s = 1, float("-inf")
+        self._slots, self._measured_s = 1, float("-inf")
 
     def suggest(self, trial_id: str) -> Any:
         """The next trial as Tune's config."""
-        if len(self._conductor.open_trials()) >= self.slots():
+        if len(self._controller.open_trials()) >= self._count_slots():
             return None
-        ask = self._conductor.next_trial()
+        ask = self._controller.next_trial()
         if ask is None:
-            return None if self._conductor.waits else Searcher.FINISHED
+            return None if self._controller.waits else Searcher.FINISHED
         return self._config(ask)
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
@@ -51,13 +52,10 @@ class SweepSearch(Searcher):
     def restore(self, checkpoint_path: str) -> None:
         """Nothing: the journal is what a sweep is resumed from."""
 
-    def slots(self) -> int:
-        """How many trials the cluster can run at a time now."""
-        if time.monotonic() - self._looked_s > _RESOURCES_EVERY_S:
-            there = resources()
-            needs = trial_resources(self._plan)
-            slots = min(there.get(name.upper(), 0) / amount for name, amount in needs.items() if amount)
-            self._slots, self._looked_s = max(1, int(slots)), time.monotonic()
+    def _count_slots(self) -> int:
+        """Trials that the cluster can run at a time now."""
+        if time.monotonic() - self._measured_s > _RESOURCES_EVERY_S:
+            self._slots, self._measured_s = parallel_trials(trial_resources(self._plan)), time.monotonic()
         return self._slots
 
     def _config(self, ask: Ask) -> dict[str, Any]:
@@ -70,16 +68,16 @@ class SweepSearch(Searcher):
             "keep_model": ask.stage == SEARCH,
             "test": ask.stage != ABLATION,
             "states": [str(path.parent) for path in states_of(self._storage, ask.key)],
-            "epoch": self._conductor.record.trials[ask.key].n_epochs,
+            "epoch": self._controller.record.trials[ask.key].n_epochs,
         }
 
 
 class SweepScheduler(FIFOScheduler):
-    """Files each report with the conductor and stops the trials that it gives up."""
+    """Files each report with the controller and stops the trials that it gives up."""
 
-    def __init__(self, conductor: Conductor) -> None:
+    def __init__(self, controller: Controller) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._conductor = conductor
+        self._controller = controller
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """Go on or stop."""
@@ -90,21 +88,21 @@ class SweepScheduler(FIFOScheduler):
         event = Reported(
             key.cell, key.number, result["epoch"], metrics, result["confusion"], result["last"], result["seconds"]
         )
-        goes_on = self._conductor.report(event)
+        goes_on = self._controller.report(event)
         return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
 
 
 class SweepCallback(Callback):
-    """Tells the conductor how trials end, and the display what happens."""
+    """Tells the controller how trials end, and the display what happens."""
 
-    def __init__(self, conductor: Conductor, display: Display, storage: Path) -> None:
-        self._conductor = conductor
-        self._display = display
+    def __init__(self, controller: Controller, observer: Observer, storage: Path) -> None:
+        self._controller = controller
+        self._observer = observer
         self._storage = storage
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Keep the display up to date."""
-        self._display.tick()
+        self._observer.tick()
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial stopped by itself, by its rungs or by the time budget."""
@@ -116,7 +114,7 @@ class SweepCallback(Callback):
             bundle = Path(trial.checkpoint.path)
             test = json.loads((bundle / TEST_FILE).read_text())
             self._end(Ended(key.cell, key.number, "completed", bundle=str(bundle), test=test))
-        elif self._conductor.was_pruned(key):
+        elif self._controller.was_pruned(key):
             reason = f"behind at its rung, epoch {result['epoch']}"
             self._end(Ended(key.cell, key.number, "pruned", reason=reason))
         else:
@@ -128,11 +126,21 @@ class SweepCallback(Callback):
         self._end(Ended(key.cell, key.number, "failed", reason=reason_of(told), traceback=told))
 
     def _end(self, event: Ended) -> None:
-        self._conductor.end(event)
-        self._display.ended(event)
+        self._controller.end(event)
+        self._observer.ended(event)
         if event.outcome in FINAL_OUTCOMES:
-            for path in states_of(self._storage, self._conductor.record.trial(event).key):
+            for path in states_of(self._storage, self._controller.record.trial(event).key):
                 path.unlink(missing_ok=True)
+
+
+def parallel_trials(needs: Mapping[str, float]) -> int:
+    """Trials that the cluster can run at a time now, at least one.
+
+    Args:
+        needs: resources of a trial, as Tune takes them.
+    """
+    there = resources()
+    return max(1, int(min(there.get(name.upper(), 0) / amount for name, amount in needs.items() if amount)))
 
 
 def trial_resources(plan: Plan) -> dict[str, float]:

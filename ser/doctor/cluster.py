@@ -2,14 +2,12 @@
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import ray
-
-from ser.distributed.cluster import connected, refuse_too_large
+from ser.distributed.cluster import connected, describe_cluster, refuse_too_large
 from ser.distributed.tune_adapter import trial_resources
 from ser.doctor.finding import Finding, fine, problem, refused, warning
 from ser.errors import UserError
@@ -46,7 +44,7 @@ def ray_findings(address: str | None, plan: Plan) -> Iterator[Finding]:
     try:
         with connected(address):
             refuse_too_large(trial_resources(plan))
-            yield fine("Ray", f"{address}: {_cluster()}")
+            yield fine("Ray", f"{address}: {describe_cluster()}")
     except UserError as error:
         yield _refused(error)
 
@@ -103,15 +101,6 @@ def _this_machine(plan: Plan) -> Finding:
             remedy="lower cpus_per_trial in the plan, or give the --ray-address of a larger machine",
         )
     return fine("Ray", found)
-
-
-def _cluster() -> str:
-    total: Mapping[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    n_machines = sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
-    return (
-        f"Ray {version('ray')}, as here; {n_machines} machines, {total.get('CPU', 0):g} CPUs, "
-        f"{total.get('GPU', 0):g} GPUs"
-    )
 
 
 def _command(folder: Path) -> list[str]:

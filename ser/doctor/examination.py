@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from ser.commands.exit_codes import FINISHED, NOT_MET
 from ser.corpora.base import CORPORA
 from ser.corpora.locations import Location
 from ser.doctor.cluster import ray_findings
@@ -26,12 +27,11 @@ from ser.sweep.plan import Plan
 from ser.sweep.plan_files import read_plan
 from ser.tracking.publication import TrackerError
 
-HEALTHY, ILL = 0, 1
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "bold red"}
 
 
 @dataclass(frozen=True)
-class Request:
+class DoctorRequest:
     """The command line of `doctor.py`; None is 'not given'."""
 
     plans: Path
@@ -44,7 +44,7 @@ class Request:
     fix: bool = False
 
 
-def examine(request: Request, console: Console) -> int:
+def examine(request: DoctorRequest, console: Console) -> int:
     """Look at everything, and repair what is safe if asked to.
 
     Returns:
@@ -58,7 +58,7 @@ def examine(request: Request, console: Console) -> int:
     if request.corpus is not None:
         plan = replace(plan, corpus=request.corpus)
     CORPORA[plan.corpus]
-    plan.spaces()
+    plan.validate()
     levels: list[Level] = []
     n_fixable = 0
     for finding in _findings(request, plan, console):
@@ -68,10 +68,10 @@ def examine(request: Request, console: Console) -> int:
     n_problems, n_warnings = levels.count(Level.PROBLEM), levels.count(Level.WARNING)
     hint = f"; --fix repairs {n_fixable} of them" if n_fixable else ""
     console.print(f"{n_problems} problems, {n_warnings} warnings{hint}")
-    return ILL if n_problems else HEALTHY
+    return NOT_MET if n_problems else FINISHED
 
 
-def _findings(request: Request, plan: Plan, console: Console) -> Iterator[Finding]:
+def _findings(request: DoctorRequest, plan: Plan, console: Console) -> Iterator[Finding]:
     """One thing after the other; one that cannot be looked at hinders none of the others."""
     corpus, n_clips = corpus_finding(plan.corpus, request.corpus_dir)
     yield corpus

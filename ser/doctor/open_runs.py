@@ -12,7 +12,7 @@ from ser.doctor.tracker import serves
 from ser.redaction import shown
 from ser.sweep.driver import driver_from
 from ser.sweep.journal import kept_from_drivers, read_events
-from ser.sweep.state import SweepRecord
+from ser.sweep.state import SweepState
 from ser.tracking.open_runs import OpenRuns, close_runs, open_runs
 from ser.tracking.sender import ends_of
 
@@ -26,7 +26,7 @@ def open_run_findings(uri: str, home: Path, sweeps: Sequence[SeenSweep]) -> Iter
         TrackerError: the tracker does not serve.
     """
     found = open_runs(uri) if serves(uri) else []
-    by_id = {str(sweep.record.facts["sweep_id"]): sweep for sweep in sweeps if "sweep_id" in sweep.record.facts}
+    by_id = {sweep.record.facts.sweep_id: sweep for sweep in sweeps if sweep.record.facts.sweep_id}
     for runs in found:
         yield _finding(uri, home, runs, by_id.get(runs.sweep_id))
     if not found:
@@ -88,7 +88,7 @@ def _ends(journal: Path) -> dict[str, tuple[str, float]]:
 
     Not the time of a trial that was killed and taken up again, but when anything was heard of its sweep last.
     """
-    record, last_s = SweepRecord(), 0.0
+    record, last_s = SweepState(), 0.0
     for _, event in read_events(journal):
         record.apply(event)
         last_s = event.time_s

@@ -43,14 +43,14 @@ class Needs:
 def needs_of(plan: Plan, *, n_clips: int | None = None) -> Needs:
     """What the plan takes on this machine alone; without a number of clips the corpus is taken as whole."""
     n_clips = CORPORA[plan.corpus].n_published_clips if n_clips is None else n_clips
-    trained = plan.trained()
+    trained = plan.trained_experiments
     weights = [n * _BYTES_PER_WEIGHT for n in _n_weights(trained.values())]
     n_slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
     largest = max(weights)
     n_kept = 0 if plan.is_ablation else plan.trials_per_cell
     return Needs(
         n_slots=n_slots,
-        features=n_clips * BYTES_PER_CLIP * (1 + len(_stored(trained.values()) - _stored(plan.experiments().values()))),
+        features=n_clips * BYTES_PER_CLIP * (1 + len(_stored(trained.values()) - _stored(plan.experiments.values()))),
         trials_on_disk=n_kept * sum(weights) + n_slots * _COPIES_IN_STATE * largest,
         memory=_DRIVER_BYTES + n_slots * (_TRIAL_BYTES + _COPIES_IN_TRAINING * largest),
     )

@@ -9,10 +9,9 @@ from pathlib import Path
 from ser.commands.conclusion import resume_command
 from ser.doctor.finding import Finding, fine, warning
 from ser.redaction import shown
-from ser.sweep.driver import DRIVER
 from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import JOURNAL, Journal, JournalError, kept_from_drivers, read_events
-from ser.sweep.state import SweepRecord
+from ser.sweep.state import SweepState
 from ser.tracking.writer import sent_until
 
 
@@ -33,7 +32,7 @@ class SeenSweep:
 
     folder: SweepFolder
     runs: bool = False
-    record: SweepRecord = field(default_factory=SweepRecord)
+    record: SweepState = field(default_factory=SweepState)
     offsets: list[int] = field(default_factory=list)
     n_bytes: int = 0
     damage: str = ""
@@ -58,7 +57,7 @@ class SeenSweep:
     @property
     def driver(self) -> str:
         """Who took it up last."""
-        return str(self.record.facts.get(DRIVER, "an unknown driver"))
+        return self.record.facts.driver
 
 
 def seen_sweeps(home: Path) -> list[SeenSweep]:

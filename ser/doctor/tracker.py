@@ -17,7 +17,7 @@ from ser.tracking.client.uri import database_file, local_folder, meant
 def trackers(uri: str | None, sweeps: Sequence[SeenSweep]) -> list[str]:
     """The addresses to look at: that of the next sweep, then those of sweeps that are not done with theirs."""
     left = (sweep for sweep in sweeps if sweep.record.name and (not sweep.is_finished or sweep.n_unsent))
-    named = [str(sweep.record.facts["tracking_uri"]) for sweep in left if "tracking_uri" in sweep.record.facts]
+    named = [sweep.record.facts.tracking_uri for sweep in left if sweep.record.facts.tracking_uri]
     return list(dict.fromkeys([meant(uri), *named]))
 
 

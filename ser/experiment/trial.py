@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from ser.audio import AudioFacts
-from ser.corpora.base import Clip
 from ser.evaluation.calibration import expected_calibration_error
 from ser.evaluation.inference import Evaluation, as_served, evaluate, probabilities
 from ser.evaluation.metrics import Confusion, accuracy, macro_f1, unweighted_average_recall
@@ -22,7 +18,8 @@ from ser.evaluation.temperature import fit_temperature
 from ser.experiment.bundle import Bundle, network
 from ser.experiment.experiment import Experiment
 from ser.experiment.input_range import heard
-from ser.features.dataset import ClipSet, FeatureMatrix, fit_normalisation
+from ser.experiment.trial_data import TrialData
+from ser.features.dataset import ClipSet, fit_normalisation
 from ser.splits.leaks import check_fitted
 from ser.splits.manifests import manifests
 from ser.splits.split import partition
@@ -31,27 +28,6 @@ from ser.training.loop import Epoch, fit
 
 TEST_FILE = "test.json"
 PREDICTIONS_FILE = "predictions.csv"
-
-
-@dataclass(frozen=True)
-class TrialData:
-    """The clips of a sweep in one feature space; clips and facts of their sound are in the order of the matrix.
-
-    `twins` names every two of them that are one take; `votes` is what most listeners took each clip for, (n, C),
-    where that is known.
-    """
-
-    matrix: FeatureMatrix
-    clips: tuple[Clip, ...]
-    facts: tuple[AudioFacts, ...]
-    emotions: tuple[str, ...]
-    twins: tuple[tuple[str, str], ...] = ()
-    votes: NDArray[np.float32] | None = None
-
-    @cached_property
-    def labels(self) -> NDArray[np.int64]:
-        """Class of each clip, (n,)."""
-        return np.array([self.emotions.index(clip.emotion) for clip in self.clips])
 
 
 class Trial:
@@ -79,7 +55,7 @@ class Trial:
         self._data = data
         self._device = device
         digests = {clip.name: facts.digest for clip, facts in zip(data.clips, data.facts, strict=True)}
-        self.partition = partition(data.clips, experiment.split, digests=digests, twins=data.twins)
+        self.partition = partition(data.clips, experiment.split, digests=digests, duplicates=data.duplicates)
         space = experiment.features
         train = np.asarray(self.partition.train)
         self._normalisation = fit_normalisation(data.matrix, train, space.selected_rows)

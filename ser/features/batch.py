@@ -30,13 +30,13 @@ class Part:
     Attributes:
         facts: of those whose features are in the store now.
         unusable: why others cannot be used.
-        unread: whose files this machine cannot read; another may.
+        unread: why the files of others cannot be read on this machine; another may read them.
         n_computed: clips whose features had to be computed.
     """
 
     facts: dict[str, AudioFacts] = field(default_factory=dict)
     unusable: dict[str, str] = field(default_factory=dict)
-    unread: frozenset[str] = frozenset()
+    unread: dict[str, str] = field(default_factory=dict)
     n_computed: int = 0
 
 
@@ -53,6 +53,14 @@ class Extraction:
         """Clips that were looked at."""
         return len(self.facts) + len(self.unusable)
 
+    def extended(self, part: Part) -> "Extraction":
+        """The same with what was found in further clips; what `part` has unread is unusable."""
+        return Extraction(
+            {**self.facts, **part.facts},
+            {**self.unusable, **part.unusable, **part.unread},
+            self.n_computed + part.n_computed,
+        )
+
 
 def extract_batch(sounds: Sequence[Sound], store: FeatureStore, pipeline: Pipeline, whole: bool) -> Part:
     """Make sure that the store holds the features of some clips.
@@ -68,7 +76,7 @@ def extract_batch(sounds: Sequence[Sound], store: FeatureStore, pipeline: Pipeli
     """
     found: dict[str, AudioFacts] = {}
     unusable: dict[str, str] = {}
-    unread: set[str] = set()
+    unread: dict[str, str] = {}
     n_computed = 0
     for sound in sounds:
         try:
@@ -77,9 +85,9 @@ def extract_batch(sounds: Sequence[Sound], store: FeatureStore, pipeline: Pipeli
             n_computed += computed
         except AudioError as error:
             unusable[sound.name] = str(error)
-        except OSError:
-            unread.add(sound.name)
-    return Part(found, unusable, frozenset(unread), n_computed)
+        except OSError as error:
+            unread[sound.name] = unreadable(error)
+    return Part(found, unusable, unread, n_computed)
 
 
 def read_sound(location: str) -> bytes:

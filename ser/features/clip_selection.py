@@ -8,32 +8,32 @@ from ser.audio import AudioFacts
 from ser.console import tell_clips
 from ser.corpora.base import Clip, CorpusChoice
 from ser.corpora.faults import known_faults
-from ser.features.duplicates import Twins, superfluous
+from ser.features.duplicates import DuplicatePairs, exclude_duplicates
 
 
-def usable(
+def select_clips(
     clips: Sequence[Clip],
     facts: Mapping[str, AudioFacts],
     *,
     choice: CorpusChoice,
-    twins_of: Callable[[Sequence[Clip]], Twins],
+    duplicates_of: Callable[[Sequence[Clip]], DuplicatePairs],
     console: Console,
-) -> tuple[tuple[Clip, ...], Twins]:
+) -> tuple[tuple[Clip, ...], DuplicatePairs]:
     """The clips that are left, and the names of every two of them that are one take; what is left out is told.
 
     Args:
         clips: of the corpus.
         facts: of those that can be read, by name.
         choice: whether faulty clips are left out.
-        twins_of: the names of every two of some clips that are one take.
+        duplicates_of: the names of every two of some clips that are one take.
         console: told.
     """
     clips = tuple(clip for clip in clips if clip.name in facts)
     if choice.known_faults == "keep":
-        return clips, twins_of(clips)
+        return clips, duplicates_of(clips)
     faulty = known_faults(clips, facts)
     clips = _without(faulty, clips, "faulty clips are left out (corpus.known_faults=keep keeps them)", console)
-    doubled = superfluous(clips, twins_of(clips))
+    doubled = exclude_duplicates(clips, duplicates_of(clips))
     return _without(doubled, clips, "clips are left out because another is the same take", console), ()
 
 

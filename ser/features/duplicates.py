@@ -20,13 +20,15 @@ ALIKE = 0.985
 """Correlation from which on two clips are one take: our choice, because it lies in the gap."""
 
 _N_SEGMENTS, _N_BANDS = 24, 16
+FINGERPRINT_SIZE = _N_SEGMENTS * _N_BANDS
 _RANGE_DB = 30.0
 # Half of the length that is looked at, in standard deviations of the energy over time.
 _REACH = 1.75
 _ROWS = 1024
 
 Fingerprint = NDArray[np.float16]
-Twins = tuple[tuple[str, str], ...]
+DuplicatePairs = tuple[tuple[str, str], ...]
+"""Names of every two clips that are one recording."""
 
 
 def fingerprint(log_mel: Rows) -> Fingerprint:
@@ -45,7 +47,7 @@ def fingerprint(log_mel: Rows) -> Fingerprint:
     return (course.ravel() / length if length else course.ravel()).astype(np.float16)
 
 
-def same_takes(fingerprints: NDArray[np.float16]) -> list[tuple[int, int]]:
+def similar_pairs(fingerprints: NDArray[np.float16]) -> list[tuple[int, int]]:
     """Positions of every two clips that are one take, the lower first; of fingerprints, (n, 384)."""
     known = fingerprints.astype(np.float32)
     pairs: list[tuple[int, int]] = []
@@ -56,14 +58,24 @@ def same_takes(fingerprints: NDArray[np.float16]) -> list[tuple[int, int]]:
     return pairs
 
 
-def superfluous(clips: Sequence[Clip], twins: Twins) -> dict[str, str]:
+def find_duplicates(clips: Sequence[Clip], fingerprints: NDArray[np.float16]) -> DuplicatePairs:
+    """Names of every two clips that are one recording.
+
+    Args:
+        clips: to compare.
+        fingerprints: of them, (n, 384), in the same order.
+    """
+    return tuple((clips[one].name, clips[other].name) for one, other in similar_pairs(fingerprints))
+
+
+def exclude_duplicates(clips: Sequence[Clip], duplicates: DuplicatePairs) -> dict[str, str]:
     """Name -> reason of the clips to leave out so that no take is there twice.
 
     Of two clips with different labels both, because which is right cannot be known; else the second.
     """
     emotions = {clip.name: clip.emotion for clip in clips}
     reasons: dict[str, str] = {}
-    for one, other in twins:
+    for one, other in duplicates:
         reasons[other] = f"the same take as {one} ({emotions[one]}), labelled {emotions[other]}"
         if emotions[one] != emotions[other]:
             reasons[one] = f"the same take as {other} ({emotions[other]}), labelled {emotions[one]}"

@@ -4,7 +4,6 @@ What counts is sound that cannot be read or computed with. A silent clip can: it
 leaves it out as a known fault of its corpus.
 """
 
-import argparse
 import csv
 import os
 from collections import Counter
@@ -14,9 +13,7 @@ from pathlib import Path
 
 from ser.corpora.base import Clip, CorpusError
 from ser.features.batch import Extraction
-from ser.features.store import explained
-
-MAX_BAD_PERCENT = 1.0
+from ser.features.store import FeatureStore, explained
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,11 @@ class Quarantine:
 
     report: Path
     max_bad: float
+
+    @classmethod
+    def beside(cls, store: FeatureStore, corpus: str, max_bad: float) -> "Quarantine":
+        """A report for each corpus beside the feature store."""
+        return cls(store.root.parent / f"quarantine-{corpus}.csv", max_bad)
 
     def most(self, n_clips: int) -> float:
         """Clips, of so many, that may be bad."""
@@ -73,18 +75,3 @@ class Quarantine:
         )
         found = too_many if n_bad > self.most(n_clips) else f"none of {n_clips:,} clips can be used"
         raise CorpusError(f"{found}; {self.report} lists them; the commonest reason: {reason}")
-
-
-def percent(text: str) -> float:
-    """A share as it is given on the command line.
-
-    Raises:
-        ArgumentTypeError: no number from 0 to 100.
-    """
-    try:
-        share = float(text)
-    except ValueError:
-        share = float("nan")
-    if not 0 <= share <= 100:
-        raise argparse.ArgumentTypeError(f"must be a number of percent in [0, 100], got '{text}'")
-    return share

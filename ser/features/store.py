@@ -63,6 +63,17 @@ class FeatureStore:
         except _UNREADABLE:
             return None
 
+    def load(self, key: str) -> Entry:
+        """The entry of `key`, which an extraction has just made sure of.
+
+        Raises:
+            UserError: it has gone since.
+        """
+        entry = self.read(key)
+        if entry is None:
+            raise UserError(f"{self.root} lost an entry since the extraction", "run the same command again")
+        return entry
+
     def write(self, key: str, entry: Entry) -> None:
         """Keep `entry`, in place of any other under `key`.
 

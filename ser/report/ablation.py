@@ -17,7 +17,7 @@ from ser.evaluation.significance import Comparison, compare, corrected, same_cli
 from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.sweep.journal import BASELINE
-from ser.sweep.state import SweepRecord, TrialRecord
+from ser.sweep.state import SweepState, SweepTrial
 
 _UAR = FIGURES["uar"]
 # Enough for a p value of 0.05 after the correction for some dozens of variants.
@@ -40,7 +40,7 @@ class Variant:
     cell: str
     split: str
     name: str
-    trials: tuple[TrialRecord, ...]
+    trials: tuple[SweepTrial, ...]
     predictions: Predictions
     against: Comparison | None = None
 
@@ -62,7 +62,7 @@ class Variant:
     @property
     def n_seeds(self) -> int:
         """Of its trainings."""
-        return len({trial.asked.values["training.seed"] for trial in self.trials})
+        return len({trial.seed for trial in self.trials})
 
     @property
     def n_parameters(self) -> int:
@@ -77,15 +77,15 @@ class Variant:
         return sum(float(trial.ended.test["train_seconds"]) for trial in self.trials if trial.ended) / len(self.trials)
 
 
-def variants_of(record: SweepRecord, *, n_resamples: int = N_RESAMPLES) -> list[Variant]:
+def variants_of(record: SweepState, *, n_resamples: int = N_RESAMPLES) -> list[Variant]:
     """The variants of an ablation that were trained on every fold: of each cell the baseline first, then by UAR.
 
     Each is compared with the baseline on the seeds that both have; p values are corrected for the number of variants of
     one cell on one split.
     """
-    groups: dict[tuple[str, str], dict[str, list[TrialRecord]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[tuple[str, str], dict[str, list[SweepTrial]]] = defaultdict(lambda: defaultdict(list))
     for trial in record.ablations():
-        groups[trial.key.cell, str(trial.asked.values["split.name"])][trial.asked.variant].append(trial)
+        groups[trial.key.cell, trial.split.name][trial.asked.variant].append(trial)
     return [
         variant
         for (cell, split), trials in groups.items()
@@ -93,7 +93,7 @@ def variants_of(record: SweepRecord, *, n_resamples: int = N_RESAMPLES) -> list[
     ]
 
 
-def failures_of(record: SweepRecord) -> list[str]:
+def failures_of(record: SweepState) -> list[str]:
     """The variants of which a training failed, as 'sercnn-2d votes: 1 of 3 trainings failed'."""
     outcomes: dict[str, Counter[str]] = defaultdict(Counter)
     for trial in record.ablations():
@@ -105,7 +105,7 @@ def failures_of(record: SweepRecord) -> list[str]:
     ]
 
 
-def _whole(cell: str, split: str, trials: dict[str, list[TrialRecord]]) -> dict[str, Variant]:
+def _whole(cell: str, split: str, trials: dict[str, list[SweepTrial]]) -> dict[str, Variant]:
     """Those with a seed of which every fold that was asked for is there."""
     folds = {_fold(trial) for listed in trials.values() for trial in listed}
     made = {}
@@ -141,7 +141,7 @@ def _against(variant: Variant, baseline: Variant, n_resamples: int) -> Compariso
     return compare(first, second, _UAR, n_resamples=n_resamples, n_exchanges=_N_EXCHANGES)
 
 
-def _predictions(trials: Sequence[TrialRecord]) -> Predictions | None:
+def _predictions(trials: Sequence[SweepTrial]) -> Predictions | None:
     """Of the validation clips; None where there are no trials, or a file is gone."""
     try:
         parts = [
@@ -154,21 +154,21 @@ def _predictions(trials: Sequence[TrialRecord]) -> Predictions | None:
     return together(parts) if parts else None
 
 
-def _fold(trial: TrialRecord) -> int:
-    return int(trial.asked.values["split.fold"])
+def _fold(trial: SweepTrial) -> int:
+    return trial.split.fold
 
 
-def _seed(trial: TrialRecord) -> int:
-    return int(trial.asked.values["training.seed"])
+def _seed(trial: SweepTrial) -> int:
+    return trial.seed
 
 
-def changes_of(record: SweepRecord, name: str) -> str:
+def changes_of(record: SweepState, name: str) -> str:
     """What a variant changes, as 'augment.mixup_alpha=0.0'."""
-    changes = record.plan["variants"].get(name, {})
+    changes = record.plan.variants.get(name, {})
     return ", ".join(f"{setting}={value}" for setting, value in changes.items()) or "nothing"
 
 
-def ablation_table(record: SweepRecord, variants: Sequence[Variant]) -> Table:
+def ablation_table(record: SweepState, variants: Sequence[Variant]) -> Table:
     """The variants for a terminal."""
     table = Table(
         box=box.SIMPLE_HEAD,

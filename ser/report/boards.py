@@ -19,7 +19,7 @@ from ser.experiment.trial import PREDICTIONS_FILE
 from ser.splits.leaks import check_predictions
 from ser.splits.manifests import manifests
 from ser.sweep.journal import FINAL, SEARCH
-from ser.sweep.state import SweepRecord, TrialRecord, asked_experiment
+from ser.sweep.state import SweepState, SweepTrial
 
 BASELINE_TITLES = {MAJORITY: "chance", MFCC_SVM: "MFCC + SVM", HUMAN_VOTE: "listeners' vote"}
 _PARTS = ("validation", "test")
@@ -36,7 +36,7 @@ class Line:
     """
 
     name: str
-    trials: tuple[TrialRecord, ...]
+    trials: tuple[SweepTrial, ...]
     predictions: Predictions
 
     @cached_property
@@ -44,7 +44,7 @@ class Line:
         """Its predictions counted by seed and speaker."""
         return self.predictions.counts()
 
-    def mean(self, value: Callable[[TrialRecord], float]) -> float | None:
+    def mean(self, value: Callable[[SweepTrial], float]) -> float | None:
         """Mean over its trials; None of a baseline."""
         return sum(map(value, self.trials)) / len(self.trials) if self.trials else None
 
@@ -95,18 +95,18 @@ class Board:
 class _Run:
     """A trial and its predictions of test clips."""
 
-    trial: TrialRecord
+    trial: SweepTrial
     tested: Predictions
 
     @property
     def fold(self) -> int:
         """Of its split."""
-        return int(self.trial.asked.values["split.fold"])
+        return self.trial.split.fold
 
     @property
     def seed(self) -> int:
         """Of its training."""
-        return int(self.trial.asked.values["training.seed"])
+        return self.trial.seed
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class _Seen:
     missing: tuple[str, ...] = ()
 
 
-def boards_of(record: SweepRecord, folder: Path) -> list[Board]:
+def boards_of(record: SweepState, folder: Path) -> list[Board]:
     """All ways in which a sweep's networks were evaluated, the one that counts most first.
 
     Args:
@@ -125,12 +125,12 @@ def boards_of(record: SweepRecord, folder: Path) -> list[Board]:
         folder: of the sweep, where its baselines are.
     """
     chosen = [trial for cell in sorted({key.cell for key in record.trials}) if (trial := record.best_of_cell(cell))]
-    groups: dict[tuple[str, str], list[TrialRecord]] = defaultdict(list)
+    groups: dict[tuple[str, str], list[SweepTrial]] = defaultdict(list)
     for trial in record.finals():
         if trial.outcome == "completed":
-            groups[FINAL, str(trial.asked.values["split.name"])].append(trial)
+            groups[FINAL, trial.split.name].append(trial)
     for trial in chosen:
-        groups[SEARCH, str(record.plan["split"])].append(trial)
+        groups[SEARCH, str(record.plan.split)].append(trial)
     seen = _seen(chosen)
     boards = [
         _board(stage, split, trials, folder, seen if stage == FINAL else _Seen())
@@ -144,7 +144,7 @@ def _weight(board: Board) -> tuple[bool, bool, int]:
     return board.stage != FINAL, board.knows_speakers, -board.n_runs
 
 
-def _board(stage: str, split: str, trials: list[TrialRecord], folder: Path, seen: _Seen) -> Board:
+def _board(stage: str, split: str, trials: list[SweepTrial], folder: Path, seen: _Seen) -> Board:
     runs: dict[str, list[_Run]] = defaultdict(list)
     missing = list(seen.missing)
     for trial in trials:
@@ -192,7 +192,7 @@ def _alike(lines: Collection[Line]) -> list[Line]:
     return [line for line in lines if same_clips(line.counts, most)]
 
 
-def _tested(trial: TrialRecord, path: Path, selected: frozenset[str]) -> Predictions:
+def _tested(trial: SweepTrial, path: Path, selected: frozenset[str]) -> Predictions:
     """The predictions of its test clips, unless a leak made them worthless."""
     values = trial.asked.values
     parts = {part: read_predictions(path, part=part, repeat=int(values["training.seed"])) for part in _PARTS}
@@ -205,7 +205,7 @@ def _tested(trial: TrialRecord, path: Path, selected: frozenset[str]) -> Predict
     return parts["test"]
 
 
-def _seen(trials: Iterable[TrialRecord]) -> _Seen:
+def _seen(trials: Iterable[SweepTrial]) -> _Seen:
     names: set[str] = set()
     missing = []
     for trial in trials:
@@ -221,7 +221,7 @@ def _baseline(name: str, runs: list[_Run], folder: Path) -> Line | None:
     """A baseline on the very clips of the runs, or None where it was not measured on all of them."""
     parts = []
     for run in runs:
-        path = baseline_path(folder, name, asked_experiment(run.trial).split)
+        path = baseline_path(folder, name, run.trial.experiment.split)
         if not path.exists():
             return None
         answers = read_predictions(path, part="test", repeat=int(run.tested.repeats[0]))

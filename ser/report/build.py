@@ -52,7 +52,7 @@ def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES)
         JournalError: the journal is damaged.
     """
     study = read_study(journal, n_resamples=n_resamples, command=command)
-    if study.record.is_ablation:
+    if study.record.plan.is_ablation:
         return _ablation_report(study)
     if not study.boards:
         raise UserError(
@@ -60,7 +60,7 @@ def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES)
             "then make the report"
         )
     return Report(
-        title=f"{study.record.name}: {len(study.cells)} networks on {study.record.facts['corpus']}",
+        title=f"{study.record.name}: {len(study.cells)} networks on {study.record.facts.corpus}",
         subtitle=_subtitle(study),
         facts=_facts(study),
         sections=tuple(section(study) for section in _SECTIONS),
@@ -76,10 +76,10 @@ def _ablation_report(study: Study) -> Report:
         )
     n_trainings = sum(trial.outcome == "completed" for trial in study.record.ablations())
     facts = study.record.facts
-    pairs = [(name, f"{facts[f'n_{name}']:,}") for name in ("clips", "speakers")]
-    pairs += [("variants", str(len(study.record.plan["variants"]))), ("trainings", f"{n_trainings:,}")]
+    pairs = [("clips", f"{facts.n_clips:,}"), ("speakers", f"{facts.n_speakers:,}")]
+    pairs += [("variants", str(len(study.record.plan.variants))), ("trainings", f"{n_trainings:,}")]
     return Report(
-        title=f"{study.record.name}: ablation of {', '.join(study.cells)} on {facts['corpus']}",
+        title=f"{study.record.name}: ablation of {', '.join(study.cells)} on {facts.corpus}",
         subtitle=_subtitle(study),
         facts=Facts(tuple(pairs)),
         sections=(section, provenance.section(study)),
@@ -87,7 +87,7 @@ def _ablation_report(study: Study) -> Report:
 
 
 def _subtitle(study: Study) -> str:
-    if study.record.facts["corpus"] == "synthetic":
+    if study.record.facts.corpus == "synthetic":
         return "Speech emotion recognition on made-up voices: figures say that everything works, nothing about emotion."
     return "Speech emotion recognition: which network hears emotion best?"
 
@@ -97,8 +97,8 @@ def _facts(study: Study) -> Facts:
     n_runs = sum(trial.outcome == "completed" for trial in study.record.trials.values())
     return Facts(
         (
-            ("clips", f"{facts['n_clips']:,}"),
-            ("speakers", f"{facts['n_speakers']:,}"),
+            ("clips", f"{facts.n_clips:,}"),
+            ("speakers", f"{facts.n_speakers:,}"),
             ("networks", str(len(study.cells))),
             ("emotions", str(len(study.emotions))),
             ("split", study.boards[0].split),

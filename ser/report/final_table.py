@@ -8,7 +8,7 @@ import numpy as np
 from rich import box
 from rich.table import Table
 
-from ser.sweep.state import SweepRecord, TrialRecord
+from ser.sweep.state import SweepState, SweepTrial
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class FinalRow:
     macro_f1_mean: float
 
 
-def final_rows(sweep: SweepRecord) -> list[FinalRow]:
+def final_rows(sweep: SweepState) -> list[FinalRow]:
     """One row per split and cell that has a completed training, split by split, best mean UAR first."""
-    trials: defaultdict[tuple[str, str], list[TrialRecord]] = defaultdict(list)
+    trials: defaultdict[tuple[str, str], list[SweepTrial]] = defaultdict(list)
     for trial in sweep.finals():
-        trials[str(trial.asked.values["split.name"]), trial.key.cell].append(trial)
+        trials[trial.split.name, trial.key.cell].append(trial)
     rows = [_row(split, cell, listed) for (split, cell), listed in trials.items()]
     return sorted((row for row in rows if row is not None), key=lambda row: (row.split, -row.uar_mean, row.cell))
 
@@ -62,7 +62,7 @@ def final_table(rows: Sequence[FinalRow]) -> Table:
     return table
 
 
-def _row(split: str, cell: str, trials: Sequence[TrialRecord]) -> FinalRow | None:
+def _row(split: str, cell: str, trials: Sequence[SweepTrial]) -> FinalRow | None:
     completed = [trial for trial in trials if trial.outcome == "completed"]
     if not completed:
         return None
@@ -71,8 +71,8 @@ def _row(split: str, cell: str, trials: Sequence[TrialRecord]) -> FinalRow | Non
     return FinalRow(
         cell=cell,
         split=split,
-        n_folds=len({trial.asked.values["split.fold"] for trial in completed}),
-        n_seeds=len({trial.asked.values["training.seed"] for trial in completed}),
+        n_folds=len({trial.split.fold for trial in completed}),
+        n_seeds=len({trial.seed for trial in completed}),
         n_completed=len(completed),
         n_trials=len(trials),
         uar_mean=float(uars.mean()),

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ser.evaluation.metrics import unweighted_average_recall_standard_error
 from ser.sweep.journal import TrialKey
-from ser.sweep.state import SweepRecord, TrialRecord
+from ser.sweep.state import SweepState, SweepTrial
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Row:
     train_seconds: float
 
 
-def leaderboard(sweep: SweepRecord) -> list[Row]:
+def leaderboard(sweep: SweepState) -> list[Row]:
     """One row per cell that has a completed trial, best validation UAR first; test figures choose nothing."""
     best = (sweep.best_of_cell(cell) for cell in sorted({key.cell for key in sweep.trials}))
     rows = [_row(sweep, trial) for trial in best if trial is not None]
@@ -73,7 +73,7 @@ def leaderboard_text(rows: Sequence[Row]) -> str:
     return capture.get()
 
 
-def _row(sweep: SweepRecord, trial: TrialRecord) -> Row:
+def _row(sweep: SweepState, trial: SweepTrial) -> Row:
     assert trial.best is not None
     assert trial.ended is not None
     trials = sweep.of_cell(trial.key.cell)

@@ -11,7 +11,7 @@ from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts
 from ser.report.boards import Board, boards_of
 from ser.report.markers import Mark, marks_of
 from ser.sweep.journal import Reported, TrialKey, read_events
-from ser.sweep.state import SweepRecord, replay
+from ser.sweep.state import SweepState, replay
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Study:
     """
 
     journal: Path
-    record: SweepRecord
+    record: SweepState
     reports: dict[TrialKey, list[Reported]]
     boards: tuple[Board, ...]
     n_resamples: int
@@ -37,12 +37,12 @@ class Study:
     @property
     def emotions(self) -> tuple[str, ...]:
         """Names of the classes."""
-        return tuple(self.record.facts["emotions"])
+        return tuple(self.record.facts.emotions)
 
     @property
     def cells(self) -> tuple[str, ...]:
         """The compared networks, in the order of the plan."""
-        return tuple(self.record.plan["cells"])
+        return tuple(self.record.plan.cells)
 
     @cached_property
     def marks(self) -> dict[str, Mark]:

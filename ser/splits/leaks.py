@@ -14,7 +14,7 @@ def check(
     partition: Partition,
     clips: Sequence[Clip],
     digests: Mapping[str, str] | None,
-    twins: Sequence[tuple[str, str]] = (),
+    duplicates: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Refuse a partition that would make a figure worthless.
 
@@ -22,7 +22,7 @@ def check(
         partition: three parts of `clips`.
         clips: the clips that were split, in the same order.
         digests: digest of each clip's file by its name; None where the files have not been read yet.
-        twins: names of every two clips that are one take, one of them perhaps at another gain, cut, or with noise.
+        duplicates: names of every two clips that are one take, one of them perhaps at another gain, cut, or with noise.
 
     Raises:
         UserError: an empty part, the same clip, bytes or take in two parts, or a speaker or sentence in two parts
@@ -35,7 +35,7 @@ def check(
         _check_apart(partition, claim, [getattr(clip, claim) for clip in clips], remedy)
     if digests is not None:
         _check_same_sound(partition, clips, digests)
-    _check_twins(partition, clips, twins)
+    _check_duplicates(partition, clips, duplicates)
 
 
 def check_unseen(
@@ -43,7 +43,7 @@ def check_unseen(
     clips: Sequence[Clip],
     seen: AbstractSet[str],
     digests: Mapping[str, str] | None,
-    twins: Sequence[tuple[str, str]] = (),
+    duplicates: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Refuse test clips that helped to select what is tested.
 
@@ -52,13 +52,13 @@ def check_unseen(
         clips: the clips that were split, in the same order.
         seen: names of the validation clips that the selection was made by.
         digests: digest of each clip's file by its name, or None.
-        twins: names of every two clips that are one take.
+        duplicates: names of every two clips that are one take.
 
     Raises:
         UserError: a test clip, its bytes or another version of its take was among them.
     """
     sounds = set() if digests is None else {digests[name] for name in seen}
-    known = {*seen, *(name for pair in twins if not seen.isdisjoint(pair) for name in pair)}
+    known = {*seen, *(name for pair in duplicates if not seen.isdisjoint(pair) for name in pair)}
     for clip in (clips[at] for at in partition.test):
         if clip.name in known or (digests is not None and digests[clip.name] in sounds):
             raise UserError(
@@ -160,9 +160,9 @@ def _check_same_sound(partition: Partition, clips: Sequence[Clip], digests: Mapp
                 )
 
 
-def _check_twins(partition: Partition, clips: Sequence[Clip], twins: Sequence[tuple[str, str]]) -> None:
+def _check_duplicates(partition: Partition, clips: Sequence[Clip], duplicates: Sequence[tuple[str, str]]) -> None:
     part_of = {clips[at].name: part for part, positions in partition.parts.items() for at in positions}
-    for one, other in twins:
+    for one, other in duplicates:
         here, there = part_of.get(one), part_of.get(other)
         if here and there and here != there:
             raise UserError(

@@ -52,7 +52,7 @@ def partition(
     split: Split,
     *,
     digests: Mapping[str, str] | None = None,
-    twins: Sequence[tuple[str, str]] = (),
+    duplicates: Sequence[tuple[str, str]] = (),
 ) -> Partition:
     """Cut `clips` into the three parts of `split` and pass them through the leak gate.
 
@@ -63,7 +63,7 @@ def partition(
         clips: clips of one corpus; their order does not change which clip is where.
         split: name, fold, seed, and what was selected on before.
         digests: digest of each clip's file by its name; without it the gate cannot see identical files.
-        twins: names of every two clips that are one take, as far as that is known.
+        duplicates: names of every two clips that are one take, as far as that is known.
 
     Raises:
         SettingError: no split has this name.
@@ -80,8 +80,8 @@ def partition(
         )
     parts["test"] = unseen
     made = Partition(split.name, manifest.kind, split.fold, **parts, digest=digest_of(parts, clips))
-    check(made, clips, digests, twins)
-    check_unseen(made, clips, seen, digests, twins)
+    check(made, clips, digests, duplicates)
+    check_unseen(made, clips, seen, digests, duplicates)
     return made
 
 

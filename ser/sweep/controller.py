@@ -3,7 +3,7 @@
 First comes the search; when all of its trials have ended, the best of each cell is trained anew in the final
 evaluation, of which neither studies nor rungs hear anything. An ablation has no search: its trainings come at once.
 
-Everything that it decides is in the journal before anyone acts on it, and a conductor made from a journal stands where
+Everything that it decides is in the journal before anyone acts on it, and a controller made from a journal stands where
 the last one stood: same studies, same rungs, interrupted trials first in the queue.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ser.experiment.experiment import Experiment
 from ser.settings.ranges import Value
-from ser.sweep.final_evaluation import Final
+from ser.sweep.final_evaluation import PlannedTraining
 from ser.sweep.journal import (
     ABLATION,
     FINAL,
@@ -29,7 +29,7 @@ from ser.sweep.journal import (
     read_events,
 )
 from ser.sweep.plan import Plan
-from ser.sweep.state import SweepRecord, TrialRecord
+from ser.sweep.state import SweepState, SweepTrial
 from ser.sweep.study import Study
 from ser.sweep.successive_halving import Rungs
 
@@ -46,23 +46,23 @@ class Ask:
     variant: str = ""
 
 
-class Conductor:
+class Controller:
     """The state of one sweep, from its journal on.
 
     Args:
         journal: open for appending, its `Started` event already written.
         plan: what the sweep does.
-        finals: what the final evaluation does with the best of each cell, or an ablation with its defaults.
+        trainings: what the final evaluation does with the best of each cell, or an ablation with its defaults.
     """
 
-    def __init__(self, journal: Journal, plan: Plan, finals: Sequence[Final] = ()) -> None:
-        self.record = SweepRecord()
+    def __init__(self, journal: Journal, plan: Plan, trainings: Sequence[PlannedTraining] = ()) -> None:
+        self.record = SweepState()
         self.failure: JournalError | None = None
+        self.plan = plan
         self._journal = journal
-        self._plan = plan
-        self._finals = finals
-        self._experiments = plan.experiments()
-        self._spaces = plan.spaces()
+        self._trainings = trainings
+        self._experiments = plan.experiments
+        self._spaces = plan.search_spaces
         self._studies = {group: self._study(cells) for group, cells in self._groups().items()}
         self._rungs = {group: self._new_rungs() for group in self._studies}
         self._open: set[TrialKey] = set()
@@ -80,17 +80,17 @@ class Conductor:
         """Trials of the whole sweep, as planned: until the search is over, of a final evaluation of every cell."""
         n_finals = len(self.record.repeats())
         if self._is_searched():
-            return self._plan.n_searched + n_finals + len(self.cells_to_test())
-        return self._plan.n_searched + len(self._finals) * len(self._experiments)
+            return self.plan.n_searched + n_finals + len(self.cells_to_test())
+        return self.plan.n_searched + len(self._trainings) * len(self._experiments)
 
     @property
     def waits(self) -> bool:
         """Whether there will be more to ask for when what is under way has ended: the search's last trials."""
-        return bool(self._finals) and not self._is_searched()
+        return bool(self._trainings) and not self._is_searched()
 
     def cells_to_test(self) -> list[str]:
         """The cell of each training that the final evaluation has not asked for yet; none before the search is over."""
-        return [cell for cell, _ in self._finals_to_ask()] if self._is_searched() else []
+        return [cell for cell, _ in self._trainings_to_ask()] if self._is_searched() else []
 
     def next_trial(self) -> Ask | None:
         """The next trial to run, interrupted ones first, then the cells in turn.
@@ -100,7 +100,7 @@ class Conductor:
         if self._interrupted:
             key = self._interrupted.popleft()
             return self._again(self.record.trials[key])
-        if self._n_searched() < self._plan.n_searched:
+        if self._n_searched() < self.plan.n_searched:
             return self._next_searched()
         return self._next_final() if self._is_searched() else None
 
@@ -111,22 +111,22 @@ class Conductor:
         return self._ask(Ask(key, experiment), searched)
 
     def _next_final(self) -> Ask | None:
-        cell, final = next(self._finals_to_ask(), (None, None))
+        cell, final = next(self._trainings_to_ask(), (None, None))
         if cell is None or final is None:
             return None
         best = self.record.best_of_cell(cell)
         chosen = best.asked.values if best else {}
         number = 1 + max((key.number for key in self.record.trials if key.cell == cell), default=-1)
         experiment = self._experiments[cell].with_values({**chosen, **final.values()})
-        stage = ABLATION if self._plan.is_ablation else FINAL
+        stage = ABLATION if self.plan.is_ablation else FINAL
         return self._ask(Ask(TrialKey(self.record.name, cell, number), experiment, stage, final.variant), {})
 
-    def _finals_to_ask(self) -> Iterator[tuple[str, Final]]:
+    def _trainings_to_ask(self) -> Iterator[tuple[str, PlannedTraining]]:
         """What has not been asked for yet, the cells in turn; none of a cell whose search has no result."""
         asked = [trial.asked for trial in self.record.repeats()]
-        cells = [cell for cell in self._experiments if self._plan.is_ablation or self.record.best_of_cell(cell)]
-        for final in self._finals:
-            done = {event.cell for event in asked if final.is_of(event)}
+        cells = [cell for cell in self._experiments if self.plan.is_ablation or self.record.best_of_cell(cell)]
+        for final in self._trainings:
+            done = {event.cell for event in asked if final.matches(event)}
             yield from ((cell, final) for cell in cells if cell not in done)
 
     def _ask(self, ask: Ask, searched: dict[str, Value]) -> Ask:
@@ -153,6 +153,14 @@ class Conductor:
         self._tell(event)
         self._open.discard(self.record.trial(event).key)
 
+    def check_room(self) -> None:
+        """Refuse to go on where the disk of the journal is full.
+
+        Raises:
+            JournalError: less than a mebibyte is free.
+        """
+        self._journal.check_room()
+
     def open_trials(self) -> list[TrialKey]:
         """Trials that this driver has asked for and that have not ended."""
         return sorted(self._open)
@@ -161,7 +169,7 @@ class Conductor:
         """Whether every planned trial has ended for good."""
         if not (self._is_searched() and all(trial.is_final for trial in self.record.repeats())):
             return False
-        return next(self._finals_to_ask(), None) is None
+        return next(self._trainings_to_ask(), None) is None
 
     def close(self, *, unfinished: str = "killed") -> None:
         """End what is open, and file that the sweep is finished, or else why it is `unfinished`."""
@@ -221,7 +229,7 @@ class Conductor:
         if trial.is_final and trial.stage == SEARCH:
             self._studies[self._group(event.cell)].tell(trial)
 
-    def _again(self, trial: TrialRecord) -> Ask:
+    def _again(self, trial: SweepTrial) -> Ask:
         self._open.add(trial.key)
         trial.ended = None
         experiment = self._experiments[trial.key.cell].with_values(trial.asked.values)
@@ -229,10 +237,10 @@ class Conductor:
 
     def _groups(self) -> dict[str, list[str]]:
         cells = list(self._experiments)
-        return {GLOBAL: cells} if self._plan.search == GLOBAL else {cell: [cell] for cell in cells}
+        return {GLOBAL: cells} if self.plan.search == GLOBAL else {cell: [cell] for cell in cells}
 
     def _group(self, cell: str) -> str:
-        return GLOBAL if self._plan.search == GLOBAL else cell
+        return GLOBAL if self.plan.search == GLOBAL else cell
 
     def _n_asked(self, group: str) -> int:
         trials = self.record.trials.values()
@@ -244,16 +252,16 @@ class Conductor:
     def _is_searched(self) -> bool:
         """Whether every planned trial of the search has ended for good."""
         searched = [trial for trial in self.record.trials.values() if trial.stage == SEARCH]
-        return len(searched) >= self._plan.n_searched and all(trial.is_final for trial in searched)
+        return len(searched) >= self.plan.n_searched and all(trial.is_final for trial in searched)
 
     def _study(self, cells: list[str]) -> Study:
         return Study(
             {cell: self._experiments[cell] for cell in cells},
             {cell: self._spaces[cell] for cell in cells},
-            n_startup_trials=self._plan.n_startup_trials,
-            seed=self._plan.seed,
+            n_startup_trials=self.plan.n_startup_trials,
+            seed=self.plan.seed,
         )
 
     def _new_rungs(self) -> Rungs:
-        plan = self._plan
+        plan = self.plan
         return Rungs(grace=plan.grace_epochs, max_epochs=plan.max_epochs, reduction=plan.reduction)

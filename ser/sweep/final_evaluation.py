@@ -7,7 +7,7 @@ search's validation part held are no test clips here, and a fold that would lose
 out: what selection saw proves nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ser.corpora.base import Clip
@@ -21,7 +21,7 @@ from ser.sweep.plan import Plan
 
 
 @dataclass(frozen=True)
-class Final:
+class PlannedTraining:
     """One way to train each cell anew: its best configuration, or its defaults as a variant changes them."""
 
     split: Split
@@ -41,19 +41,19 @@ class Final:
             "training.seed": self.seed,
         }
 
-    def is_of(self, asked: Asked) -> bool:
+    def matches(self, asked: Asked) -> bool:
         """Whether a trial that was asked for is this one."""
         return asked.variant == self.variant and all(asked.values.get(k) == v for k, v in self.values().items())
 
 
-def planned(plan: Plan) -> list[Final]:
+def plan_trainings(plan: Plan) -> list[PlannedTraining]:
     """All that the plan asks for, the first seed of every split and fold before the second.
 
     Raises:
         UserError: a fold that none of the splits has, or a variant that cannot be.
         SettingError: no split has one of the names.
     """
-    selected = next(iter(plan.experiments().values())).split
+    selected = plan.search_split
     names = plan.final_splits or (plan.split,)
     for name in names:
         if name not in split_names():
@@ -62,12 +62,14 @@ def planned(plan: Plan) -> list[Final]:
     for fold in () if isinstance(plan.final_folds, str) else plan.final_folds:
         if fold >= most:
             raise UserError(f"final_folds (--folds) must be below {most}, the folds of {', '.join(names)}; got {fold}")
-    plan.varied()
+    plan.validate()
     # No search has seen any clip before an ablation.
     selection = NOTHING if plan.is_ablation else selection_of(selected)
     variants: dict[str, Mapping[str, Value]] = {BASELINE: {}, **plan.variants} if plan.is_ablation else {"": {}}
     return [
-        Final(Split(name=name, fold=fold, seed=_draw(name, seed), selection=selection), seed, variant, changes)
+        PlannedTraining(
+            Split(name=name, fold=fold, seed=_draw(name, seed), selection=selection), seed, variant, changes
+        )
         for seed in range(plan.final_seeds)
         for name in names
         for fold in _folds(plan, name)
@@ -75,30 +77,42 @@ def planned(plan: Plan) -> list[Final]:
     ]
 
 
-def fitting(
-    finals: Sequence[Final],
+@dataclass(frozen=True)
+class Selection:
+    """Planned trainings whose test part no choice has seen, and why others are omitted, each reason once."""
+
+    kept: tuple[PlannedTraining, ...]
+    omitted: tuple[str, ...]
+
+
+def select_trainings(
+    trainings: Sequence[PlannedTraining],
     clips: Sequence[Clip],
     digests: Mapping[str, str] | None = None,
-    twins: Sequence[tuple[str, str]] = (),
-) -> Iterator[Final | str]:
-    """Each of `finals` whose test part selection has left alone, else a sentence that says why it is left out.
+    duplicates: Sequence[tuple[str, str]] = (),
+) -> Selection:
+    """Omit the trainings whose test part was mostly seen by the search's validation.
 
     Raises:
         UserError: a split does not fit the clips, or leaks.
     """
-    for final in finals:
-        whole = partition(clips, replace(final.split, selection=NOTHING), digests=digests, twins=twins)
-        seen = seen_by_selection(clips, final.split)
+    kept: list[PlannedTraining] = []
+    omitted: dict[str, None] = {}
+    for training in trainings:
+        split = training.split
+        whole = partition(clips, replace(split, selection=NOTHING), digests=digests, duplicates=duplicates)
+        seen = seen_by_selection(clips, split)
         n_seen = sum(clips[at].name in seen for at in whole.test)
         if 2 * n_seen > len(whole.test):
-            which = f"seed {final.seed}" if final.split.name == ASSIGNMENT else f"fold {final.split.fold}"
-            yield (
-                f"{final.split.name} {which} is left out: selection on {final.split.selection} has seen {n_seen:,} of "
-                f"its {len(whole.test):,} test clips"
-            )
+            which = f"seed {training.seed}" if split.name == ASSIGNMENT else f"fold {split.fold}"
+            omitted[
+                f"{split.name} {which} is omitted: selection on {split.selection} has seen {n_seen:,} of its "
+                f"{len(whole.test):,} test clips"
+            ] = None
         else:
-            partition(clips, final.split, digests=digests, twins=twins)
-            yield final
+            partition(clips, split, digests=digests, duplicates=duplicates)
+            kept.append(training)
+    return Selection(tuple(kept), tuple(omitted))
 
 
 def _draw(name: str, seed: int) -> int:

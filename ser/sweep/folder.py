@@ -24,12 +24,12 @@ class SweepFolder:
         return self.path / "trials"
 
 
-def folder_of(key: TrialKey) -> str:
+def trial_folder_name(key: TrialKey) -> str:
     """Name of a trial's folder."""
     return f"{key.cell}-{key.number:03d}"
 
 
 def states_of(storage: Path, key: TrialKey) -> list[Path]:
     """The training states that any driver of this sweep left of a trial: absolute paths, newest first."""
-    found = storage.resolve().glob(f"run-*/{folder_of(key)}/checkpoint_*/{FILE_NAME}")
+    found = storage.resolve().glob(f"run-*/{trial_folder_name(key)}/checkpoint_*/{FILE_NAME}")
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

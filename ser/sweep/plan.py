@@ -3,14 +3,17 @@
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
+from ser.corpora.base import CorpusChoice
 from ser.errors import UserError
 from ser.experiment.experiment import Cell, Experiment, all_cells, default_experiment
 from ser.features.spaces import stored_settings
 from ser.settings.declaration import narrowed
 from ser.settings.ranges import Choice, Floats, Ints, Range, SettingError, Value
 from ser.settings.registry import unknown_name
+from ser.splits.split import Split
 from ser.sweep.journal import BASELINE
 
 SEARCHES = ("per-cell", "global")
@@ -102,6 +105,16 @@ class Plan:
         return bool(self.variants)
 
     @property
+    def corpus_choice(self) -> CorpusChoice:
+        """The corpus of all its experiments, and how it is used."""
+        return next(iter(self.experiments.values())).corpus
+
+    @property
+    def search_split(self) -> Split:
+        """The split of the search."""
+        return next(iter(self.experiments.values())).split
+
+    @property
     def n_searched(self) -> int:
         """Trials of the search, in all cells; none of an ablation."""
         return 0 if self.is_ablation else self.trials_per_cell * len(self.cells)
@@ -116,13 +129,22 @@ class Plan:
         """The plan as JSON can hold it; `plan_from` reads it back."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
-    def spaces(self) -> dict[str, dict[str, Range]]:
+    @cached_property
+    def search_spaces(self) -> dict[str, dict[str, Range]]:
         """What is searched in each cell: all of its ranges, narrowed by the plan, but for what it fixes.
 
         Raises:
             UserError: a narrower range that does not fit, or of a setting that is never searched.
         """
-        return {cell: self._space(cell, experiment) for cell, experiment in self.experiments().items()}
+        return {cell: self._space(cell, experiment) for cell, experiment in self.experiments.items()}
+
+    def validate(self) -> None:
+        """Refuse what only the networks' own settings show to be wrong.
+
+        Raises:
+            UserError: as `search_spaces` and `variant_experiments` raise it.
+        """
+        _ = self.search_spaces, self.variant_experiments
 
     def fixed(self, cell: str) -> set[str]:
         """Names of the settings that the plan, or a variant of it, fixes for a cell."""
@@ -139,6 +161,7 @@ class Plan:
         narrower = {name: narrowed(known[name], part) for name, part in self.ranges.items() if name in space}
         return space | narrower
 
+    @cached_property
     def experiments(self) -> dict[str, Experiment]:
         """The defaults of each cell with the plan's settings.
 
@@ -154,11 +177,13 @@ class Plan:
         self._refuse_unlike(made)
         return made
 
-    def trained(self) -> dict[tuple[str, str], Experiment]:
+    @property
+    def trained_experiments(self) -> dict[tuple[str, str], Experiment]:
         """What is trained, by cell and variant ('' where there are none), before a search changes it."""
-        return self.varied() or {(cell, ""): experiment for cell, experiment in self.experiments().items()}
+        return self.variant_experiments or {(cell, ""): experiment for cell, experiment in self.experiments.items()}
 
-    def varied(self) -> dict[tuple[str, str], Experiment]:
+    @cached_property
+    def variant_experiments(self) -> dict[tuple[str, str], Experiment]:
         """What an ablation trains, by cell and variant; its split, fold and seed aside. Nothing of another plan.
 
         Raises:
@@ -173,7 +198,7 @@ class Plan:
         if self.ranges:
             raise UserError("an ablation (a plan with variants) searches nothing: leave away its ranges")
         made = {}
-        for cell, experiment in self.experiments().items():
+        for cell, experiment in self.experiments.items():
             made[cell, BASELINE] = experiment
             for variant, changes in self.variants.items():
                 made[cell, variant] = _varied(experiment, variant, changes)

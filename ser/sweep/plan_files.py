@@ -8,6 +8,7 @@ from typing import Any
 
 from ser.errors import UserError
 from ser.experiment.experiment import all_cells
+from ser.paths import plan_names
 from ser.settings.ranges import Value
 from ser.settings.registry import unknown_name
 from ser.sweep.plan import ALL_FOLDS, LIST_KEYS, Plan
@@ -65,11 +66,6 @@ def cell_names(cells: str | Sequence[str]) -> tuple[str, ...]:
     if cells == "all":
         return tuple(all_cells())
     return tuple(dict.fromkeys(cells.split(",") if isinstance(cells, str) else cells))
-
-
-def plan_names(folder: Path) -> list[str]:
-    """The plans of `folder`."""
-    return sorted(path.stem for path in folder.glob("*.toml"))
 
 
 def read_plan(name: str, *, folder: Path) -> Plan:

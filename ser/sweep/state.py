@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+from ser.errors import UserError
 from ser.experiment.experiment import Experiment, from_flat
+from ser.settings.declaration import with_values
 from ser.settings.ranges import SettingError
+from ser.splits.split import Split
+from ser.sweep.facts import SweepFacts, read_facts
 from ser.sweep.journal import (
     ABLATION,
     FINAL,
@@ -21,12 +25,14 @@ from ser.sweep.journal import (
     TrialKey,
     read_events,
 )
+from ser.sweep.plan import Plan
+from ser.sweep.plan_files import plan_from
 
 FINAL_OUTCOMES = ("completed", "pruned", "failed")
 
 
 @dataclass
-class TrialRecord:
+class SweepTrial:
     """One trial as its events tell it; of its reports only two are kept, so that long sweeps stay small.
 
     Attributes:
@@ -51,9 +57,34 @@ class TrialRecord:
         """'vgg16-2d 003', 'vgg16-2d final assignment 0 seed 1', or 'sercnn-2d no-mixup assignment 0 seed 1'."""
         if self.stage == SEARCH:
             return self.key.short
-        values = self.asked.values
         what = self.asked.variant or self.stage
-        return f"{self.key.cell} {what} {values['split.name']} {values['split.fold']} seed {values['training.seed']}"
+        return f"{self.key.cell} {what} {self.split.name} {self.split.fold} seed {self.seed}"
+
+    @cached_property
+    def split(self) -> Split:
+        """The split that it is trained on, with its fold."""
+        given = {name: value for name, value in self.asked.values.items() if name.startswith("split.")}
+        return with_values(Split(), {name.removeprefix("split."): value for name, value in given.items()})
+
+    @property
+    def seed(self) -> int:
+        """Seed of its training."""
+        return self.seed
+
+    @cached_property
+    def experiment(self) -> Experiment:
+        """Everything that defines its training.
+
+        Raises:
+            JournalError: another version of ser asked for it.
+        """
+        try:
+            return from_flat(self.asked.values)
+        except SettingError as error:
+            raise JournalError(
+                f"trial {self.key} must have settings of this version of ser, another version gave it others ({error})",
+                "use that version",
+            ) from None
 
     @property
     def outcome(self) -> str:
@@ -78,24 +109,25 @@ class TrialRecord:
 
 
 @dataclass
-class SweepRecord:
+class SweepState:
     """A sweep as its journal tells it."""
 
     name: str = ""
-    plan: dict[str, Any] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: SweepFacts = field(default_factory=SweepFacts)
     closed: Closed | None = None
-    trials: dict[TrialKey, TrialRecord] = field(default_factory=dict)
+    trials: dict[TrialKey, SweepTrial] = field(default_factory=dict)
+    _plan: Plan | None = None
 
     def apply(self, event: Event) -> None:
         """Take one more event into account."""
         if isinstance(event, Started):
-            self.name, self.plan, self.facts, self.closed = event.sweep, event.plan, event.facts, None
+            self.name, self.facts, self.closed = event.sweep, read_facts(event.facts), None
+            self._plan = _read_plan(event)
         elif isinstance(event, Closed):
             self.closed = event
         elif isinstance(event, Asked):
             key = TrialKey(self.name, event.cell, event.number)
-            self.trials[key] = TrialRecord(key, event)
+            self.trials[key] = SweepTrial(key, event)
         elif isinstance(event, Reported):
             self.trial(event).report(event)
         elif isinstance(event, Ended):
@@ -104,34 +136,40 @@ class SweepRecord:
             trial.was_killed = trial.was_killed or event.outcome == "killed"
 
     @property
-    def is_ablation(self) -> bool:
-        """Whether it compares variants, instead of searching."""
-        return bool(self.plan.get("variants"))
+    def plan(self) -> Plan:
+        """The plan, as the driver process that took the sweep up last had it.
 
-    def trial(self, event: Reported | Ended) -> TrialRecord:
+        Raises:
+            JournalError: no driver process has begun the sweep.
+        """
+        if self._plan is None:
+            raise JournalError("the journal tells of no sweep", "start it without --resume")
+        return self._plan
+
+    def trial(self, event: Reported | Ended) -> SweepTrial:
         """The trial that `event` belongs to."""
         return self.trials[TrialKey(self.name, event.cell, event.number)]
 
-    def of_cell(self, cell: str) -> list[TrialRecord]:
+    def of_cell(self, cell: str) -> list[SweepTrial]:
         """The search's trials of one cell, in the order of their numbers."""
         return [trial for key, trial in sorted(self.trials.items()) if key.cell == cell and trial.stage == SEARCH]
 
-    def finals(self) -> list[TrialRecord]:
+    def finals(self) -> list[SweepTrial]:
         """The trials of the final evaluation, by cell and number; selection does not see them."""
         return self._of_stage(FINAL)
 
-    def ablations(self) -> list[TrialRecord]:
+    def ablations(self) -> list[SweepTrial]:
         """The trials of an ablation, by cell and number."""
         return self._of_stage(ABLATION)
 
-    def repeats(self) -> list[TrialRecord]:
+    def repeats(self) -> list[SweepTrial]:
         """All that was not searched but planned: a configuration trained anew over splits, folds and seeds."""
         return self.finals() + self.ablations()
 
-    def _of_stage(self, stage: str) -> list[TrialRecord]:
+    def _of_stage(self, stage: str) -> list[SweepTrial]:
         return [trial for _, trial in sorted(self.trials.items()) if trial.stage == stage]
 
-    def best_of_cell(self, cell: str) -> TrialRecord | None:
+    def best_of_cell(self, cell: str) -> SweepTrial | None:
         """The search's completed trial with the best validation UAR; test figures play no part."""
         completed = [trial for trial in self.of_cell(cell) if trial.outcome == "completed"]
         return best_trial(completed)
@@ -141,17 +179,17 @@ def _merit(report: Reported) -> tuple[float, float, int]:
     return report.metrics["val_uar"], -report.metrics["val_loss"], -report.epoch
 
 
-def best_trial(trials: Iterable[TrialRecord]) -> TrialRecord | None:
+def best_trial(trials: Iterable[SweepTrial]) -> SweepTrial | None:
     """The trial whose best epoch leads by validation UAR, then by validation loss, then by its number."""
 
-    def rank(trial: TrialRecord) -> tuple[float, float, int]:
+    def rank(trial: SweepTrial) -> tuple[float, float, int]:
         assert trial.best is not None
         return trial.best.metrics["val_uar"], -trial.best.metrics["val_loss"], -trial.key.number
 
     return max((trial for trial in trials if trial.best), key=rank, default=None)
 
 
-def replay(path: Path) -> SweepRecord:
+def replay(path: Path) -> SweepState:
     """The sweep that the journal at `path` tells.
 
     Raises:
@@ -159,22 +197,17 @@ def replay(path: Path) -> SweepRecord:
     """
     if not path.exists():
         raise JournalError(f"there is no journal at {path}: check the name of the sweep, or start it without --resume")
-    record = SweepRecord()
+    record = SweepState()
     for _, event in read_events(path):
         record.apply(event)
     return record
 
 
-def asked_experiment(trial: TrialRecord) -> Experiment:
-    """What a trial of a journal trains.
-
-    Raises:
-        JournalError: another version of ser asked for it.
-    """
+def _read_plan(event: Started) -> Plan:
     try:
-        return from_flat(trial.asked.values)
-    except SettingError as error:
+        return plan_from(event.plan)
+    except UserError as error:
         raise JournalError(
-            f"trial {trial.key} must have settings of this version of ser, another version gave it others: use that "
-            f"one ({error})"
+            f"the plan of sweep '{event.sweep}' is of another version of ser ({error})",
+            "use that version, or start a new sweep",
         ) from None

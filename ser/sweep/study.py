@@ -14,7 +14,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ser.experiment.experiment import Experiment
 from ser.settings.ranges import Choice, Floats, Ints, Range, Subset, Value
 from ser.sweep.journal import Asked, TrialKey
-from ser.sweep.state import TrialRecord
+from ser.sweep.state import SweepTrial
 
 CELL = "cell"
 
@@ -68,7 +68,7 @@ class Study:
         self._open[key] = trial
         return key, values
 
-    def tell(self, record: TrialRecord) -> None:
+    def tell(self, record: SweepTrial) -> None:
         """How a trial ended: with its best validation UAR, pruned, or failed."""
         trial = self._open.pop(record.key)
         if record.outcome == "failed" or record.best is None:

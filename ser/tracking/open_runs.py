@@ -81,15 +81,13 @@ def close_runs(uri: str, ends: Mapping[str, tuple[str, float]], *, longest_s: fl
 
 
 def _of_sweep(client: MlflowClient, experiments: list[str], sweep_id: str, runs: list[Run]) -> OpenRuns:
-    parents = _all(
-        client, experiments, f"tags.`ser.sweep_id` = '{sweep_id}' and tags.`ser.experiment.trial` = '{PARENT}'"
-    )
+    parents = _all(client, experiments, f"tags.`ser.sweep_id` = '{sweep_id}' and tags.`ser.trial` = '{PARENT}'")
     return OpenRuns(
         sweep=runs[0].data.tags.get("ser.sweep", sweep_id),
         sweep_id=sweep_id,
         driver=next((run.data.tags["ser.driver"] for run in parents if "ser.driver" in run.data.tags), ""),
         since_s=min(run.info.start_time for run in runs) / 1000,
-        keys={run.info.run_id: run.data.tags.get("ser.experiment.trial", "") for run in runs},
+        keys={run.info.run_id: run.data.tags.get("ser.trial", "") for run in runs},
     )
 
 

@@ -10,9 +10,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from ser.errors import UserError
-from ser.sweep.state import SweepRecord
+from ser.sweep.state import SweepState
 from ser.tracking.registry.registration import Registration, register_sweep
-from ser.tracking.registry.versions import UNREGISTERED
 from ser.tracking.runs import Runs
 from ser.tracking.writer import Writer
 
@@ -76,19 +75,19 @@ class Publication:
         }
         return f"{server}/#/experiments/{runs.experiment_id}/runs?{urlencode(query, quote_via=quote)}"
 
-    def register(self, sweep: SweepRecord, *, scope: str) -> Registration:
+    def register(self, sweep: SweepState, *, scope: str) -> Registration:
         """Register the best models of a sweep that has any. Everything must have been sent before.
 
         Raises:
             TrackerError: the tracker does not answer.
-            UserError: a run has no model, or another of `UNREGISTERED`.
+            UserError: a run has no model, or its predictions cannot be read.
         """
         return self._asked(lambda: register_sweep(self._connect(), sweep, scope=scope))
 
     def _asked(self, question: Callable[[], T]) -> T:
         try:
             return question()
-        except UNREGISTERED:
+        except UserError:
             raise
         except Exception as error:
             said = next(iter(str(error).splitlines()), "without a message")

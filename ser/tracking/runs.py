@@ -39,7 +39,7 @@ class Runs:
 
     def open_parent(self, *, start_s: float, tags: Mapping[str, str], params: Mapping[str, Any]) -> str:
         """The parent run, made if it is not there, set running."""
-        tags = {"ser.sweep": self._sweep, "ser.experiment.trial": PARENT, **tags}
+        tags = {"ser.sweep": self._sweep, "ser.trial": PARENT, **tags}
         run_id = self._open(PARENT, name=self._sweep, start_s=start_s, tags=tags)
         self._log_params(run_id, params)
         return run_id
@@ -51,7 +51,7 @@ class Runs:
         tags = {
             "ser.sweep": key.sweep,
             "ser.cell": key.cell,
-            "ser.experiment.trial": str(key),
+            "ser.trial": str(key),
             "mlflow.parentRunId": self._ids[PARENT],
             **tags,
         }
@@ -107,7 +107,7 @@ class Runs:
             ended: status and time of the end of each run that has ended, by its key.
         """
         for run in self._existing():
-            key, run_id = run.data.tags["ser.experiment.trial"], run.info.run_id
+            key, run_id = run.data.tags["ser.trial"], run.info.run_id
             if run_id != self._ids[key]:
                 self.client.delete_run(run_id)
             elif key in ended and run.info.status != ended[key][0]:
@@ -116,7 +116,7 @@ class Runs:
     def _find_existing(self, condition: str = "") -> None:
         # Of two runs of one key the emptier was made by a request that the tracker answered too late.
         for run in sorted(self._existing(condition), key=lambda run: len(run.data.params) + len(run.data.metrics)):
-            self._ids[run.data.tags["ser.experiment.trial"]] = run.info.run_id
+            self._ids[run.data.tags["ser.trial"]] = run.info.run_id
             if run.info.status == "RUNNING":
                 self._running.add(run.info.run_id)
 
@@ -133,7 +133,7 @@ class Runs:
 
     def _open(self, key: str, *, name: str, start_s: float, tags: Mapping[str, str]) -> str:
         if key not in self._ids:
-            self._find_existing(f" and tags.`ser.experiment.trial` = '{key}'")
+            self._find_existing(f" and tags.`ser.trial` = '{key}'")
         if key not in self._ids:
             run = self.client.create_run(
                 self.experiment_id,

@@ -13,7 +13,7 @@ from ser.report.content import Report
 from ser.report.leaderboard import leaderboard, leaderboard_text
 from ser.report.plots import confusion_figure, leaderboard_figure
 from ser.sweep.journal import ABLATION, SEARCH, Asked, Closed, Ended, Event, Reported, Started, TrialKey
-from ser.sweep.state import SweepRecord, TrialRecord, asked_experiment
+from ser.sweep.state import SweepState, SweepTrial
 from ser.tracking.models import log_model, remove_unfinished_models
 from ser.tracking.report_artifacts import log_report, made_report
 from ser.tracking.runs import PARENT, Runs
@@ -23,7 +23,7 @@ _FINALS = ("final_seeds", "final_folds", "final_splits")
 _STATUS = {"completed": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "killed": "KILLED"}
 
 
-def ends_of(record: SweepRecord) -> dict[str, tuple[str, float]]:
+def ends_of(record: SweepState) -> dict[str, tuple[str, float]]:
     """Status in MLflow and time of the end of each run that has ended, by its key."""
     ended = {str(key): trial.ended for key, trial in record.trials.items() if trial.ended}
     ends = {key: (_STATUS[end.outcome], end.time_s) for key, end in ended.items()}
@@ -42,7 +42,7 @@ class Sender:
         journal: its path, for the report at the end.
     """
 
-    def __init__(self, connect: Callable[[], Runs], record: SweepRecord, journal: Path) -> None:
+    def __init__(self, connect: Callable[[], Runs], record: SweepState, journal: Path) -> None:
         self._connect = connect
         self._runs: Runs | None = None
         self._record = record
@@ -74,42 +74,43 @@ class Sender:
             self._closed(runs, first)
 
     def _started(self, runs: Runs, event: Started) -> None:
-        facts = event.facts
-        tags: dict[str, str] = {
-            name: shown(str(facts[name])) for name in ("ser.command", "ser.git_commit") if name in facts
+        plan, facts = self._record.plan, self._record.facts
+        tags = {
+            "ser.command": shown(facts.command),
+            "ser.git_commit": facts.git_commit,
+            "ser.split": plan.split,
+            "ser.corpus_digest": facts.corpus_digest,
+            "ser.split_digest": facts.split_digest,
+            "ser.split_manifest": facts.split_manifest,
         }
-        tags |= {"ser.split": str(event.plan["split"]), "ser.corpus_digest": str(facts["corpus_digest"])}
-        tags |= {f"ser.{name}": str(facts[name]) for name in _SPLIT if name in facts}
-        left_out = {"settings", "cell_settings", "cells", "ranges", "variants", *_FINALS}
-        if self._record.is_ablation:
-            left_out |= {"trials_per_cell", "search", "grace_epochs", "reduction"}
-            tags["ser.variants"] = _joined(list(event.plan["variants"]))
-        params = {name: value for name, value in event.plan.items() if name not in left_out}
+        omitted = {"settings", "cell_settings", "cells", "ranges", "variants", *_FINALS}
+        if plan.is_ablation:
+            omitted |= {"trials_per_cell", "search", "grace_epochs", "reduction"}
+            tags["ser.variants"] = ",".join(plan.variants)
+        described = plan.as_dict()
+        params = {name: value for name, value in described.items() if name not in omitted}
         run_id = runs.open_parent(start_s=event.time_s, tags=tags, params=params)
         runs.set_running(run_id)
         # Tags, because a resumed sweep may have others than it had at first.
-        changing = {f"ser.{name}": _joined(event.plan[name]) for name in _FINALS if name in event.plan}
-        changing |= {"ser.driver": str(facts["ser.driver"])} if "ser.driver" in facts else {}
-        if changing:
-            runs.set_tags(run_id, changing)
+        changing = {f"ser.{name}": _joined(described[name]) for name in _FINALS}
+        runs.set_tags(run_id, {**changing, "ser.driver": facts.driver})
         self._log_dataset(runs, run_id)
 
     def _asked(self, runs: Runs, event: Asked) -> None:
         key = TrialKey(self._record.name, event.cell, event.number)
-        facts = self._record.facts
+        trial, facts = self._record.trials[key], self._record.facts
         tags = {
             "ser.stage": event.stage,
-            "ser.split": str(event.values["split.name"]),
-            "ser.fold": str(event.values["split.fold"]),
-            "ser.seed": str(event.values["training.seed"]),
-            "ser.corpus_digest": str(facts["corpus_digest"]),
+            "ser.split": trial.split.name,
+            "ser.fold": str(trial.split.fold),
+            "ser.seed": str(trial.seed),
+            "ser.corpus_digest": facts.corpus_digest,
         }
         if event.stage == SEARCH:
-            tags["ser.split_digest"] = str(facts["split_digest"])
+            tags["ser.split_digest"] = facts.split_digest
         if event.variant:
             tags["ser.variant"] = event.variant
-        name = self._record.trials[key].title
-        run_id = runs.open_trial(key, name=name, start_s=event.time_s, tags=tags, params=event.values)
+        run_id = runs.open_trial(key, name=trial.title, start_s=event.time_s, tags=tags, params=event.values)
         self._log_dataset(runs, run_id)
 
     def _reports(self, runs: Runs, events: Sequence[Reported]) -> None:
@@ -137,7 +138,7 @@ class Sender:
             runs.client.log_text(run_id, event.traceback, "traceback.txt")
         runs.close(run_id, status=_STATUS[event.outcome], end_s=event.time_s)
 
-    def _completed(self, runs: Runs, run_id: str, trial: TrialRecord, event: Ended) -> None:
+    def _completed(self, runs: Runs, run_id: str, trial: SweepTrial, event: Ended) -> None:
         assert trial.best is not None
         once = {
             **{f"test_{name}": event.test[name] for name in ("uar", "accuracy", "macro_f1") if name in event.test},
@@ -165,7 +166,7 @@ class Sender:
         runs.set_tags(run_id, {f"ser.{name}": str(event.test[name]) for name in _SPLIT if name in event.test})
         if trial.stage != SEARCH:
             return  # evidence, no candidate
-        log_model(runs, run_id, name=trial.key.cell, bundle=bundle, experiment=asked_experiment(trial))
+        log_model(runs, run_id, name=trial.key.cell, bundle=bundle, experiment=trial.experiment)
 
     def _closed(self, runs: Runs, event: Closed) -> None:
         run_id = runs.id_of(PARENT)
@@ -180,7 +181,7 @@ class Sender:
             runs.client.log_text(run_id, leaderboard_text(rows), "leaderboard.txt")
             runs.client.log_figure(
                 run_id,
-                leaderboard_figure(rows, title=self._title(), n_classes=len(self._record.facts["emotions"])),
+                leaderboard_figure(rows, title=self._title(), n_classes=len(self._record.facts.emotions)),
                 "leaderboard.png",
             )
         if event.outcome in ("finished", "budget"):
@@ -206,14 +207,14 @@ class Sender:
         facts = self._record.facts
         runs.log_dataset(
             run_id,
-            name=str(facts["corpus"]),
-            digest=str(facts["corpus_digest"]),
-            source=str(facts["corpus_dir"]),
-            profile={"clips": facts["n_clips"], "speakers": facts["n_speakers"]},
+            name=facts.corpus,
+            digest=facts.corpus_digest,
+            source=facts.corpus_dir,
+            profile={"clips": facts.n_clips, "speakers": facts.n_speakers},
         )
 
     def _log_confusion(self, runs: Runs, run_id: str, confusion: list[list[int]], clips: str, key: TrialKey) -> None:
-        emotions: list[str] = self._record.facts["emotions"]
+        emotions = list(self._record.facts.emotions)
         content: dict[str, Any] = {
             "clips": clips,
             "labels": emotions,
@@ -226,7 +227,7 @@ class Sender:
 
     def _title(self) -> str:
         facts = self._record.facts
-        return f"{self._record.name}: {facts['corpus']}, {facts['n_clips']:,} clips, split {self._record.plan['split']}"
+        return f"{self._record.name}: {facts.corpus}, {facts.n_clips:,} clips, split {self._record.plan.split}"
 
 
 def _joined(value: Any) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ser.sweep.journal import Event, read_events
-from ser.sweep.state import SweepRecord
+from ser.sweep.state import SweepState
 from ser.tracking.runs import PARENT, Runs
 from ser.tracking.sender import Sender
 
@@ -95,7 +95,7 @@ class Writer:
     def _connected(self) -> Runs:
         runs = self._connect()
         if self._offset and not runs.has(PARENT):
-            self._offset, self._sender = 0, Sender(self._connected, SweepRecord(), self._path)
+            self._offset, self._sender = 0, Sender(self._connected, SweepState(), self._path)
             raise LookupError("the tracker does not know this sweep: it is sent from the beginning")
         return runs
 
@@ -113,8 +113,8 @@ def sent_until(journal: Path) -> tuple[str, int]:
         return "", 0
 
 
-def _replayed(path: Path, until: int) -> SweepRecord:
-    record = SweepRecord()
+def _replayed(path: Path, until: int) -> SweepState:
+    record = SweepState()
     for offset, event in read_events(path):
         if offset > until:
             break

@@ -51,7 +51,7 @@ from trial_data import trial_data
 
 torch.set_num_threads(1)
 plan, corpus = map(Path, sys.argv[1:])
-(experiment,) = read_plan(str(plan), folder=plan).experiments().values()
+(experiment,) = read_plan(str(plan), folder=plan).experiments.values()
 epochs = Trial(experiment, trial_data(experiment, corpus)).epochs()
 sys.stdin.readline()
 print(sum(epoch.seconds for epoch, _ in zip(epochs, range(8))))

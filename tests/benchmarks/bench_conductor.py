@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ser.experiment.experiment import all_cells
-from ser.sweep.controller import Ask, Conductor
+from ser.sweep.controller import Ask, Controller
 from ser.sweep.journal import Ended, Journal, Reported, Started
 from ser.sweep.plan import Plan
 from ser.sweep.state import replay
@@ -44,14 +44,14 @@ def timed(step, times: list[float]):
     return result
 
 
-def play_trial(conductor: Conductor, ask: Ask, n_asked: int, reports: list[float]) -> None:
+def play_trial(controller: Controller, ask: Ask, n_asked: int, reports: list[float]) -> None:
     cell, number = ask.key.cell, ask.key.number
     for epoch in range(1, N_EPOCHS + 1):
         uar = n_asked / 2000 + epoch / 1000
         metrics = {"train_loss": 1.0, "val_loss": 1.0, "val_uar": uar, "val_accuracy": uar, "val_macro_f1": uar}
         event = Reported(cell, number, epoch, metrics, [[9] * 6] * 6, epoch == N_EPOCHS, 1.0)
-        assert timed(lambda event=event: conductor.report(event), reports)
-    conductor.end(Ended(cell, number, "completed", bundle="gone", test=TEST))
+        assert timed(lambda event=event: controller.report(event), reports)
+    controller.end(Ended(cell, number, "completed", bundle="gone", test=TEST))
 
 
 def ends(values: list[float]) -> tuple[float, float]:
@@ -65,14 +65,14 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The journal of the whole sweep; what it cost is printed."""
     journal = Journal(tmp_path_factory.mktemp("home") / "journal.jsonl")
     journal.append(Started("s", PLAN.as_dict(), FACTS))
-    conductor = Conductor(journal, PLAN)
+    controller = Controller(journal, PLAN)
     asks: list[float] = []
     reports: list[float] = []
     memory: list[float] = []
-    while (ask := timed(conductor.next_trial, asks)) is not None:
-        play_trial(conductor, ask, len(asks), reports)
+    while (ask := timed(controller.next_trial, asks)) is not None:
+        play_trial(controller, ask, len(asks), reports)
         memory.append(resident_mib())
-    conductor.close()
+    controller.close()
     journal.close()
     (first_ask, last_ask), (first, last) = ends(asks[:-1]), ends(reports)
     growth = memory[-1] - memory[len(memory) // 10]

@@ -20,7 +20,8 @@ from ser.distributed.cluster import connected
 from ser.distributed.preparation import prepare
 from ser.distributed.trial_data import share
 from ser.experiment.experiment import Experiment
-from ser.experiment.trial import Trial, TrialData
+from ser.experiment.trial import Trial
+from ser.experiment.trial_data import TrialData
 from ser.features.dataset import join
 from ser.features.spaces import stored_name
 from ser.sweep.plan import Plan
@@ -67,7 +68,7 @@ def tenth(data: TrialData) -> TrialData:
 @pytest.fixture(scope="module")
 def shared(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, ray.ObjectRef]]:
     with connected(None):
-        experiments, folder = PLAN.experiments(), shared_dir / "cremad"
+        experiments, folder = PLAN.experiments, shared_dir / "cremad"
         clips = CORPORA["cremad"]().scan(folder).clips
         store = tmp_path_factory.mktemp("store")
         prepared = prepare(
@@ -78,7 +79,7 @@ def shared(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_trials_share_the_features_of_a_machine(shared: dict[str, ray.ObjectRef], cell: str):
-    experiment = PLAN.experiments()[cell]
+    experiment = PLAN.experiments[cell]
     ref = shared[stored_name(experiment.features)]
     data = ray.get(ref)
     array = data.matrix.frames.nbytes

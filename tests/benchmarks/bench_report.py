@@ -96,7 +96,7 @@ class Trials:
 
     def theirs(self, name: str, uri: str) -> list[float]:
         """The same of Tune with MLflowLoggerCallback."""
-        values = PLAN.experiments()["lenet5-1d"].flat()
+        values = PLAN.experiments["lenet5-1d"].flat()
         configs = [{"key": ["s", "lenet5-1d", n], "values": values} for n in range(PLAN.trials_per_cell)]
         timed = self.timed(name, recipe)
 
@@ -127,7 +127,7 @@ def recipe(config, *, data):
 
 @pytest.fixture
 def trials(tmp_path: Path) -> Iterator[Trials]:
-    corpus, experiments = tmp_path / "synthetic", PLAN.experiments()
+    corpus, experiments = tmp_path / "synthetic", PLAN.experiments
     make_synthetic(corpus)
     with connected(None):
         clips = find_clips(next(iter(experiments.values())).corpus, corpus, QUIET)

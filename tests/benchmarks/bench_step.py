@@ -19,7 +19,8 @@ import torch
 
 from ser.experiment.experiment import Experiment
 from ser.experiment.step_timing import MEMORY_FORMAT, PLAIN, PRECISION, fastest, probed
-from ser.experiment.trial import Trial, TrialData
+from ser.experiment.trial import Trial
+from ser.experiment.trial_data import TrialData
 from ser.splits.split import partition
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import read_plan, with_settings
@@ -39,7 +40,7 @@ def name_of(values: Mapping[str, object]) -> str:
 
 def test_the_chosen_way_is_not_slower_when_measured_again_and_vgg16_2d_is_twice_as_fast():
     torch.set_num_threads(1)
-    cells = {**QUICK.experiments(), "vgg16-2d, half of the published width": WIDE.experiments()["vgg16-2d"]}
+    cells = {**QUICK.experiments, "vgg16-2d, half of the published width": WIDE.experiments["vgg16-2d"]}
     print()
     for cell, experiment in cells.items():
         chosen = name_of(fastest(probed(experiment)).values)
@@ -61,7 +62,7 @@ def test_a_thread_for_each_trial_trains_more_than_all_threads_for_one():
     n_cores = os.cpu_count()
     print()
     with ProcessPoolExecutor(n_cores, mp_context=get_context("spawn")) as pool:
-        for cell, experiment in QUICK.experiments().items():
+        for cell, experiment in QUICK.experiments.items():
             beside = list(pool.map(ms_per_clip, [experiment] * n_cores, [1] * n_cores))
             alone = pool.submit(ms_per_clip, experiment, n_cores).result()
             ratio = alone / (statistics.mean(beside) / n_cores)
@@ -73,12 +74,12 @@ def pictures(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Tria
     """Log-mel spectrograms of the clips of 16 actors."""
     folder = tmp_path_factory.mktemp("cremad")
     subprocess.run([sys.executable, shared_dir / "cremad" / "unpack", folder, "--actors", "16"], check=True)
-    return trial_data(QUICK.experiments()["vgg16-2d"], folder)
+    return trial_data(QUICK.experiments["vgg16-2d"], folder)
 
 
 def best_uars(data: TrialData, precision: str) -> list[float]:
     fixed = {"training.max_epochs": 12, PRECISION: precision, MEMORY_FORMAT: "channels_last"}
-    quick = QUICK.experiments()["vgg16-2d"].with_values(fixed)
+    quick = QUICK.experiments["vgg16-2d"].with_values(fixed)
     trials = [Trial(quick.with_values({"training.seed": seed}), data) for seed in SEEDS]
     return [list(trial.epochs())[-1].best_val_uar for trial in trials]
 
@@ -86,7 +87,7 @@ def best_uars(data: TrialData, precision: str) -> list[float]:
 def test_bfloat16_learns_what_float32_learns(pictures: TrialData):
     torch.set_num_threads(1)
     uars = {precision: best_uars(pictures, precision) for precision in ("float32", "bfloat16")}
-    parts = partition(pictures.clips, QUICK.experiments()["vgg16-2d"].split)
+    parts = partition(pictures.clips, QUICK.experiments["vgg16-2d"].split)
     n_train, n_validation = len(parts.train), len(parts.validation)
     print(f"\nvgg16-2d, assignment split, {n_train} training and {n_validation} validation clips, best of 12 epochs,")
     print(f"validation UAR of seeds {SEEDS}:")

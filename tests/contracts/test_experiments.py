@@ -135,7 +135,7 @@ def test_the_shipped_plans_are_found():
 def test_a_plan_is_of_all_cells_or_compares_variants_and_survives_the_journal(name):
     plan = read_plan(name, folder=PLANS)
     assert plan.is_ablation == (plan.cells != tuple(CELLS))
-    assert len(plan.varied()) == len(plan.cells) * (len(plan.variants) + 1) * plan.is_ablation
+    assert len(plan.variant_experiments) == len(plan.cells) * (len(plan.variants) + 1) * plan.is_ablation
     assert plan.split in split_names()
     assert set(plan.cell_settings) <= set(CELLS)
     assert plan_from(json.loads(json.dumps(plan.as_dict()))) == plan
@@ -144,8 +144,8 @@ def test_a_plan_is_of_all_cells_or_compares_variants_and_survives_the_journal(na
 @each_plan
 def test_a_plans_spaces_hold_their_defaults_and_search_something(name):
     plan = read_plan(name, folder=PLANS)
-    for cell, experiment in plan.experiments().items():
-        space, flat = plan.spaces()[cell], experiment.flat()
+    for cell, experiment in plan.experiments.items():
+        space, flat = plan.search_spaces[cell], experiment.flat()
         assert "training.lr" in space
         for searched, allowed in space.items():
             assert allowed.problem(flat[searched]) is None, (cell, searched)
@@ -157,7 +157,7 @@ def test_a_plans_spaces_hold_their_defaults_and_search_something(name):
 
 
 def first_asks(plan: Plan, cell: str, n: int) -> list[Experiment]:
-    experiment, space = plan.experiments()[cell], plan.spaces()[cell]
+    experiment, space = plan.experiments[cell], plan.search_spaces[cell]
     study = Study({cell: experiment}, {cell: space}, n_startup_trials=n, seed=plan.seed)
     return [experiment.with_values(study.ask("s", number)[1]) for number in range(n)]
 
@@ -166,7 +166,7 @@ def first_asks(plan: Plan, cell: str, n: int) -> list[Experiment]:
 def test_a_plans_first_experiments_build_networks(name, cell):
     plan = read_plan(name, folder=PLANS)
     asked = first_asks(plan, cell, 3)
-    assert asked[0] == plan.experiments()[cell]
+    assert asked[0] == plan.experiments[cell]
     for experiment in asked:
         check_network(experiment, network(experiment))
 

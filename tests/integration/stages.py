@@ -17,7 +17,7 @@ from processes import SWEEP, Command, running
 from proxy import Proxy, proxied
 from ray_parts import Cluster
 from ser.sweep.journal import Event, read_events
-from ser.sweep.state import SweepRecord, replay
+from ser.sweep.state import SweepState, replay
 from tracked import journal_of
 from trackers import SQLITE, Tracker
 
@@ -48,9 +48,9 @@ class Stage:
     def client(self) -> MlflowClient:
         return self.tracker.client()
 
-    def record(self) -> SweepRecord:
+    def record(self) -> SweepState:
         """What the journal says; nothing before there is one."""
-        return replay(self.journal) if self.journal.exists() else SweepRecord()
+        return replay(self.journal) if self.journal.exists() else SweepState()
 
     def count(self, kind: type[Event]) -> int:
         """How many events of a kind the journal has."""

@@ -8,7 +8,7 @@ import pytest
 
 from processes import REPOSITORY, SWEEP, run, run_sweep, running
 from ser.sweep.journal import ABLATION
-from ser.sweep.state import SweepRecord
+from ser.sweep.state import SweepState
 from tracked import check_runs, client_of, journal_of, metrics_of, n_reports, record_of, runs_of
 
 pytestmark = pytest.mark.integration
@@ -35,7 +35,7 @@ final_folds = [0, 3]
 """
 
 
-def told(record: SweepRecord) -> dict[str, tuple[object, ...]]:
+def told(record: SweepState) -> dict[str, tuple[object, ...]]:
     """What was found out, without times."""
     return {
         str(key): (
@@ -70,7 +70,7 @@ def test_every_variant_is_trained_on_every_fold_and_no_test_clip_is_heard(compar
     record = record_of(folder, "variants")
     assert {trial.stage for trial in record.trials.values()} == {ABLATION}
     variants = ("baseline", "mixup", "few-mels", "averaged")
-    ways = [(t.asked.values["split.fold"], t.asked.variant) for t in record.ablations()]
+    ways = [(t.split.fold, t.asked.variant) for t in record.ablations()]
     assert ways == [(fold, variant) for fold in (0, 3) for variant in variants]
     for trial in record.ablations():
         assert trial.ended is not None

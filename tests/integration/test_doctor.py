@@ -127,7 +127,7 @@ def test_runs_of_drivers_elsewhere_are_listed_with_whom_to_ask(
     """A copy of the tracker, in which somebody else opened two sweeps again."""
     shutil.copy(finished.folder / "mlflow.db", tmp_path)
     client = client_of(tmp_path)
-    (parent,) = [run for run in runs_of(client, "small") if run.data.tags["ser.experiment.trial"] == "parent"]
+    (parent,) = [run for run in runs_of(client, "small") if run.data.tags["ser.trial"] == "parent"]
     client.set_tag(parent.info.run_id, "ser.driver", "ann@far-away pid 42")
     client.update_run(parent.info.run_id, status="RUNNING")
     here = client.create_run(parent.info.experiment_id, tags={"ser.sweep": "other", "ser.sweep_id": "7"})

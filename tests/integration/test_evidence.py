@@ -39,7 +39,7 @@ def predictions_of(path: Path, part: str = "test") -> dict[str, dict[str, str]]:
 
 def check_clean_is_offline(sweep: FinishedSweep, answers: list[Answer]) -> None:
     """Without noise, each network says what it said when its trial ended."""
-    for cell in sweep.record.plan["cells"]:
+    for cell in sweep.record.plan.cells:
         best = sweep.record.best_of_cell(cell)
         assert best is not None
         assert best.ended is not None
@@ -59,7 +59,7 @@ def test_noise_is_heard_once_and_goes_on_where_it_was_cut_off(finished: Finished
     assert ended.stderr == ""
     path = finished.journal.with_name("robustness.csv")
     answers = read_answers(path)
-    cells = finished.record.plan["cells"]
+    cells = finished.record.plan.cells
     assert len(answers) == len(set(answers)) == N_CLIPS * len(CONDITIONS) * len(cells)
     assert set(Counter((a.cell, a.condition, a.truth) for a in answers).values()) == {N_CLIPS // 6}
     check_clean_is_offline(finished, answers)
@@ -86,8 +86,8 @@ def test_what_cannot_be_measured_is_refused(finished: FinishedSweep) -> None:
 
 def test_baselines_are_measured_once_on_the_clips_of_each_split(finished: FinishedSweep, tmp_path: Path) -> None:
     plan = plan_from(finished.record.plan)
-    experiments = plan.experiments()
-    corpus_dir, console = finished.record.facts["corpus_dir"], Console(record=True, width=200)
+    experiments = plan.experiments
+    corpus_dir, console = finished.record.facts.corpus_dir, Console(record=True, width=200)
     with connected(None):
         clips = find_fitting(plan, [], corpus_dir, console)
         store = finished.folder / ".ser" / "features"

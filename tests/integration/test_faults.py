@@ -93,7 +93,7 @@ def test_a_sweep_whose_disk_is_full_stops_with_a_sentence_and_goes_on_when_it_is
 def test_a_model_whose_logging_was_cut_off_before_its_end_is_finished(finished: FinishedSweep) -> None:
     (key, trial), *_ = [item for item in finished.record.trials.items() if item[1].outcome == "completed"]
     assert trial.ended is not None
-    sweep_id = str(finished.record.facts["sweep_id"])
+    sweep_id = finished.record.facts.sweep_id
     runs = Runs(f"sqlite:///{finished.folder}/mlflow.db", experiment="synthetic", sweep=key.sweep, sweep_id=sweep_id)
     run_id = runs.id_of(key)
     begun = find_model(runs.client, runs.experiment_id, run_id)

@@ -17,7 +17,7 @@ from ser.experiment.experiment import from_flat
 from ser.report.final_table import final_rows
 from ser.splits.split import partition
 from ser.sweep.journal import FINAL, TrialKey
-from ser.sweep.state import SweepRecord
+from ser.sweep.state import SweepState
 from ser.tracking.registry.run_evaluations import evaluations
 from tracked import FinishedSweep, check_runs, client_of, metrics_of, record_of
 from verdicts import check_journal
@@ -48,7 +48,7 @@ def evaluated(finished: FinishedSweep, tmp_path_factory: pytest.TempPathFactory)
     return FinishedSweep(copy.folder, ended, copy.client, record_of(copy.folder, "small"))
 
 
-def told(record: SweepRecord) -> dict[TrialKey, tuple[object, ...]]:
+def told(record: SweepState) -> dict[TrialKey, tuple[object, ...]]:
     """What the final evaluation found out, without times."""
     return {
         trial.key: (trial.asked.values, trial.outcome, {**trial.ended.test, "train_seconds": None})
@@ -66,7 +66,7 @@ def test_the_best_of_each_cell_is_trained_on_every_fold(evaluated: FinishedSweep
     assert evaluated.ended.stderr == ""
     assert "Final evaluation: 4 trainings, about" in evaluated.ended.stdout
     finals = evaluated.record.finals()
-    assert [(t.key.cell, t.key.number, t.asked.values["split.fold"]) for t in finals] == [
+    assert [(t.key.cell, t.key.number, t.split.fold) for t in finals] == [
         (cell, 3 + at, fold) for cell in ("lenet5-1d", "lenet5-2d") for at, fold in enumerate((0, 2))
     ]
     for trial in finals:
@@ -107,7 +107,7 @@ def test_final_runs_are_evidence_and_no_candidates(evaluated: FinishedSweep) -> 
     assert experiment is not None
     models = {model.source_run_id for model in evaluated.client.search_logged_models([experiment.experiment_id])}
     for trial in evaluated.record.finals():
-        run, fold = runs[str(trial.key)], trial.asked.values["split.fold"]
+        run, fold = runs[str(trial.key)], trial.split.fold
         assert run.info.run_name == f"{trial.key.cell} final {SPLIT} {fold} seed 0"
         tags = run.data.tags
         assert (tags["ser.stage"], tags["ser.split"], tags["ser.fold"], tags["ser.seed"]) == (
@@ -116,7 +116,7 @@ def test_final_runs_are_evidence_and_no_candidates(evaluated: FinishedSweep) -> 
             str(fold),
             "0",
         )
-        assert tags["ser.split_digest"] == trial.ended.test["split_digest"] != evaluated.record.facts["split_digest"]
+        assert tags["ser.split_digest"] == trial.ended.test["split_digest"] != evaluated.record.facts.split_digest
         assert "ser.best_of_cell" not in tags
         assert from_flat(run.data.params).flat() == trial.asked.values
         files = {file.path for file in evaluated.client.list_artifacts(run.info.run_id)}

@@ -81,7 +81,7 @@ def test_the_sweep_goes_on_names_the_cells_without_a_result_and_exits_with_1(
 
 
 def test_failed_trials_are_shown_as_failed_and_nothing_else_is(swept: tuple[Path, Finished]) -> None:
-    runs = {run.data.tags["ser.experiment.trial"]: run.info.status for run in runs_of(client_of(swept[0]), "new")}
+    runs = {run.data.tags["ser.trial"]: run.info.status for run in runs_of(client_of(swept[0]), "new")}
     failed = {f"new/{name}-2d/000": "FAILED" for name in FAILING}
     assert runs == {"parent": "FINISHED", "new/lenet5-1d/000": "FINISHED", **failed}
 
@@ -89,7 +89,7 @@ def test_failed_trials_are_shown_as_failed_and_nothing_else_is(swept: tuple[Path
 @pytest.mark.parametrize("name", FAILING)
 def test_a_failed_trial_has_its_reason_and_its_traceback(swept: tuple[Path, Finished], name: str) -> None:
     client = client_of(swept[0])
-    (failed,) = [run for run in runs_of(client, "new") if run.data.tags["ser.experiment.trial"] == f"new/{name}-2d/000"]
+    (failed,) = [run for run in runs_of(client, "new") if run.data.tags["ser.trial"] == f"new/{name}-2d/000"]
     assert failed.data.tags["ser.outcome"] == "failed"
     assert REASONS[name] in failed.data.tags["ser.reason"]
     assert "traceback.txt" in {item.path for item in client.list_artifacts(failed.info.run_id)}

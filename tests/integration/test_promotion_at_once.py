@@ -21,9 +21,9 @@ pytestmark = pytest.mark.integration
 AT_ONCE = """
 import sys
 from ser.tracking.registry.promotion import promote
-from ser.tracking.client.connection import opened
+from ser.tracking.client.connection import open_tracker
 from ser.tracking.registry.versions import Versions
-versions = Versions(opened(sys.argv[1]), "ser-synthetic")
+versions = Versions(open_tracker(sys.argv[1]), "ser-synthetic")
 runs = [versions.run(run_id) for run_id in sys.argv[2:]]
 for _ in range(3):
     for run in runs:
@@ -32,8 +32,8 @@ for _ in range(3):
 HOLD = """
 import sys, time
 from ser.tracking.registry.lock import alone
-from ser.tracking.client.connection import opened
-with alone(opened(sys.argv[1]), "ser-synthetic"):
+from ser.tracking.client.connection import open_tracker
+with alone(open_tracker(sys.argv[1]), "ser-synthetic"):
     print("held", flush=True)
     time.sleep(600)
 """

@@ -13,16 +13,16 @@ from processes import run_sweep
 from ser.commands.conclusion import WITHOUT_MODEL, conclude
 from ser.paths import DEFAULT_HOME
 from ser.report.leaderboard import leaderboard
-from ser.sweep.state import SweepRecord
+from ser.sweep.state import SweepState
 from ser.tracking.publication import Publication, TrackerError
 from tracked import FinishedSweep, check_runs, journal_of
 
 pytestmark = pytest.mark.integration
 
 
-def publish(journal: Path, record: SweepRecord, uri: str) -> Publication:
+def publish(journal: Path, record: SweepState, uri: str) -> Publication:
     publication = Publication(
-        journal, sweep=record.name, sweep_id=record.facts["sweep_id"], experiment="synthetic", uri=uri
+        journal, sweep=record.name, sweep_id=record.facts.sweep_id, experiment="synthetic", uri=uri
     )
     with publication:
         assert publication.finish(patience_s=30) == ""
@@ -149,5 +149,5 @@ def test_a_sweep_of_the_same_name_is_another_sweep(
     assert ended.code == 0, ended.seen
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("synthetic")
-    parents = client.search_runs([experiment.experiment_id], "tags.`ser.experiment.trial` = 'parent'")
+    parents = client.search_runs([experiment.experiment_id], "tags.`ser.trial` = 'parent'")
     assert len({run.data.tags["ser.sweep_id"] for run in parents}) == len(parents) == 2

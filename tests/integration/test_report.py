@@ -39,7 +39,7 @@ def test_the_command_writes_page_markdown_and_tables(finished: FinishedSweep, ma
     for row in leaderboard(finished.record):
         assert re.search(rf'<th scope="row">{row.cell}</th>', page)
     assert f"tune/report.py --sweep {finished.record.name}" in page
-    assert str(finished.record.facts["corpus_digest"]) in page
+    assert finished.record.facts.corpus_digest in page
     assert "made-up voices" in page
     assert (out / "report.md").read_text().startswith(f"# {finished.record.name}: 2 networks on synthetic")
 
@@ -67,7 +67,7 @@ def test_the_run_of_the_sweep_shows_it(
 ) -> None:
     monkeypatch.chdir(finished.folder)
     runs = runs_of(finished.client, finished.record.name)
-    (parent,) = (each for each in runs if each.data.tags["ser.experiment.trial"] == "parent")
+    (parent,) = (each for each in runs if each.data.tags["ser.trial"] == "parent")
     description = parent.data.tags["mlflow.note.content"]
     for row in leaderboard(finished.record):
         assert f"| {row.cell} | {100 * row.test_uar:.1f} [" in description

@@ -82,9 +82,7 @@ def test_a_killed_sweep_goes_on_from_its_checkpoint_until_its_time_is_up(
         command.wait_until(lambda: list(tmp_path.rglob(f"checkpoint_*/{FILE_NAME}")))
         command.signal(SIGKILL)
         assert command.end().code == -SIGKILL
-    (run_,) = [
-        run_ for run_ in runs_of(client_of(tmp_path), "long") if run_.data.tags["ser.experiment.trial"] != "parent"
-    ]
+    (run_,) = [run_ for run_ in runs_of(client_of(tmp_path), "long") if run_.data.tags["ser.trial"] != "parent"]
     assert run_.info.status == "RUNNING"
     n_before_kill = n_reports(tmp_path, "long")
     ended = run_sweep("--resume", "long", "--time-budget", "12s", folder=tmp_path)

@@ -91,12 +91,12 @@ def test_served_probabilities_are_those_of_the_evaluation_to_the_last_bit(
     path = download_artifacts(artifact_uri=uri, tracking_uri=f"sqlite:///{finished.folder}/mlflow.db")
     with Path(path).open() as file:
         evaluated = list(csv.DictReader(file))
-    assert len(evaluated) == finished.record.facts["n_validation"] + finished.record.facts["n_test"]
+    assert len(evaluated) == finished.record.facts.n_validation + finished.record.facts.n_test
     files = [corpus_dir / "AudioWAV" / f"{row['clip']}.wav" for row in evaluated]
     answers = server.ask([text(path.read_bytes()) for path in files]).rows
     for row, answer in zip(evaluated, answers, strict=True):
         assert answer["emotion"] == row["prediction"]
-        for emotion in finished.record.facts["emotions"]:
+        for emotion in finished.record.facts.emotions:
             assert answer[emotion] == float(row[emotion]), (row["clip"], emotion)
 
 

@@ -94,7 +94,7 @@ def test_trial_0_of_a_cell_is_its_defaults_and_the_others_are_not(finished: Fini
 
 def test_the_corpus_is_logged_with_its_digest(finished: FinishedSweep) -> None:
     runs = check_runs(finished.client, finished.journal)
-    digest = finished.record.facts["corpus_digest"]
+    digest = finished.record.facts.corpus_digest
     for run_ in runs.values():
         (given,) = run_.inputs.dataset_inputs
         assert given.dataset.name == "synthetic"
@@ -111,7 +111,7 @@ def test_confusion_matrices_can_be_looked_at_and_computed_with(finished: Finishe
         content = json.loads(artefact(finished, run_.info.run_id, "confusion_matrix.json").read_text())
         confusion = np.array(content["confusion"])
         completed = run_.data.tags["ser.outcome"] == "completed"
-        assert content["labels"] == facts["emotions"]
+        assert content["labels"] == facts.emotions
         assert confusion.sum() == facts["n_test" if completed else "n_validation"]
         if completed:
             recalls = confusion.diagonal() / confusion.sum(axis=1)
@@ -136,9 +136,9 @@ def test_predictions_of_completed_runs_give_their_metrics(finished: FinishedSwee
                 right = np.mean([row["truth"] == row["prediction"] for row in chosen])
                 assert right == pytest.approx(run_.data.metrics[metric])
         for row in rows:
-            probabilities = [float(row[emotion]) for emotion in facts["emotions"]]
+            probabilities = [float(row[emotion]) for emotion in facts.emotions]
             assert sum(probabilities) == pytest.approx(1)
-            assert facts["emotions"][int(np.argmax(probabilities))] == row["prediction"]
+            assert facts.emotions[int(np.argmax(probabilities))] == row["prediction"]
     others = [run_ for run_ in runs.values() if run_ not in completed]
     for run_ in others:
         assert "predictions.csv" not in {file.path for file in finished.client.list_artifacts(run_.info.run_id)}

@@ -40,10 +40,10 @@ def test_a_take_that_is_there_twice_is_left_out_or_refused(shared_dir: Path, tmp
         "console": Console(file=out, width=200),
     }
     with connected(None):
-        prepared = prepare(plans[0].experiments(), clips, **how)
+        prepared = prepare(plans[0].experiments, clips, **how)
         assert {clip.name for clip in clips} - {clip.name for clip in prepared.clips} == {PAIR[1]}
         assert f"{PAIR[1]}: the same take as {PAIR[0]} (disgust), labelled disgust" in out.getvalue()
-        (experiment,) = plans[0].experiments().values()
+        (experiment,) = plans[0].experiments.values()
         assert list(share(prepared, [experiment], how["console"])) == [stored_name(experiment.features)]
         with pytest.raises(UserError, match=r"assignment leaks: 1045_I\w+ in \w+ and 1045_I\w+ in \w+ are one take"):
-            prepare(plans[1].experiments(), clips, **how)
+            prepare(plans[1].experiments, clips, **how)

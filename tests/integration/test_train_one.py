@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 from rich.console import Console
 
 from processes import REPOSITORY, Finished, run
-from ser.commands.train_one import Training, agreement, local_data, refuse_others
+from ser.commands.train_one import TrainingResult, check_agreement, local_data, refuse_other_clips
 from ser.corpora.base import CorpusError
 from ser.tracking.logged_run import LoggedRun, read_run
 from ser.tracking.publication import TrackerError
@@ -76,7 +76,7 @@ def test_other_clips_are_refused(finished: FinishedSweep, corpus_dir: Path, tmp_
     first.unlink()
     data = local_data(logged.experiment, tmp_path / "other", finished.folder / ".ser" / "features", Console(quiet=True))
     with pytest.raises(CorpusError, match=f"does not hold the clips that run {logged.run.info.run_id} was trained on"):
-        refuse_others(data, logged, tmp_path / "other")
+        refuse_other_clips(data, logged, tmp_path / "other")
 
 
 def test_what_is_no_training_is_refused(finished: FinishedSweep) -> None:
@@ -89,16 +89,16 @@ def test_what_is_no_training_is_refused(finished: FinishedSweep) -> None:
 
 def test_agreement_is_exact_within_tolerance_or_none(finished: FinishedSweep) -> None:
     logged = read_run(finished.client, a_run(finished, "completed").info.run_id)
-    same = Training(logged.epochs, logged.test, standard_error=0.05)
-    assert agreement(logged, same).exact
-    rounded = agreement(logged, replace(same, epochs=changed(logged, train_loss=1.001)))
+    same = TrainingResult(logged.epochs, logged.test, standard_error=0.05)
+    assert check_agreement(logged, same).exact
+    rounded = check_agreement(logged, replace(same, epochs=changed(logged, train_loss=1.001)))
     assert (rounded.exact, rounded.agrees) == (False, True)
     assert rounded.sentence.startswith(
         "agrees within tolerance, not to the last bit: the loss of epoch 1 differs by 0.1 %"
     )
     for other in (changed(logged, train_loss=1.03), changed(logged, val_uar=1.5)):
-        assert not agreement(logged, replace(same, epochs=other)).agrees
-    assert not agreement(logged, replace(same, test=dict.fromkeys(logged.test, 0.0))).exact
+        assert not check_agreement(logged, replace(same, epochs=other)).agrees
+    assert not check_agreement(logged, replace(same, test=dict.fromkeys(logged.test, 0.0))).exact
 
 
 def changed(logged: LoggedRun, **factors: float) -> tuple[dict[str, float], ...]:

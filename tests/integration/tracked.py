@@ -11,7 +11,7 @@ from processes import Finished
 from reported import reports_of
 from ser.report.leaderboard import Row
 from ser.sweep.journal import ABLATION, Reported, TrialKey, read_events
-from ser.sweep.state import SweepRecord, replay
+from ser.sweep.state import SweepState, replay
 
 PER_EPOCH = ("train_loss", "val_loss", "val_uar", "val_accuracy", "val_macro_f1")
 ONCE = ("test_uar", "test_accuracy", "test_macro_f1")
@@ -25,7 +25,7 @@ class FinishedSweep:
     folder: Path
     ended: Finished
     client: MlflowClient
-    record: SweepRecord
+    record: SweepState
 
     @property
     def journal(self) -> Path:
@@ -36,7 +36,7 @@ def journal_of(home: Path, sweep: str) -> Path:
     return home / "sweeps" / sweep / "journal.jsonl"
 
 
-def record_of(folder: Path, sweep: str) -> SweepRecord:
+def record_of(folder: Path, sweep: str) -> SweepState:
     """The sweep whose journal is in the default home of `folder`."""
     return replay(journal_of(folder / ".ser", sweep))
 
@@ -74,9 +74,9 @@ def check_runs(client: MlflowClient, journal: Path) -> dict[str, Run]:
     """Every trial of the journal is one run, whole and true, and nothing else is there: runs by their key."""
     record, reported = replay(journal), reports_of(journal)
     runs = runs_of(client, record.name)
-    counts = Counter(run.data.tags["ser.experiment.trial"] for run in runs)
+    counts = Counter(run.data.tags["ser.trial"] for run in runs)
     assert counts == Counter({"parent": 1, **{str(key): 1 for key in record.trials}})
-    by_key = {run.data.tags["ser.experiment.trial"]: run for run in runs}
+    by_key = {run.data.tags["ser.trial"]: run for run in runs}
     for key, trial in record.trials.items():
         run = by_key[str(key)]
         assert run.info.status == STATUS[trial.outcome], f"{key} is {trial.outcome}"

@@ -15,7 +15,7 @@ from ser.experiment.experiment import from_flat
 from ser.experiment.trial import Trial, validation_metrics
 from ser.report.leaderboard import leaderboard
 from ser.sweep.journal import SEARCH, Asked, Ended, Reported, TrialKey, read_events
-from ser.sweep.state import FINAL_OUTCOMES, SweepRecord, replay
+from ser.sweep.state import FINAL_OUTCOMES, SweepState, replay
 from tracked import check_runs, figures, metrics_of, runs_of
 from trial_data import trial_data
 
@@ -46,7 +46,7 @@ def tally(client: MlflowClient, journal: Path) -> Tally:
     record, reported = replay(journal), reports_of(journal)
     runs = runs_of(client, record.name)
     points = [
-        (run.data.tags["ser.experiment.trial"], name, point.step, point.value)
+        (run.data.tags["ser.trial"], name, point.step, point.value)
         for run in runs
         for name in run.data.metrics
         for point in client.get_metric_history(run.info.run_id, name)
@@ -58,7 +58,7 @@ def tally(client: MlflowClient, journal: Path) -> Tally:
         for name, value in report.metrics.items()
     }
     duplicates = (
-        _n_beyond_one(run.data.tags["ser.experiment.trial"] for run in runs),
+        _n_beyond_one(run.data.tags["ser.trial"] for run in runs),
         _n_beyond_one(point[:3] for point in points),
         _n_beyond_one(model.source_run_id for model in _models(client)),
     )
@@ -80,7 +80,7 @@ def check_end(client: MlflowClient, journal: Path) -> None:
     for run_id in completed:
         assert {file.path for file in client.list_artifacts(run_id)} >= {"confusion_matrix.json", "predictions.csv"}
     aliases = client.get_registered_model("ser-synthetic").aliases.keys()
-    assert aliases - {"previous"} == {*record.plan["cells"], "candidate", "champion"}
+    assert aliases - {"previous"} == {*record.plan.cells, "candidate", "champion"}
 
 
 def check_journal(journal: Path) -> None:
@@ -107,7 +107,7 @@ def check_equal(journal: Path, undisturbed: Path) -> None:
     assert metrics_of(journal) == metrics_of(undisturbed)
 
 
-def interrupted(record: SweepRecord, moments: Sequence[float]) -> list[TrialKey]:
+def interrupted(record: SweepState, moments: Sequence[float]) -> list[TrialKey]:
     """The completed trials that were under way at one of the moments."""
     return [
         key
@@ -128,9 +128,9 @@ def continued(journal: Path, key: TrialKey) -> bool:
 
 def check_repeated(client: MlflowClient, journal: Path, key: TrialKey) -> None:
     """A trial repeated from its logged params alone gives the same metrics in every epoch."""
-    (run,) = [run for run in runs_of(client, key.sweep) if run.data.tags["ser.experiment.trial"] == str(key)]
+    (run,) = [run for run in runs_of(client, key.sweep) if run.data.tags["ser.trial"] == str(key)]
     experiment = from_flat(run.data.params)
-    data = trial_data(experiment, Path(replay(journal).facts["corpus_dir"]))
+    data = trial_data(experiment, Path(replay(journal).facts.corpus_dir))
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -141,7 +141,7 @@ def check_repeated(client: MlflowClient, journal: Path, key: TrialKey) -> None:
     assert again == first, f"{key} gave\n{first}\nand, repeated,\n{again}"
 
 
-def _told(record: SweepRecord) -> dict[TrialKey, tuple[str, dict[str, object]]]:
+def _told(record: SweepState) -> dict[TrialKey, tuple[str, dict[str, object]]]:
     return {key: (trial.outcome, dict(trial.asked.values)) for key, trial in record.trials.items()}
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from reported import reports_of
 from ser.report.leaderboard import leaderboard
-from ser.sweep.controller import Ask, Conductor
-from ser.sweep.final_evaluation import planned
+from ser.sweep.controller import Ask, Controller
+from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.journal import Ended, Journal, Reported, Started, TrialKey
 from ser.sweep.plan import Plan
 from ser.sweep.state import replay
@@ -23,9 +23,9 @@ DONE = object()
 
 def plan(**changes: Any) -> Plan:
     values = {"corpus": "synthetic", "cells": CELLS, "trials_per_cell": N_TRIALS, "max_epochs": 6, "grace_epochs": 1}
-    everything = Plan(corpus="synthetic", cells=CELLS).spaces()
+    everything = Plan(corpus="synthetic", cells=CELLS).search_spaces
     fixed = {
-        cell: {n: Plan(cells=(cell,)).experiments()[cell].flat()[n] for n in space if n not in SEARCHED}
+        cell: {n: Plan(cells=(cell,)).experiments[cell].flat()[n] for n in space if n not in SEARCHED}
         for cell, space in everything.items()
     }
     return Plan(**{**values, "reduction": 2, "cell_settings": fixed, **changes})
@@ -34,10 +34,10 @@ def plan(**changes: Any) -> Plan:
 PLAN = plan()
 
 
-def conducted(path: Path, of: Plan = PLAN) -> tuple[Journal, Conductor]:
+def conducted(path: Path, of: Plan = PLAN) -> tuple[Journal, Controller]:
     journal = Journal(path)
     journal.append(Started("s", of.as_dict(), {}))
-    return journal, Conductor(journal, of, planned(of))
+    return journal, Controller(journal, of, plan_trainings(of))
 
 
 def report_of(ask: Ask, epoch: int, max_epochs: int) -> Reported:
@@ -49,32 +49,32 @@ def report_of(ask: Ask, epoch: int, max_epochs: int) -> Reported:
     return Reported(ask.key.cell, ask.key.number, epoch, metrics, [[3, 1], [2, 2]], epoch == max_epochs)
 
 
-def run_trial(conductor: Conductor, ask: Ask, max_epochs: int) -> Iterator[None]:
+def run_trial(controller: Controller, ask: Ask, max_epochs: int) -> Iterator[None]:
     """What Tune and a worker do with one trial; pauses after each step."""
     cell, number = ask.key.cell, ask.key.number
     for epoch in range(1, max_epochs + 1):
         if (cell, number) in FAILING and epoch == 2:
-            conductor.end(Ended(cell, number, "failed", "it broke"))
+            controller.end(Ended(cell, number, "failed", "it broke"))
             return
-        goes_on = conductor.report(report_of(ask, epoch, max_epochs))
+        goes_on = controller.report(report_of(ask, epoch, max_epochs))
         yield
         if not goes_on:
-            conductor.end(Ended(cell, number, "pruned", "behind"))
+            controller.end(Ended(cell, number, "pruned", "behind"))
             return
     test = {"uar": 0.5, "accuracy": 0.5, "macro_f1": 0.5, "confusion": [[1, 1], [1, 1]], "n_parameters": 9}
-    conductor.end(Ended(cell, number, "completed", bundle="b", test={**test, "train_seconds": 1.0}))
+    controller.end(Ended(cell, number, "completed", bundle="b", test={**test, "train_seconds": 1.0}))
 
 
-def drive(conductor: Conductor, of: Plan = PLAN, *, slots: int = 1, seed: int = 0) -> Iterator[None]:
+def drive(controller: Controller, of: Plan = PLAN, *, slots: int = 1, seed: int = 0) -> Iterator[None]:
     """Ask for trials and run up to `slots` of them at a time, in a random interleaving; pauses after each step."""
     rng, running, asking = random.Random(seed), [], True
     while asking or running:
         while asking and len(running) < slots:
-            ask = conductor.next_trial()
+            ask = controller.next_trial()
             if ask is None:
-                asking = conductor.waits
+                asking = controller.waits
                 break
-            running.append(run_trial(conductor, ask, of.max_epochs))
+            running.append(run_trial(controller, ask, of.max_epochs))
             yield
         if running:
             trial = rng.choice(running)
@@ -85,12 +85,12 @@ def drive(conductor: Conductor, of: Plan = PLAN, *, slots: int = 1, seed: int = 
 
 def whole(path: Path, of: Plan = PLAN, **how: int) -> Path:
     """A sweep from its journal to the end; the journal again."""
-    journal, conductor = conducted(path, of)
-    for _ in drive(conductor, of, **how):
+    journal, controller = conducted(path, of)
+    for _ in drive(controller, of, **how):
         pass
-    conductor.close()
+    controller.close()
     journal.close()
-    assert replay(path) == conductor.record
+    assert replay(path) == controller.record
     return path
 
 
@@ -116,22 +116,22 @@ def n_lines(path: Path) -> int:
 
 def killed_at(path: Path, step: int, of: Plan = PLAN, *, orderly: bool, **how: int) -> bool:
     """Play a sweep and let go of it after `step` steps; whether there were so many."""
-    journal, conductor = conducted(path, of)
-    steps = drive(conductor, of, **how)
+    journal, controller = conducted(path, of)
+    steps = drive(controller, of, **how)
     went_on = all(next(steps, DONE) is not DONE for _ in range(step))
     if orderly:
-        conductor.close()
+        controller.close()
     journal.close()
     return went_on
 
 
-def interrupted_at_prune(path: Path, *, then: Callable[[Conductor], None]) -> TrialKey:
+def interrupted_at_prune(path: Path, *, then: Callable[[Controller], None]) -> TrialKey:
     """Play until a rung stops a trial, and let the driver go before the end of the trial is written."""
-    journal, conductor = conducted(path)
-    for _ in drive(conductor):
-        key = next((key for key in conductor.open_trials() if conductor.was_pruned(key)), None)
+    journal, controller = conducted(path)
+    for _ in drive(controller):
+        key = next((key for key in controller.open_trials() if controller.was_pruned(key)), None)
         if key is not None:
-            then(conductor)
+            then(controller)
             journal.close()
             return key
     raise AssertionError("no trial was pruned")

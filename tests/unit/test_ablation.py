@@ -13,11 +13,11 @@ from played import DONE, conducted, drive, whole
 from ser.errors import UserError
 from ser.evaluation.predictions_file import COLUMNS
 from ser.report.ablation import failures_of, variants_of
-from ser.sweep.final_evaluation import planned
+from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.journal import ABLATION, Asked, Ended, Started
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import plan_from
-from ser.sweep.state import SweepRecord, replay
+from ser.sweep.state import SweepState, replay
 
 VARIANTS = {"mixup": {"augment.mixup_alpha": 0.2}, "calm": {"training.lr": 1e-4}}
 SPLIT = "speaker-5fold-present"
@@ -29,7 +29,7 @@ def plan(**changes: Any) -> Plan:
 
 
 def test_the_baseline_and_every_variant_are_planned_for_each_fold_and_seed() -> None:
-    found = planned(plan(final_seeds=2))
+    found = plan_trainings(plan(final_seeds=2))
     ways = [(final.seed, final.split.fold, final.variant) for final in found]
     assert ways == [(s, f, v) for s in (0, 1) for f in (0, 1) for v in ("baseline", *VARIANTS)]
     assert found[1].values() == {
@@ -47,9 +47,9 @@ def test_it_trains_what_is_planned_and_searches_nothing(in_memory: Path) -> None
     assert record.closed is not None
     assert record.closed.outcome == "finished"
     assert {trial.stage for trial in record.trials.values()} == {ABLATION}
-    asked = [(t.asked.variant, t.asked.values["split.fold"], t.asked.values["augment.mixup_alpha"]) for t in
+    asked = [(t.asked.variant, t.split.fold, t.asked.values["augment.mixup_alpha"]) for t in
              record.ablations()]  # fmt: skip
-    unmixed = plan().experiments()["alexnet-2d"].augment.mixup_alpha
+    unmixed = plan().experiments["alexnet-2d"].augment.mixup_alpha
     one_fold = [("baseline", unmixed), ("mixup", 0.2), ("calm", unmixed)]
     assert asked == [(variant, fold, alpha) for fold in (0, 1) for variant, alpha in one_fold]
     assert [trial.key.number for trial in record.ablations()] == list(range(6))
@@ -59,8 +59,8 @@ def test_let_go_of_anywhere_it_goes_on_where_it_was(in_memory: Path) -> None:
     expected = {str(k): t.asked.values for k, t in replay(whole(in_memory / "whole.jsonl", plan())).trials.items()}
     for n_steps in range(1, 20, 3):
         path = in_memory / f"{n_steps}.jsonl"
-        journal, conductor = conducted(path, plan())
-        steps = drive(conductor, plan())
+        journal, controller = conducted(path, plan())
+        steps = drive(controller, plan())
         assert all(next(steps, DONE) is not DONE for _ in range(n_steps))
         journal.close()
         record = replay(whole(path, plan()))
@@ -90,7 +90,7 @@ def test_more_folds_train_only_what_is_not_there(in_memory: Path) -> None:
 )
 def test_what_cannot_be_an_ablation_is_refused(changes: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=re.escape(said)):
-        plan(**changes).varied()
+        _ = plan(**changes).variant_experiments
 
 
 def test_what_a_variant_changes_is_fixed_for_all() -> None:
@@ -101,7 +101,7 @@ def test_what_a_variant_changes_is_fixed_for_all() -> None:
 def test_two_cells_on_two_splits_are_four_comparisons(in_memory: Path) -> None:
     of = plan(cells=("alexnet-2d", "lenet5-1d"), final_splits=("assignment", SPLIT))
     record = replay(whole(in_memory / "journal.jsonl", of))
-    ways = Counter((t.key.cell, t.asked.values["split.name"], t.asked.variant) for t in record.ablations())
+    ways = Counter((t.key.cell, t.split.name, t.asked.variant) for t in record.ablations())
     assert len(ways) == 2 * 2 * 3
     assert {n for (_, split, _), n in ways.items() if split == SPLIT} == {2}
 
@@ -115,9 +115,9 @@ def test_a_plan_comes_back_from_the_journal() -> None:
     assert plan_from(plan().as_dict()) == plan()
 
 
-def record_of(folder: Path, right: dict[str, float], *, n_speakers: int = 30) -> SweepRecord:
+def record_of(folder: Path, right: dict[str, float], *, n_speakers: int = 30) -> SweepState:
     """An ablation of two folds whose variants are right about the given share of their clips."""
-    record = SweepRecord()
+    record = SweepState()
     variants = {name: {"training.lr": 1e-4} for name in right if name != "baseline"}
     record.apply(Started("s", {"variants": variants, "cells": ["alexnet-2d"]}, {}))
     rng = np.random.default_rng(0)

@@ -2,10 +2,10 @@
 
 import shutil
 
-from optuna.trial import TrialState
+from optuna.trial import SweepTrial
 
 from played import CELLS, N_TRIALS, PLAN, SEARCHED, conducted, drive, plan, report_of, told, whole
-from ser.sweep.controller import GLOBAL, Conductor
+from ser.sweep.controller import GLOBAL, Controller
 from ser.sweep.journal import Journal, Reported, Started, TrialKey, read_events
 from ser.sweep.state import replay
 
@@ -25,7 +25,7 @@ def test_every_cell_gets_its_trials_in_turn_and_no_number_twice(uninterrupted):
 
 
 def test_trial_0_of_every_cell_is_the_defaults(uninterrupted):
-    for cell, experiment in PLAN.experiments().items():
+    for cell, experiment in PLAN.experiments.items():
         assert replay(uninterrupted).trials[TrialKey("s", cell, 0)].asked.values == experiment.flat()
 
 
@@ -42,7 +42,7 @@ def test_what_is_fixed_stays_and_what_is_searched_is_recorded(uninterrupted):
     for trial in replay(uninterrupted).trials.values():
         assert set(trial.asked.searched) == set(SEARCHED)
         assert trial.asked.searched.items() <= trial.asked.values.items()
-        fixed = PLAN.experiments()[trial.key.cell].flat()
+        fixed = PLAN.experiments[trial.key.cell].flat()
         assert all(trial.asked.values[name] == fixed[name] for name in fixed if name not in SEARCHED)
 
 
@@ -56,25 +56,25 @@ def test_several_at_a_time_keep_the_cells_within_one_trial_of_each_other(in_memo
 
 
 def test_a_repeated_report_changes_nothing(in_memory):
-    journal, conductor = conducted(in_memory / "journal.jsonl")
-    ask = conductor.next_trial()
-    assert conductor.report(report_of(ask, 1, 6))
+    journal, controller = conducted(in_memory / "journal.jsonl")
+    ask = controller.next_trial()
+    assert controller.report(report_of(ask, 1, 6))
     before = journal.path.read_bytes()
     poorer = Reported(ask.key.cell, 0, 1, {"val_uar": 0.0, "val_loss": 9.0}, [[0]], False)
-    assert conductor.report(poorer)
+    assert controller.report(poorer)
     assert journal.path.read_bytes() == before
-    assert conductor.record.trials[ask.key].best.metrics["val_uar"] > 0
+    assert controller.record.trials[ask.key].best.metrics["val_uar"] > 0
     journal.close()
 
 
 def test_optuna_hears_of_pruned_trials_as_pruned(uninterrupted, in_memory):
     path = in_memory / "journal.jsonl"
     shutil.copy(uninterrupted, path)
-    journal, conductor = conducted(path)
-    states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+    journal, controller = conducted(path)
+    states = {"completed": SweepTrial.COMPLETE, "pruned": SweepTrial.PRUNED, "failed": SweepTrial.FAIL}
     for cell in CELLS:
-        trials = conductor.record.of_cell(cell)
-        known = conductor._studies[cell].trials
+        trials = controller.record.of_cell(cell)
+        known = controller._studies[cell].trials
         assert [trial.state for trial in known] == [states[trial.outcome] for trial in trials]
         for trial, frozen in zip(trials, known, strict=True):
             assert frozen.params == trial.asked.searched
@@ -93,13 +93,13 @@ def test_no_trial_goes_past_a_rung_that_stopped_it(uninterrupted):
 
 
 def test_the_last_epoch_is_never_cut_off_by_a_rung(in_memory):
-    journal, conductor = conducted(in_memory / "journal.jsonl")
-    asks = [conductor.next_trial() for _ in range(2 * len(CELLS))]
+    journal, controller = conducted(in_memory / "journal.jsonl")
+    asks = [controller.next_trial() for _ in range(2 * len(CELLS))]
     first, second = (ask for ask in asks if ask.key.cell == CELLS[0])
     for ask, uar in ((first, 0.9), (second, 0.1)):
         event = Reported(ask.key.cell, ask.key.number, 1, {"val_uar": uar, "val_loss": 1.0}, [[1]], True)
-        assert conductor.report(event)
-        assert not conductor.was_pruned(ask.key)
+        assert controller.report(event)
+        assert not controller.was_pruned(ask.key)
     journal.close()
 
 
@@ -110,26 +110,26 @@ def test_one_search_over_all_gives_the_defaults_of_each_cell_first(in_memory):
     assert len(trials) == len(CELLS) * N_TRIALS
     assert [trial.key.cell for trial in trials[: len(CELLS)]] == list(CELLS)
     for trial in trials[: len(CELLS)]:
-        assert trial.asked.values == of.experiments()[trial.key.cell].flat()
+        assert trial.asked.values == of.experiments[trial.key.cell].flat()
     assert [trial.key.number for trial in trials] == list(range(12))
 
 
 def test_a_finished_sweep_has_no_further_trial(uninterrupted, in_memory):
     path = in_memory / "journal.jsonl"
     shutil.copy(uninterrupted, path)
-    journal, conductor = conducted(path)
-    assert conductor.is_finished()
-    assert conductor.next_trial() is None
-    assert conductor.n_trials == len(conductor.record.trials) == 12
-    conductor.close()
+    journal, controller = conducted(path)
+    assert controller.is_finished()
+    assert controller.next_trial() is None
+    assert controller.n_trials == len(controller.record.trials) == 12
+    controller.close()
     journal.close()
     assert replay(path).closed.outcome == "finished"
 
 
 def test_events_are_in_the_journal_before_anyone_acts_on_them(in_memory):
-    journal, conductor = conducted(in_memory / "journal.jsonl")
-    for _ in drive(conductor):
-        assert replay(journal.path) == conductor.record
+    journal, controller = conducted(in_memory / "journal.jsonl")
+    for _ in drive(controller):
+        assert replay(journal.path) == controller.record
     journal.close()
 
 
@@ -137,8 +137,8 @@ def test_sweeps_of_other_names_and_seeds_ask_for_other_points(in_memory):
     def rates(name: str, seed: int) -> set[float]:
         journal = Journal(in_memory / f"{name}-{seed}.jsonl")
         journal.append(Started(name, {}, {}))
-        conductor = Conductor(journal, plan(seed=seed))
-        asks = [conductor.next_trial() for _ in range(9)]
+        controller = Controller(journal, plan(seed=seed))
+        asks = [controller.next_trial() for _ in range(9)]
         journal.close()
         return {ask.experiment.flat()["training.lr"] for ask in asks[3:]}
 

@@ -8,7 +8,7 @@ import pytest
 
 from played import CELLS, N_TRIALS, PLAN, conducted, cut, drive, killed_at, n_lines, plan, told, whole
 from ser.report.leaderboard import leaderboard
-from ser.sweep.final_evaluation import planned
+from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.journal import FINAL, SEARCH, Asked, read_events
 from ser.sweep.state import replay
 
@@ -27,10 +27,7 @@ def evaluated(memory: Path) -> Path:
 def test_every_cell_is_tested_on_every_split_fold_and_seed_once(evaluated: Path) -> None:
     finals = replay(evaluated).finals()
     assert len(finals) == N_FINALS * len(TESTED)
-    ways = Counter(
-        (t.key.cell, t.asked.values["split.name"], t.asked.values["split.fold"], t.asked.values["training.seed"])
-        for t in finals
-    )
+    ways = Counter((t.key.cell, t.split.name, t.split.fold, t.seed) for t in finals)
     wanted = [("assignment", 0), ("speaker-5fold-present", 0), ("speaker-5fold-present", 3)]
     assert ways == Counter((cell, *split, seed) for cell in TESTED for split in wanted for seed in (0, 1))
 
@@ -129,16 +126,16 @@ def test_a_cell_without_a_result_is_not_tested(in_memory: Path) -> None:
 
 
 def test_what_is_left_to_do_is_counted(in_memory: Path) -> None:
-    journal, conductor = conducted(in_memory / "journal.jsonl", WITH_FINALS)
+    journal, controller = conducted(in_memory / "journal.jsonl", WITH_FINALS)
     n_searched, n_finals = len(CELLS) * N_TRIALS, len(TESTED) * N_FINALS
-    assert (conductor.waits, conductor.cells_to_test()) == (True, [])
-    for _ in drive(conductor, WITH_FINALS):
-        assert conductor.n_trials == n_searched + (len(CELLS) * N_FINALS if conductor.waits else n_finals)
-        if not conductor.waits:
-            assert len(conductor.cells_to_test()) == n_finals - len(conductor.record.finals())
-    assert (conductor.cells_to_test(), conductor.is_finished()) == ([], True)
+    assert (controller.waits, controller.cells_to_test()) == (True, [])
+    for _ in drive(controller, WITH_FINALS):
+        assert controller.n_trials == n_searched + (len(CELLS) * N_FINALS if controller.waits else n_finals)
+        if not controller.waits:
+            assert len(controller.cells_to_test()) == n_finals - len(controller.record.finals())
+    assert (controller.cells_to_test(), controller.is_finished()) == ([], True)
     journal.close()
 
 
 def test_a_plan_without_finals_has_none() -> None:
-    assert planned(PLAN) == []
+    assert plan_trainings(PLAN) == []

@@ -19,7 +19,7 @@ from played import (
     whole,
 )
 from reported import reports_of
-from ser.sweep.controller import GLOBAL, Conductor
+from ser.sweep.controller import GLOBAL, Controller
 from ser.sweep.journal import read_events
 from ser.sweep.state import replay
 
@@ -86,16 +86,16 @@ def test_with_several_at_a_time_nothing_is_lost_and_nothing_is_done_twice(in_mem
         assert final.isdisjoint(f"s/{e.cell}/{e.number:03d}" for e in later if e.kind in ("asked", "reported", "ended"))
 
 
-@pytest.mark.parametrize("then", [lambda _: None, Conductor.close], ids=["killed", "stopped"])
+@pytest.mark.parametrize("then", [lambda _: None, Controller.close], ids=["killed", "stopped"])
 def test_a_trial_that_a_rung_had_stopped_ends_as_pruned_at_resume(in_memory, then):
     path = in_memory / "journal.jsonl"
     key = interrupted_at_prune(path, then=then)
-    assert replay(path).trials[key].outcome == ("pruned" if then is Conductor.close else "open")
+    assert replay(path).trials[key].outcome == ("pruned" if then is Controller.close else "open")
     n_reports = replay(path).trials[key].n_epochs
-    journal, conductor = conducted(path)
-    assert conductor.record.trials[key].outcome == "pruned"
-    assert conductor.was_pruned(key)
-    assert conductor.next_trial().key != key
+    journal, controller = conducted(path)
+    assert controller.record.trials[key].outcome == "pruned"
+    assert controller.was_pruned(key)
+    assert controller.next_trial().key != key
     journal.close()
     whole(path)
     assert replay(path).trials[key].outcome == "pruned"
@@ -109,14 +109,14 @@ def test_a_trial_taken_up_again_and_pruned_then_is_not_taken_up_a_third_time(in_
     path.write_bytes(b"".join(events[:-1]))
     conducted(path)[0].close()
     assert replay(path).trials[key].outcome == "killed"
-    journal, conductor = conducted(path)
-    ask = conductor.next_trial()
+    journal, controller = conducted(path)
+    ask = controller.next_trial()
     assert ask.key == key
     epochs = range(1, 7)
-    assert not all(conductor.report(report_of(ask, epoch, 6)) for epoch in epochs)
+    assert not all(controller.report(report_of(ask, epoch, 6)) for epoch in epochs)
     journal.close()
-    journal, conductor = conducted(path)
-    assert conductor.record.trials[key].outcome == "pruned"
+    journal, controller = conducted(path)
+    assert controller.record.trials[key].outcome == "pruned"
     journal.close()
 
 
@@ -124,11 +124,11 @@ def test_an_interrupted_trial_comes_first_with_its_settings(in_memory):
     path = in_memory / "journal.jsonl"
     assert killed_at(path, 35, orderly=False)
     key = next(key for key, trial in replay(path).trials.items() if trial.outcome == "open")
-    journal, conductor = conducted(path)
-    assert conductor.record.trials[key].ended.outcome == "killed"
-    assert conductor.record.trials[key].ended.reason == "the driver died"
-    assert conductor.open_trials() == []
-    ask = conductor.next_trial()
+    journal, controller = conducted(path)
+    assert controller.record.trials[key].ended.outcome == "killed"
+    assert controller.record.trials[key].ended.reason == "the driver died"
+    assert controller.open_trials() == []
+    ask = controller.next_trial()
     assert (ask.key, ask.experiment.flat()) == (key, replay(path).trials[key].asked.values)
-    assert conductor.open_trials() == [key]
+    assert controller.open_trials() == [key]
     journal.close()

@@ -12,7 +12,7 @@ from rich.console import Console
 from ser.commands.live_display import Display
 from ser.distributed import display as display_module
 from ser.sweep.journal import FINAL, Asked, Ended, Event, Reported, Started
-from ser.sweep.state import SweepRecord
+from ser.sweep.state import SweepState
 
 TEST = {"uar": 0.5, "accuracy": 0.5, "macro_f1": 0.5, "confusion": [[1, 1], [1, 1]], "n_parameters": 9}
 
@@ -29,15 +29,15 @@ def ended(cell: str, number: int, outcome: str, time_s: float, reason: str = "")
     return Ended(cell, number, outcome, reason, bundle="b", test={**TEST, "train_seconds": 2.0}, time_s=time_s)
 
 
-def record_of(*events: Event, search: str = "per-cell") -> SweepRecord:
-    record = SweepRecord()
+def record_of(*events: Event, search: str = "per-cell") -> SweepState:
+    record = SweepState()
     for event in (Started("s", {"cells": ["a", "b"], "search": search, "max_epochs": 10}, {}), *events):
         record.apply(event)
     return record
 
 
 def shown(
-    record: SweepRecord,
+    record: SweepState,
     *,
     n_trials: int = 4,
     n_finals: int = 0,
@@ -53,7 +53,7 @@ def shown(
     ), out
 
 
-def left_s(record: SweepRecord, **how) -> int | None:
+def left_s(record: SweepState, **how) -> int | None:
     """Seconds left as the status line has them."""
     found = re.search(r"about (\d+):(\d\d):(\d\d) left", shown(record, **how)[0].status())
     return None if found is None else int(found[1]) * 3600 + int(found[2]) * 60 + int(found[3])

@@ -142,7 +142,7 @@ def test_needs_follow_plan_and_clips() -> None:
 
 
 def test_needs_count_the_weights_of_the_real_network() -> None:
-    (experiment,) = Plan(cells=("lenet5-2d",)).experiments().values()
+    (experiment,) = Plan(cells=("lenet5-2d",)).experiments.values()
     n_bytes = 4 * sum(p.numel() for p in network(experiment).parameters())
     needs = needs_of(Plan(cells=("lenet5-2d",), trials_per_cell=10, cpus_per_trial=1024))
     assert needs.trials_on_disk == (10 + 4) * n_bytes

@@ -48,10 +48,8 @@ def of_tracker(client: MlflowClient) -> Callable[[], dict[str, Run]]:
     for run in client.search_runs([each.experiment_id for each in client.search_experiments()]):
         client.delete_run(run.info.run_id)
     for key in KEYS:
-        client.create_run(
-            experiment, start_time=1, tags={"ser.sweep": "s", "ser.sweep_id": "7", "ser.experiment.trial": key}
-        )
-    return lambda: {run.data.tags["ser.experiment.trial"]: run for run in client.search_runs([experiment])}
+        client.create_run(experiment, start_time=1, tags={"ser.sweep": "s", "ser.sweep_id": "7", "ser.trial": key})
+    return lambda: {run.data.tags["ser.trial"]: run for run in client.search_runs([experiment])}
 
 
 def swept(home: Path, events: list[Event], *, sent: bool = True) -> Path:

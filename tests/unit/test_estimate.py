@@ -58,10 +58,10 @@ def threads():
 @pytest.mark.usefixtures("threads")
 def test_a_probe_trains_each_cell_as_it_is():
     of = plan(trials_per_cell=3, max_epochs=2, grace_epochs=2, cell_settings={"lenet5-2d": {"model.width": 0.5}})
-    found = estimate(of, of.experiments())
+    found = estimate(of, of.experiments)
     assert list(found) == list(CELLS)
     assert [guess.n_epochs for guess in found.values()] == [6.0, 6.0]
     assert all(0 < guess.ms_per_clip < 1000 for guess in found.values())
-    narrow, wide = (estimate(p, {"lenet5-2d": p.experiments()["lenet5-2d"]})["lenet5-2d"] for p in (of, plan()))
+    narrow, wide = (estimate(p, {"lenet5-2d": p.experiments["lenet5-2d"]})["lenet5-2d"] for p in (of, plan()))
     assert found["lenet5-2d"].n_parameters == narrow.n_parameters < wide.n_parameters
     assert torch.get_num_threads() == 1

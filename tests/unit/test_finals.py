@@ -12,11 +12,11 @@ from ser.errors import UserError
 from ser.report.final_table import final_rows, final_table
 from ser.settings.ranges import SettingError
 from ser.splits.split import Split, partition
-from ser.sweep.final_evaluation import Final, fitting, planned
+from ser.sweep.final_evaluation import plan_trainings, select_trainings
 from ser.sweep.journal import FINAL, Asked, Ended, Started
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import fold_numbers, plan_from
-from ser.sweep.state import SweepRecord
+from ser.sweep.state import SweepState
 
 PRESENT = "speaker-5fold-present"
 SPEAKERS = [str(speaker) for speaker in range(1001, 1011)]
@@ -36,7 +36,7 @@ def plan(**values: object) -> Plan:
 
 
 def ways(plan: Plan) -> list[tuple[str, int, int, int]]:
-    return [(f.split.name, f.split.fold, f.split.seed, f.seed) for f in planned(plan)]
+    return [(f.split.name, f.split.fold, f.split.seed, f.seed) for f in plan_trainings(plan)]
 
 
 def test_the_first_seed_of_every_split_and_fold_comes_before_the_second() -> None:
@@ -58,8 +58,8 @@ def test_without_a_name_it_is_the_sweeps_split_with_all_of_its_folds() -> None:
 
 def test_every_way_names_the_split_that_was_selected_on() -> None:
     of = plan(split=PRESENT, settings={"split.fold": 3, "split.seed": 7}, final_splits=("sentence-disjoint",))
-    assert {final.split.selection for final in planned(of)} == {f"{PRESENT}/3/7"}
-    assert planned(of)[0].values() == {
+    assert {final.split.selection for final in plan_trainings(of)} == {f"{PRESENT}/3/7"}
+    assert plan_trainings(of)[0].values() == {
         "split.name": "sentence-disjoint", "split.fold": 0, "split.seed": 0, "split.selection": f"{PRESENT}/3/7",
         "training.seed": 0,
     }  # fmt: skip
@@ -78,14 +78,14 @@ def test_every_way_names_the_split_that_was_selected_on() -> None:
 )
 def test_what_cannot_be_evaluated_is_refused(values: dict, error: type[Exception], rule: str) -> None:
     with pytest.raises(error, match=rule):
-        planned(plan(**values))
+        plan_trainings(plan(**values))
 
 
 def test_a_plan_with_finals_survives_the_journal_and_an_old_one_has_none() -> None:
     of = plan(final_splits=("assignment", PRESENT), final_folds=(0, 2))
     assert plan_from(of.as_dict()) == of
     old = {name: value for name, value in of.as_dict().items() if not name.startswith("final_")}
-    assert planned(plan_from(old)) == []
+    assert plan_trainings(plan_from(old)) == []
 
 
 @pytest.mark.parametrize(("text", "folds"), [("all", "all"), ("0", (0,)), ("0,2,0", (0, 2))])
@@ -100,23 +100,23 @@ def test_what_names_no_folds_is_refused(text: str) -> None:
 
 
 def test_a_fold_that_selection_saw_is_left_out_with_its_reason() -> None:
-    found = list(fitting(planned(plan(split=PRESENT, final_seeds=1)), CLIPS))
-    assert [final.split.fold for final in found if isinstance(final, Final)] == [0, 2, 3, 4]
-    assert [line for line in found if isinstance(line, str)] == [
-        f"{PRESENT} fold 1 is left out: selection on {PRESENT}/0/0 has seen 48 of its 48 test clips"
-    ]
+    found = select_trainings(plan_trainings(plan(split=PRESENT, final_seeds=1)), CLIPS)
+    assert [training.split.fold for training in found.kept] == [0, 2, 3, 4]
+    assert found.omitted == (
+        f"{PRESENT} fold 1 is omitted: selection on {PRESENT}/0/0 has seen 48 of its 48 test clips",
+    )
 
 
 def test_a_split_of_which_selection_saw_little_stays() -> None:
-    finals = planned(plan(final_splits=("assignment", PRESENT)))
-    assert list(fitting(finals, CLIPS)) == finals
+    finals = plan_trainings(plan(final_splits=("assignment", PRESENT)))
+    assert list(select_trainings(finals, CLIPS).kept) == finals
     seen = {CLIPS[at].name for at in partition(CLIPS, Split()).validation}
     tested = [{CLIPS[at].name for at in partition(CLIPS, final.split).test} for final in finals]
     assert all(names.isdisjoint(seen) for names in tested)
 
 
-def evaluated(*trainings: tuple[str, str, int, int, str, float]) -> SweepRecord:
-    record = SweepRecord()
+def evaluated(*trainings: tuple[str, str, int, int, str, float]) -> SweepState:
+    record = SweepState()
     record.apply(Started("s", {"cells": ["a", "b"]}, {}))
     for number, (cell, split, fold, seed, outcome, uar) in enumerate(trainings):
         values = {"split.name": split, "split.fold": fold, "training.seed": seed}

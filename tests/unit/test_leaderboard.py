@@ -8,7 +8,7 @@ import pytest
 from ser.evaluation.metrics import unweighted_average_recall, unweighted_average_recall_standard_error
 from ser.report.leaderboard import leaderboard, leaderboard_table, leaderboard_text
 from ser.sweep.journal import Asked, Ended, Event, Reported, Started, TrialKey
-from ser.sweep.state import SweepRecord
+from ser.sweep.state import SweepState
 
 VALIDATION = {1: [[5, 5], [5, 5]], 2: [[8, 2], [3, 7]], 3: [[7, 3], [3, 7]]}
 TEST = [[30, 10], [20, 40]]
@@ -30,8 +30,8 @@ def trial(cell: str, number: int, outcome: str = "completed", **test: Any) -> li
     return [Asked(cell, number, {}, {}), *reports, Ended(cell, number, outcome, test=figures)]
 
 
-def sweep(*trials: list[Event]) -> SweepRecord:
-    record = SweepRecord()
+def sweep(*trials: list[Event]) -> SweepState:
+    record = SweepState()
     for event in (Started("s", {}, {}), *(event for events in trials for event in events)):
         record.apply(event)
     return record

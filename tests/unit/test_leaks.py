@@ -14,7 +14,8 @@ from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.errors import UserError
 from ser.experiment.experiment import Experiment, all_cells, default_experiment
-from ser.experiment.trial import Trial, TrialData
+from ser.experiment.trial import Trial
+from ser.experiment.trial_data import TrialData
 from ser.features.dataset import fit_normalisation, join
 from ser.splits.leaks import check, check_fitted, check_predictions, check_unseen
 from ser.splits.partition import Kind
@@ -74,11 +75,11 @@ def test_an_augmented_twin_that_crosses_is_refused() -> None:
     check(toy(), FOUR, None, [(FOUR[0].name, FOUR[1].name), (FOUR[0].name, "in no part")])
 
 
-def test_partition_passes_twins_to_the_gate() -> None:
+def test_partition_passes_duplicates_to_the_gate() -> None:
     cut = partition(CLIPS, Split())
     pair = (NAMES[cut.train[0]], NAMES[cut.validation[0]])
     with pytest.raises(UserError, match=r"assignment leaks: .* are one take"):
-        partition(CLIPS, Split(), twins=[pair])
+        partition(CLIPS, Split(), duplicates=[pair])
 
 
 @pytest.mark.parametrize("split", [Split(name="speaker-5fold-present", fold=2), Split(seed=1), Split()])

@@ -20,7 +20,7 @@ from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 from ser.report.slices import SPEAKERS_FILE
 from ser.splits.split import Split, partition
-from ser.sweep.final_evaluation import Final
+from ser.sweep.final_evaluation import PlannedTraining
 
 NAMES = [
     f"{speaker}_{sentence}_{code}_XX"
@@ -40,7 +40,7 @@ def prepared(tmp_path: Path) -> Prepared:
         folder=str(tmp_path / "corpus"),
         clips=clips,
         digests=tuple(NAMES),
-        twins=(),
+        duplicates=(),
         partition=partition(clips, SPLIT),
         store=FeatureStore(tmp_path / "features"),
         pipeline=Pipeline(),
@@ -121,7 +121,7 @@ def test_a_table_that_lacks_a_clip_or_a_speaker_is_refused(prepared: Prepared, s
 def test_the_compared_splits_are_those_of_search_and_finals_each_once() -> None:
     experiments = {"lenet5-1d": default_experiment(Cell(architecture="lenet5", dimensions=1))}
     folds = [Split(name="speaker-5fold", fold=fold, selection="assignment/0/0") for fold in (0, 1)]
-    finals = [Final(fold, seed) for seed in (0, 1, 2) for fold in folds]
+    finals = [PlannedTraining(fold, seed) for seed in (0, 1, 2) for fold in folds]
     assert compared_splits(experiments, finals) == [Split(), *folds]
     assert compared_splits(experiments, []) == [Split()]
 

@@ -69,11 +69,11 @@ def test_a_plan_that_cannot_be_is_refused_when_made(values, rule):
 )
 def test_what_does_not_fit_its_cells_is_refused_before_anything_runs(values, rule):
     with pytest.raises(UserError, match=rule):
-        plan(**values).spaces()
+        _ = plan(**values).search_spaces
 
 
 def test_the_plan_is_in_every_experiment():
-    made = plan(corpus="synthetic", split="speaker-5fold", max_epochs=7, seed=5).experiments()
+    made = plan(corpus="synthetic", split="speaker-5fold", max_epochs=7, seed=5).experiments
     assert list(made) == list(CELLS)
     for cell, experiment in made.items():
         flat = experiment.flat()
@@ -86,7 +86,7 @@ def test_a_setting_goes_to_the_cells_that_have_it_and_a_cells_own_wins():
     made = plan(
         settings={"model.pooling": "statistics", "model.dropout": 0.5},
         cell_settings={"lenet5-1d": {"model.dropout": 0.1}},
-    ).experiments()
+    ).experiments
     assert made["sercnn-2d"].flat()["model.pooling"] == "statistics"
     assert "model.pooling" not in made["lenet5-1d"].flat()
     assert [made[cell].flat()["model.dropout"] for cell in CELLS] == [0.1, 0.5]
@@ -98,7 +98,7 @@ def test_what_is_fixed_is_not_searched_and_ranges_are_narrowed():
         cell_settings={"lenet5-1d": {"model.norm": "batch"}},
         ranges={"training.lr": [5e-4, 2e-3], "training.warmup": [0.0, 0.1]},
     )
-    first, second = (of.spaces()[cell] for cell in CELLS)
+    first, second = (of.search_spaces[cell] for cell in CELLS)
     for space in (first, second):
         assert "training.warmup" not in space
         assert space["training.lr"] == Floats(5e-4, 2e-3, log=True)
@@ -108,8 +108,8 @@ def test_what_is_fixed_is_not_searched_and_ranges_are_narrowed():
 
 def test_the_rest_is_searched_as_it_is():
     of = plan()
-    for cell, experiment in of.experiments().items():
-        assert of.spaces()[cell] == experiment.searched()
+    for cell, experiment in of.experiments.items():
+        assert of.search_spaces[cell] == experiment.searched()
 
 
 def test_settings_of_the_command_line_win_over_all():
@@ -117,17 +117,17 @@ def test_settings_of_the_command_line_win_over_all():
         plan(settings={"model.dropout": 0.5}, cell_settings={"lenet5-1d": {"model.dropout": 0.1, "model.grid": 3}}),
         {"model.dropout": "0.25"},
     )
-    assert [x.flat()["model.dropout"] for x in of.experiments().values()] == [0.25, 0.25]
-    assert of.experiments()["lenet5-1d"].flat()["model.grid"] == 3
+    assert [x.flat()["model.dropout"] for x in of.experiments.values()] == [0.25, 0.25]
+    assert of.experiments["lenet5-1d"].flat()["model.grid"] == 3
 
 
 def test_a_cell_may_choose_among_the_stored_features():
     of = plan(cell_settings={"lenet5-1d": {"features.families": "mel", "features.duration_s": 2.0}})
-    assert of.experiments()["lenet5-1d"].flat()["features.families"] == "mel"
+    assert of.experiments["lenet5-1d"].flat()["features.families"] == "mel"
 
 
 def test_cell_settings_of_cells_that_are_not_chosen_wait():
-    assert list(plan(cells=CELLS[:1], cell_settings={"vgg16-2d": {"model.width": 0.1}}).experiments()) == ["lenet5-1d"]
+    assert list(plan(cells=CELLS[:1], cell_settings={"vgg16-2d": {"model.width": 0.1}}).experiments) == ["lenet5-1d"]
 
 
 def test_a_plan_goes_through_json_and_back():

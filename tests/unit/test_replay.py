@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from ser.sweep.journal import Asked, Closed, Ended, Journal, JournalError, Reported, Started, TrialKey
-from ser.sweep.state import FINAL_OUTCOMES, SweepRecord, best_trial, replay
+from ser.sweep.state import FINAL_OUTCOMES, SweepState, best_trial, replay
 
 
 def asked(cell: str, number: int) -> Asked:
@@ -16,8 +16,8 @@ def reported(cell: str, number: int, epoch: int, uar: float, loss: float = 1.0) 
     return Reported(cell, number, epoch, {"val_uar": uar, "val_loss": loss}, [[1]], False)
 
 
-def record_of(*events) -> SweepRecord:
-    record = SweepRecord()
+def record_of(*events) -> SweepState:
+    record = SweepState()
     for event in (Started("s", {"cells": ["a", "b"]}, {}, time_s=100.0), *events):
         record.apply(event)
     return record

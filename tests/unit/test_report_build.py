@@ -89,7 +89,7 @@ def test_folds_are_pooled_and_seeds_averaged(study: Study) -> None:
     for trial in best.trials:
         assert trial.ended is not None
         read = read_predictions(Path(trial.ended.bundle) / "predictions.csv", part="test")
-        seeds.setdefault(trial.asked.values["training.seed"], []).append(read.counts().confusions.sum(axis=(0, 1)))
+        seeds.setdefault(trial.seed, []).append(read.counts().confusions.sum(axis=(0, 1)))
     expected = [unweighted_average_recall(sum(listed)) for listed in seeds.values()]
     assert study.interval(best.counts, "uar").value == pytest.approx(sum(expected) / 2)
 

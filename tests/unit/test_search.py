@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 from ser.experiment.experiment import Experiment, all_cells, default_experiment
 from ser.settings.ranges import Value
 from ser.sweep.journal import Asked, Ended, Reported, TrialKey
-from ser.sweep.state import TrialRecord
+from ser.sweep.state import SweepTrial
 from ser.sweep.study import CELL, Study
 
 CELLS = ("lenet5-1d", "sercnn-2d")
@@ -30,8 +30,8 @@ def study(*cells: str, seed: int = 0, n_startup_trials: int = 4, names: tuple[st
     return Study(experiments, spaces, n_startup_trials=n_startup_trials, seed=seed)
 
 
-def ended(key: TrialKey, values: dict[str, Value], outcome: str, *uars: float) -> TrialRecord:
-    record = TrialRecord(key, Asked(key.cell, key.number, {}, values))
+def ended(key: TrialKey, values: dict[str, Value], outcome: str, *uars: float) -> SweepTrial:
+    record = SweepTrial(key, Asked(key.cell, key.number, {}, values))
     for epoch, uar in enumerate(uars, start=1):
         metrics = {"val_uar": uar, "val_loss": 1.0}
         record.report(Reported(key.cell, key.number, epoch, metrics, [[1]], False))

@@ -13,11 +13,11 @@ import pytest
 import ray
 
 from ser.commands.run_sweep import _let_go_of, _resumed, run_session
-from ser.commands.sweep_request import REFUSED, Request, new_plan, seconds, with_finals
+from ser.commands.sweep_request import REFUSED, Request, add_final_evaluation, new_plan, seconds
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES
 from ser.corpora.download.cremad import OFFICIAL
 from ser.errors import UserError
-from ser.sweep.driver import terminable
+from ser.sweep.driver import stop_on_sigterm
 from ser.sweep.journal import Asked, Closed, Journal, Started, read_events
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import read_plan
@@ -124,7 +124,7 @@ def test_the_command_line_wins_over_the_plan(request_of):
     )  # fmt: skip
     assert (plan.cells, plan.trials_per_cell, plan.max_epochs) == (("vgg16-1d", "lenet5-1d"), 9, 3)
     assert (plan.split, plan.search, plan.seed, plan.corpus) == ("speaker-5fold", "global", 4, "synthetic")
-    for experiment in plan.experiments().values():
+    for experiment in plan.experiments.values():
         assert (experiment.flat()["split.fold"], experiment.flat()["model.width"]) == (2, 0.5)
 
 
@@ -237,7 +237,7 @@ def test_a_resumed_sweep_keeps_its_plan(request_of, tmp_path):
     begun(tmp_path / "home", "mine", plan=plan, facts={"corpus_dir": "there"})
     record = _resumed(request_of(resume="mine"))
     assert record.plan == plan.as_dict()
-    assert record.facts["corpus_dir"] == "there"
+    assert record.facts.corpus_dir == "there"
 
 
 def test_a_final_evaluation_may_be_added_to_any_sweep(refused, request_of, tmp_path):
@@ -245,7 +245,7 @@ def test_a_final_evaluation_may_be_added_to_any_sweep(refused, request_of, tmp_p
     given = {"resume": "mine", "final_seeds": 2, "folds": "0,3", "final_splits": "speaker-5fold-present"}
     assert _resumed(request_of(**given)).name == "mine"
     assert "split" not in refused(**given, corpus_dir=tmp_path)  # the next refusal: there is no corpus
-    changed = with_finals(Plan(cells=("lenet5-1d",)), request_of(**given))
+    changed = add_final_evaluation(Plan(cells=("lenet5-1d",)), request_of(**given))
     assert (changed.final_seeds, changed.final_folds) == (2, (0, 3))
     assert changed.final_splits == ("speaker-5fold-present",)
 
@@ -267,7 +267,7 @@ def test_a_plan_file_names_its_sweep_by_its_stem(refused, names, tmp_path):
 
 def test_termination_is_an_orderly_interruption():
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), terminable():
+    with pytest.raises(KeyboardInterrupt), stop_on_sigterm():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
 

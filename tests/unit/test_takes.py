@@ -12,7 +12,7 @@ from ser.corpora.cremad import CremaD, parse
 from ser.corpora.locations import read_bytes
 from ser.corpora.voices import speak
 from ser.features.base import Spectra
-from ser.features.duplicates import ALIKE, fingerprint, same_takes, superfluous
+from ser.features.duplicates import ALIKE, exclude_duplicates, fingerprint, similar_pairs
 from ser.features.spaces import MelSpace
 
 SPACE = MelSpace()
@@ -41,7 +41,7 @@ def waves(clips: list[Clip]) -> list[np.ndarray]:
 
 
 def test_takes_that_are_in_the_corpus_twice_are_found_and_no_others(clips, waves) -> None:
-    pairs = same_takes(np.stack([known_by(wave) for wave in waves]))
+    pairs = similar_pairs(np.stack([known_by(wave) for wave in waves]))
     assert {(clips[one].name, clips[other].name) for one, other in pairs} == TWICE
     for one, other in pairs:
         a, b = waves[one], waves[other]
@@ -73,13 +73,13 @@ def test_synthetic_voices_are_all_different(synthetic_dir: Path) -> None:
     from ser.corpora.base import CORPORA
 
     clips = CORPORA["synthetic"]().scan(synthetic_dir).clips
-    assert same_takes(np.stack([known_by(speak(clip, seed=0)) for clip in clips])) == []
+    assert similar_pairs(np.stack([known_by(speak(clip, seed=0)) for clip in clips])) == []
 
 
 def test_silence_is_like_nothing() -> None:
     silence = known_by(np.zeros(16_000))
     assert not silence.any()
-    assert same_takes(np.stack([silence, silence])) == []
+    assert similar_pairs(np.stack([silence, silence])) == []
 
 
 def test_pairs_are_found_across_blocks_of_rows() -> None:
@@ -87,11 +87,11 @@ def test_pairs_are_found_across_blocks_of_rows() -> None:
     rows = rng.standard_normal((2500, 384))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     rows[2400], rows[1023] = rows[5], rows[1024]
-    assert same_takes(rows.astype(np.float16)) == [(5, 2400), (1023, 1024)]
+    assert similar_pairs(rows.astype(np.float16)) == [(5, 2400), (1023, 1024)]
 
 
 def test_of_two_labels_neither_stays_and_of_one_label_the_first(clips) -> None:
-    reasons = superfluous(clips, tuple(sorted(TWICE)))
+    reasons = exclude_duplicates(clips, tuple(sorted(TWICE)))
     assert sorted(reasons) == [
         "1017_IWL_ANG_XX", "1017_IWL_FEA_XX", "1017_IWW_ANG_XX", "1017_IWW_FEA_XX", "1045_IWL_DIS_XX",
         "1056_TAI_ANG_XX",
@@ -106,4 +106,4 @@ def test_a_take_is_known_in_any_number_of_bands(n_mels: int) -> None:
     assert clip is not None
     wave = speak(clip, seed=0)
     prints = [fingerprint(space.compute(Spectra(sound, space.framing))) for sound in (wave, 0.5 * wave)]
-    assert same_takes(np.stack(prints)) == [(0, 1)]
+    assert similar_pairs(np.stack(prints)) == [(0, 1)]

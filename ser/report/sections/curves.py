@@ -4,7 +4,7 @@ from ser.report.content import Chart, Gallery, Section
 from ser.report.report_data import Study
 from ser.report.svg import Axis, Picture, padded
 from ser.sweep.journal import Reported
-from ser.sweep.state import TrialRecord
+from ser.sweep.state import SweepTrial
 
 _MOST_TRIALS = 40
 _PALE = "#c3c8d2"
@@ -42,11 +42,11 @@ def _lead(study: Study) -> str:
     )
 
 
-def _of(study: Study, trial: TrialRecord) -> list[Reported]:
+def _of(study: Study, trial: SweepTrial) -> list[Reported]:
     return study.reports[trial.key]
 
 
-def _chart(study: Study, cell: str, trials: list[TrialRecord], axes: tuple[Axis, Axis]) -> Chart:
+def _chart(study: Study, cell: str, trials: list[SweepTrial], axes: tuple[Axis, Axis]) -> Chart:
     chosen = study.record.best_of_cell(cell)
     picture = Picture(*axes)
     for trial in trials[:: len(trials) // _MOST_TRIALS + 1]:
@@ -63,5 +63,5 @@ def _chart(study: Study, cell: str, trials: list[TrialRecord], axes: tuple[Axis,
     return Chart(f"{cell}, {len(trials)} trials", description, picture.svg(description))
 
 
-def _points(study: Study, trial: TrialRecord) -> list[tuple[float, float]]:
+def _points(study: Study, trial: SweepTrial) -> list[tuple[float, float]]:
     return [(report.epoch, report.metrics["val_uar"]) for report in _of(study, trial)]

@@ -3,23 +3,23 @@
 from ser.report.boards import Board
 from ser.report.content import Facts, Section
 from ser.report.report_data import Study, clips_of
+from ser.sweep.plan import Plan
 
 
 def section(study: Study) -> Section:
     """The protocol of the sweep, one fact a line."""
     facts, plan = study.record.facts, study.record.plan
     pairs = [
-        ("Corpus", f"{facts['corpus']}: {facts['n_clips']:,} clips of {facts['n_speakers']} speakers"),
+        ("Corpus", f"{facts.corpus}: {facts.n_clips:,} clips of {facts.n_speakers} speakers"),
         (
             "Split of the search",
-            f"{plan['split']}: {facts['n_train']:,} training, {facts['n_validation']:,} validation, "
-            f"{facts['n_test']:,} test clips",
+            f"{plan.split}: {facts.n_train:,} training, {facts.n_validation:,} validation, {facts.n_test:,} test clips",
         ),
         ("Figure of merit", "unweighted average recall (UAR), then accuracy and macro-F1"),
         (
             "Search",
-            f"{plan['trials_per_cell']} trials a network, at most {plan['max_epochs']} epochs each; {_search(plan)}; "
-            f"halving from epoch {plan['grace_epochs']} lets one in {plan['reduction']} go on; seed {plan['seed']}",
+            f"{plan.trials_per_cell} trials a network, at most {plan.max_epochs} epochs each; {_search(plan)}; "
+            f"halving from epoch {plan.grace_epochs} lets one in {plan.reduction} go on; seed {plan.seed}",
         ),
         (
             "What chose",
@@ -44,19 +44,18 @@ def section(study: Study) -> Section:
     return Section("protocol", "Protocol", lead, (Facts(tuple(pairs)),))
 
 
-def _search(plan: dict[str, object]) -> str:
+def _search(plan: Plan) -> str:
     return {
         "per-cell": "each network has a TPE study of its own, which begins with its defaults",
         "global": "one TPE study over all networks",
-    }[str(plan["search"])]
+    }[plan.search]
 
 
 def _runs(board: Board) -> str:
     trials = [trial for line in board.networks for trial in line.trials]
-    values = [trial.asked.values for trial in trials]
-    folds, draws = ({value[name] for value in values} for name in ("split.fold", "split.seed"))
+    folds, draws = {trial.split.fold for trial in trials}, {trial.split.seed for trial in trials}
     drawn = f", {len(draws)} draws of the split" if len(draws) > 1 else ""
-    seeds = sorted({int(value["training.seed"]) for value in values})
+    seeds = sorted({trial.seed for trial in trials})
     return (
         f"{len(trials)} runs of {len(board.networks)} networks, {_counted(len(folds), 'fold')}{drawn}, "
         f"{_counted(len(seeds), 'training seed')} ({', '.join(map(str, seeds))}), "

@@ -10,19 +10,21 @@ from ser.report.report_data import Study
 def section(study: Study) -> Section:
     """What it takes to make it again."""
     facts = study.record.facts
-    versions: dict[str, str] = facts.get("versions", {})
     pairs = [
-        ("Sweep", f"{study.record.name} (id {facts['sweep_id']})"),
-        ("Command of the sweep", shown(str(facts.get("ser.command", "unknown")))),
+        ("Sweep", f"{study.record.name} (id {facts.sweep_id})"),
+        ("Command of the sweep", shown(facts.command)),
         ("Command of this report", shown(study.command)),
-        ("Commit of ser", str(facts.get("ser.git_commit", "unknown"))),
-        ("Versions", ", ".join(f"{name} {version}" for name, version in versions.items()) or "not in the journal"),
-        ("Corpus digest", str(facts["corpus_digest"])),
-        ("Split digest", str(facts["split_digest"])),
-        ("Tracker", shown(str(facts.get("tracking_uri", "unknown")))),
+        ("Commit of ser", facts.git_commit),
+        (
+            "Versions",
+            ", ".join(f"{name} {version}" for name, version in facts.versions.items()) or "not in the journal",
+        ),
+        ("Corpus digest", facts.corpus_digest),
+        ("Split digest", facts.split_digest),
+        ("Tracker", shown(facts.tracking_uri)),
         ("Ended", _ended(study)),
     ]
-    return Section("origin", "Origin", "What it takes to make this again.", (Facts(tuple(pairs)),))
+    return Section("provenance", "Provenance", "What it takes to make this again.", (Facts(tuple(pairs)),))
 
 
 def _ended(study: Study) -> str:

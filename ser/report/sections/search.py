@@ -9,7 +9,7 @@ from ser.report.markers import Mark
 from ser.report.report_data import Study
 from ser.report.svg import Picture, padded
 from ser.settings.ranges import Floats, Ints
-from ser.sweep.state import TrialRecord, asked_experiment
+from ser.sweep.state import SweepTrial
 
 _MOST_PICTURES = 3
 _TITLE = "What was searched, and what mattered"
@@ -41,7 +41,7 @@ def section(study: Study) -> Section:
     return Section("search", _TITLE, _lead(study, found), tuple(blocks))
 
 
-def _score(trial: TrialRecord) -> float:
+def _score(trial: SweepTrial) -> float:
     assert trial.best is not None
     return trial.best.metrics["val_uar"]
 
@@ -61,7 +61,7 @@ def _lead(study: Study, found: Importance | None) -> str:
     )
 
 
-def _table(trials: Sequence[TrialRecord], found: Importance | None) -> Table:
+def _table(trials: Sequence[SweepTrial], found: Importance | None) -> Table:
     names = list(found.lost) if found else sorted({name for trial in trials for name in trial.asked.searched})
     rows = []
     for name in names:
@@ -76,7 +76,7 @@ def _table(trials: Sequence[TrialRecord], found: Importance | None) -> Table:
     return Table("importance", caption, _COLUMNS, tuple(rows))
 
 
-def _tried(trials: Sequence[TrialRecord], name: str) -> str:
+def _tried(trials: Sequence[SweepTrial], name: str) -> str:
     values = [trial.asked.searched[name] for trial in trials]
     numbers = [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) == len(values) and len(set(numbers)) > 3:
@@ -88,12 +88,12 @@ def _text(value: Value) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _pictures(study: Study, trials: Sequence[TrialRecord], found: Importance) -> list[Chart]:
+def _pictures(study: Study, trials: Sequence[SweepTrial], found: Importance) -> list[Chart]:
     numeric = [name for name in found.lost if _is_number(trials, name)]
     return [_picture(study, trials, name) for name in numeric[:_MOST_PICTURES]]
 
 
-def _picture(study: Study, trials: Sequence[TrialRecord], name: str) -> Chart:
+def _picture(study: Study, trials: Sequence[SweepTrial], name: str) -> Chart:
     having = [trial for trial in trials if name in trial.asked.searched]
     values = [float(trial.asked.searched[name]) for trial in having]
     scores = [_score(trial) for trial in having]
@@ -106,11 +106,11 @@ def _picture(study: Study, trials: Sequence[TrialRecord], name: str) -> Chart:
     return Chart(name, description, picture.svg(description))
 
 
-def _range(trial: TrialRecord, name: str) -> object:
-    return asked_experiment(trial).searched()[name]
+def _range(trial: SweepTrial, name: str) -> object:
+    return trial.experiment.searched()[name]
 
 
-def _is_number(trials: Sequence[TrialRecord], name: str) -> bool:
+def _is_number(trials: Sequence[SweepTrial], name: str) -> bool:
     having = [trial for trial in trials if name in trial.asked.searched]
     several = len({trial.asked.searched[name] for trial in having}) > 3
     return several and isinstance(_range(having[0], name), Floats | Ints)

@@ -18,7 +18,7 @@ FEWEST_SPEAKERS = 5
 def section(study: Study) -> Section:
     """Test UAR by intensity, sentence, sex and age, each group by itself."""
     board, facts = study.boards[0], study.record.facts
-    by_clip = slicings_by_clip(str(facts["corpus"]), str(facts["corpus_dir"]))
+    by_clip = slicings_by_clip(facts.corpus, facts.corpus_dir)
     by_speaker = slicings_by_speaker(study.folder)
     blocks: list[Block] = []
     spans: dict[str, float] = {}
@@ -30,7 +30,7 @@ def section(study: Study) -> Section:
             if span is not None:
                 spans[slicing.name] = span
     if not by_clip:
-        blocks.append(Note(f"No slices by intensity and sentence: the corpus is no longer in {facts['corpus_dir']}."))
+        blocks.append(Note(f"No slices by intensity and sentence: the corpus is no longer in {facts.corpus_dir}."))
     if not by_speaker:
         blocks.append(Note("No slices by sex and age: this sweep has no table of its speakers."))
     lead = "Test UAR of parts of the test clips; emotions of which a part has no clip are left out of its mean."

@@ -9,7 +9,7 @@ from ser.tracking.client.uri import database_file, meant
 from ser.tracking.publication import TrackerError
 
 
-def opened(uri: str | None) -> MlflowClient:
+def open_tracker(uri: str | None) -> MlflowClient:
     """The client of the tracker at `uri`, or of the default one.
 
     Raises:

@@ -6,7 +6,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from ser.report.leaderboard import leaderboard
 from ser.sweep.journal import SEARCH, TrialKey
-from ser.sweep.state import SweepRecord
+from ser.sweep.state import SweepState
 from ser.tracking.registry.comparison import CANDIDATE, CHAMPION
 from ser.tracking.registry.promotion import Promotion, promote
 from ser.tracking.registry.versions import Versions, registered_name
@@ -24,7 +24,7 @@ class Registration:
     promotion: Promotion
 
 
-def register_sweep(runs: Runs, sweep: SweepRecord, *, scope: str) -> Registration:
+def register_sweep(runs: Runs, sweep: SweepState, *, scope: str) -> Registration:
     """Register the models of a finished sweep, which has a completed trial, and point the aliases there.
 
     A run that is registered already keeps its version. The best of all by validation is `candidate`; `champion` only
@@ -37,7 +37,7 @@ def register_sweep(runs: Runs, sweep: SweepRecord, *, scope: str) -> Registratio
             every completed trial of the search besides.
     """
     rows = leaderboard(sweep)
-    versions = Versions(runs.client, registered_name(str(sweep.facts["corpus"])))
+    versions = Versions(runs.client, registered_name(sweep.facts.corpus))
     if scope == "all":
         for trial in sweep.trials.values():
             if trial.outcome == "completed" and trial.stage == SEARCH:

@@ -7,20 +7,14 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from ser.corpora.base import CorpusError
 from ser.errors import UserError
-from ser.evaluation.predictions import PredictionsError
 from ser.tracking.models import find_model
 from ser.tracking.registry.lock import GONE, alone
 from ser.tracking.registry.model_card import model_card
 from ser.tracking.registry.run_evaluations import PARENT_ID
 
-_TAGS = ("ser.sweep", "ser.cell", "ser.experiment.trial", "ser.split", "ser.split_digest", "ser.corpus_digest")
+_TAGS = ("ser.sweep", "ser.cell", "ser.trial", "ser.split", "ser.split_digest", "ser.corpus_digest")
 _COMMIT = "ser.git_commit"
-
-
-# What keeps a run from becoming a version, however often it is asked for: no fault of the tracker.
-UNREGISTERED = (UserError, PredictionsError, UserError, CorpusError)
 
 
 def registered_name(corpus: str) -> str:

@@ -1,0 +1,101 @@
+"""Measure how robust the networks of a sweep are, and show the table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ser.commands.exit_codes import FINISHED
+from ser.commands.sweep_corpus import find_sweep_clips, prepare_sweep_corpus
+from ser.corpora.locations import Location
+from ser.distributed.cluster import connected
+from ser.distributed.robustness import BestTrial, measure_robustness
+from ser.evaluation.metrics import unweighted_average_recall
+from ser.evaluation.perturbations import CONDITIONS
+from ser.evaluation.robustness import Answer, confusions
+from ser.sweep.facts import refuse_other_clips
+from ser.sweep.folder import SweepFolder
+from ser.sweep.journal import JournalError
+from ser.sweep.state import SweepState, replay
+
+
+@dataclass(frozen=True)
+class RobustnessRequest:
+    """The command line of `measure_robustness.py`; None is 'not given'."""
+
+    sweep: str
+    clips: int
+    corpus_dir: Location | None
+    ray_address: str | None
+    home: Path
+
+
+def run_robustness(request: RobustnessRequest, console: Console) -> int:
+    """Measure what a finished or stopped sweep lacks, and show the table.
+
+    Returns:
+        Exit code.
+
+    Raises:
+        JournalError: no such sweep, or no trial of it has completed.
+        UserError: the corpus folder does not hold the sweep's clips; Ray or the feature store cannot be used; fewer
+            than one clip is asked for, the file of the sweep is damaged, or a clip cannot be read.
+    """
+    folder = SweepFolder(request.home / "sweeps" / request.sweep)
+    state = replay(folder.journal)
+    networks = best_trials(state)
+    corpus_dir = request.corpus_dir or state.facts.corpus_dir
+    clips = find_sweep_clips(state.plan, [], corpus_dir, console)
+    with connected(request.ray_address):
+        prepared, parts = prepare_sweep_corpus(
+            state.plan,
+            clips,
+            corpus_dir=corpus_dir,
+            home=request.home,
+            max_bad=100.0,  # the sweep has decided; other clips than its own are refused below
+            console=console,
+        )
+        refuse_other_clips(state.name, state.facts, prepared, parts)
+        answers = measure_robustness(folder.path, networks, prepared, parts, n_clips=request.clips, console=console)
+    console.print(robustness_table(answers, prepared.emotions))
+    return FINISHED
+
+
+def best_trials(state: SweepState) -> tuple[BestTrial, ...]:
+    """The best trial of each cell.
+
+    Raises:
+        JournalError: no trial has completed, an ablation, which keeps no weights, or a bundle has gone.
+    """
+    if state.plan.is_ablation:
+        raise JournalError(f"'{state.name}' is an ablation, which keeps no weights: give a sweep that searched")
+    best = (state.best_of_cell(cell) for cell in sorted({key.cell for key in state.trials}))
+    networks = tuple(BestTrial(trial.key, Path(trial.ended.bundle)) for trial in best if trial and trial.ended)
+    if not networks:
+        raise JournalError(f"no trial of sweep '{state.name}' has completed: go on with it first, by --resume")
+    for network in networks:
+        if not network.bundle.is_dir():
+            raise JournalError(
+                f"the weights of {network.key} are not in {network.bundle}: give the --home that the sweep had, on "
+                "a volume that this machine sees"
+            )
+    return networks
+
+
+def robustness_table(answers: Sequence[Answer], emotions: Sequence[str]) -> Table:
+    """UAR by cell and condition, for a terminal."""
+    n_clips = len({answer.clip for answer in answers})
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        caption=f"UAR % on {n_clips:,} test clips, the same for all; dB is speech over white noise or babble",
+    )
+    table.add_column("cell")
+    for condition in CONDITIONS:
+        table.add_column(condition.name.replace(" ", "\n", 1), justify="right")
+    for cell, by_condition in sorted(confusions(answers, emotions).items()):
+        figures = (100 * unweighted_average_recall(by_condition[condition]) for condition in CONDITIONS)
+        table.add_row(cell, *(f"{figure:.1f}" for figure in figures))
+    return table

@@ -1,0 +1,100 @@
+"""Facts of a sweep, fixed when a driver process takes it up: its corpus and split, and where it was started from."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from ser.errors import UserError
+from ser.experiment.preparation import PreparedCorpus
+from ser.splits.manifests import manifests
+from ser.splits.partition import Partition
+
+# In the journal these carry the names of their tags.
+_TAGGED = {"command": "ser.command", "git_commit": "ser.git_commit", "driver": "ser.driver"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepFacts:
+    """Typed content of `Started.facts`; what an earlier version did not record has its default.
+
+    Attributes:
+        sweep_id: distinguishes the sweep from others of the same name.
+        command: command line of the driver process.
+        git_commit: commit of `ser`.
+        driver: the driver process, as `user@host pid 123`.
+        versions: version of Python and of each package that results depend on.
+        tracking_uri: address of the tracker.
+        corpus: name of the corpus.
+        corpus_dir: its folder or URL.
+        corpus_digest: digest of all names and bytes.
+        split_digest: digest of which clip is in which part.
+        split_manifest: name and version of the split.
+        n_clips: clips that are used.
+        n_speakers: their speakers.
+        n_train: training clips.
+        n_validation: validation clips.
+        n_test: test clips.
+        emotions: names of the classes, in the order of their labels.
+    """
+
+    sweep_id: str = ""
+    command: str = "unknown"
+    git_commit: str = "unknown"
+    driver: str = "an unknown driver"
+    versions: Mapping[str, str] = field(default_factory=dict)
+    tracking_uri: str = ""
+    corpus: str = ""
+    corpus_dir: str = ""
+    corpus_digest: str = ""
+    split_digest: str = ""
+    split_manifest: str = ""
+    n_clips: int = 0
+    n_speakers: int = 0
+    n_train: int = 0
+    n_validation: int = 0
+    n_test: int = 0
+    emotions: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The facts as the journal keeps them; `read_facts` reads them back."""
+        values = {_TAGGED.get(name, name): value for name, value in asdict(self).items()}
+        return {**values, "emotions": list(self.emotions)}
+
+
+def read_facts(values: Mapping[str, Any]) -> SweepFacts:
+    """The facts in a `Started` event; keys that this version does not know are passed over."""
+    names = {_TAGGED.get(f.name, f.name): f.name for f in fields(SweepFacts)}
+    known = {names[key]: value for key, value in values.items() if key in names}
+    return SweepFacts(**{**known, "emotions": tuple(known.get("emotions", ()))})
+
+
+def describe_corpus(prepared: PreparedCorpus, parts: Partition) -> dict[str, Any]:
+    """The fields of `SweepFacts` that tell of the corpus and its split."""
+    return {
+        "corpus": prepared.choice.name,
+        "corpus_dir": prepared.folder,
+        "corpus_digest": prepared.digest,
+        "split_digest": parts.digest,
+        "split_manifest": str(manifests()[parts.name]),
+        "n_clips": len(prepared.clips),
+        "n_speakers": len({clip.speaker for clip in prepared.clips}),
+        "n_train": len(parts.train),
+        "n_validation": len(parts.validation),
+        "n_test": len(parts.test),
+        "emotions": prepared.emotions,
+    }
+
+
+def refuse_other_clips(sweep: str, before: SweepFacts, prepared: PreparedCorpus, parts: Partition) -> None:
+    """Refuse to resume a sweep on other clips than it began with.
+
+    Raises:
+        UserError: clips, their bytes or the split have changed.
+    """
+    if (before.corpus_digest, before.split_digest) != (prepared.digest, parts.digest):
+        raise UserError(
+            f"{prepared.folder} does not hold the {before.n_clips:,} clips that sweep '{sweep}' began with, but "
+            f"{len(prepared.clips):,} that can be used",
+            "give their folder by --corpus-dir; if it is that one, its files have changed, or another version of ser "
+            "chose among them: start a new sweep",
+        )
