@@ -16,6 +16,16 @@ from ser.experiment.trial_data import TrialData, load_trial_data
 from ser.features.spaces import stored_name
 
 
+def _load_and_count(dimensions: int, **given: Any) -> tuple[TrialData, int]:
+    """The data, and the number of its clips: a small result to wait for, which fails where the data does."""
+    data = load_trial_data(dimensions, **given)
+    return data, len(data.clips)
+
+
+# No core: when a machine is lost with its copy, this runs again while trials hold every core and wait for it.
+_load: Any = ray.remote(num_cpus=0, num_returns=2, max_retries=-1)(_load_and_count)
+
+
 def share_trial_data(
     prepared: PreparedCorpus, experiments: Iterable[Experiment], console: Console
 ) -> dict[str, ray.ObjectRef[TrialData]]:
@@ -57,11 +67,3 @@ def share_trial_data(
     for _, n_clips in loading.values():
         get(n_clips)
     return {name: data for name, (data, _) in loading.items()}
-
-
-# No core: when a machine is lost with its copy, this runs again while trials hold every core and wait for it.
-@ray.remote(num_cpus=0, num_returns=2, max_retries=-1)
-def _load(dimensions: int, **given: Any) -> tuple[TrialData, int]:
-    """The data, and the number of its clips: a small result to wait for, which fails where the data does."""
-    data = load_trial_data(dimensions, **given)
-    return data, len(data.clips)

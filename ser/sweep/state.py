@@ -69,7 +69,7 @@ class SweepTrial:
     @property
     def seed(self) -> int:
         """Seed of its training."""
-        return self.seed
+        return int(self.asked.values["training.seed"])
 
     @cached_property
     def experiment(self) -> Experiment:
