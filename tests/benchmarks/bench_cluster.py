@@ -14,12 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from containers import Stack, engine
 
-from processes import REPOSITORY, run_sweep
-from ray_parts import Cluster
 from ser.journal import Asked, Ended, read_events
-from tracked import journal_of
+from tests.support.command_runner import REPOSITORY, run_sweep
+from tests.support.container_stack import Stack, engine
+from tests.support.ray_cluster import Cluster
+from tests.support.sweep_results import journal_of
 
 N_TRIALS = 6
 PLAN = f"""
@@ -47,7 +47,7 @@ from pathlib import Path
 import torch
 from ser.distributed.plan_reading import read_plan
 from ser.trial import Trial
-from trial_data import trial_data
+from tests.support.trial_inputs import trial_data
 
 torch.set_num_threads(1)
 plan, corpus = map(Path, sys.argv[1:])
@@ -84,7 +84,7 @@ def bare_seconds(n_processes: int, corpora: Path, plan: Path) -> float:
     """What eight epochs take in each of as many processes at once, on average."""
     words = [sys.executable, "-c", BARE, str(plan), str(corpora / "cremad")]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    started = [subprocess.Popen(words, cwd=REPOSITORY / "tests", **pipes) for _ in range(n_processes)]
+    started = [subprocess.Popen(words, cwd=REPOSITORY, **pipes) for _ in range(n_processes)]
     with ThreadPoolExecutor() as threads:
         told = [done[0] for done in threads.map(lambda process: process.communicate("go\n"), started)]
     return sum(map(float, told)) / n_processes

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ray_parts import processor_s
 from ser.corpora.base import CORPORA, Clip
 from ser.distributed.cluster import connected
 from ser.distributed.extraction import extract
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
+from tests.support.ray_cluster import processor_s
 
 N_CLIPS = int(os.environ.get("SER_SCALE_CLIPS", "100000"))
 N_TURNED = 1000

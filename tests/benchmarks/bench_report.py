@@ -20,8 +20,6 @@ from ray import tune
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 from rich.console import Console
 
-from processes import free_port
-from proxy import proxied
 from ser.config import from_flat
 from ser.corpora.synthetic import make_synthetic
 from ser.distributed import sweep, trainable
@@ -35,7 +33,9 @@ from ser.features.spaces import stored_name
 from ser.journal import Journal, Started
 from ser.tracking.publication import Publication
 from ser.trial import Trial, validation_metrics
-from trackers import Tracker
+from tests.support.command_runner import free_port
+from tests.support.faulty_proxy import proxied
+from tests.support.mlflow_server import Tracker
 
 PLAN = with_settings(
     Plan(corpus="synthetic", cells=("lenet5-1d",), trials_per_cell=2, max_epochs=20, grace_epochs=20),

@@ -23,7 +23,7 @@ from ser.distributed.plan_reading import read_plan, with_settings
 from ser.probe import MEMORY_FORMAT, PLAIN, PRECISION, fastest, probed
 from ser.splits.base import partition
 from ser.trial import Trial, TrialData
-from trial_data import trial_data
+from tests.support.trial_inputs import trial_data
 
 PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"
 QUICK = read_plan("quick", folder=PLANS)

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import ray
 
-from processes import FROM_OUTSIDE, SWEEP, Finished, free_port, run_sweep
-from tracked import FinishedSweep
+from tests.support.command_runner import FROM_OUTSIDE, SWEEP, Finished, free_port, run_sweep
+from tests.support.sweep_results import FinishedSweep
 
 pytestmark = pytest.mark.integration
 

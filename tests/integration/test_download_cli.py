@@ -8,8 +8,8 @@ from signal import SIGINT, SIGKILL
 
 import pytest
 
-from processes import EXTRACT, SWEEP, run, running
-from publisher import Publisher, clips_in, published
+from tests.support.command_runner import EXTRACT, SWEEP, run, running
+from tests.support.fake_github import Publisher, clips_in, published
 
 pytestmark = pytest.mark.integration
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from processes import REPOSITORY, Finished, run
 from ser.baselines import BASELINES, HUMAN_VOTE, baseline_path
 from ser.distributed.baselines import measure_baselines
 from ser.distributed.cluster import connected
@@ -19,7 +18,8 @@ from ser.perturbation import CONDITIONS
 from ser.robustness import Answer, read_answers
 from ser.splits.base import Split
 from ser.trial import PREDICTIONS_FILE
-from tracked import FinishedSweep
+from tests.support.command_runner import REPOSITORY, Finished, run
+from tests.support.sweep_results import FinishedSweep
 
 pytestmark = pytest.mark.integration
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from other_corpora import NAMES, write_sound
-from processes import EXTRACT, run
 from ser.corpora.base import CORPORA
-from test_extract import check_stored
+from tests.support.command_runner import EXTRACT, run
+from tests.support.published_corpora import NAMES, write_sound
+from tests.support.stored_features import check_stored
 
 pytestmark = pytest.mark.integration
 

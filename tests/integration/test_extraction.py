@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 import ray
 
-from disks import SmallDisk, mounting_is_permitted
 from ser.audio import Wave, decode, digest_of
 from ser.corpora.base import CORPORA, Clip
 from ser.corpora.locations import read_bytes
@@ -29,6 +28,7 @@ from ser.distributed.tasks import WorkerDiedError, get
 from ser.features.base import Rows
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore, StoreError
+from tests.support.small_disk import SmallDisk, mounting_is_permitted
 
 pytestmark = pytest.mark.integration
 

@@ -11,7 +11,6 @@ from signal import SIGKILL
 
 import pytest
 
-from processes import SWEEP, run_sweep, running
 from ser.config import from_flat
 from ser.corpora.base import CORPORA
 from ser.journal import FINAL, TrialKey
@@ -19,8 +18,9 @@ from ser.replay import SweepRecord
 from ser.report.finals import final_rows
 from ser.splits.base import partition
 from ser.tracking.evaluations import evaluations
-from tracked import FinishedSweep, check_runs, client_of, metrics_of, record_of
-from verdicts import check_journal
+from tests.support.command_runner import SWEEP, run_sweep, running
+from tests.support.sweep_checks import check_journal
+from tests.support.sweep_results import FinishedSweep, check_runs, client_of, metrics_of, record_of
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,7 @@ import pytest
 
 from ser.config import all_cells, default_experiment
 from ser.trial import Trial
-from trial_data import trial_data
+from tests.support.trial_inputs import trial_data
 
 pytestmark = pytest.mark.integration
 

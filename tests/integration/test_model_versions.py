@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 
-from registered import final_of
 from ser.statistics.counts import FIGURES
 from ser.statistics.intervals import interval
 from ser.statistics.predictions import read_predictions
 from ser.tracking.model_card import LONGEST
 from ser.tracking.versions import Versions
+from tests.support.registry_runs import final_of
 
 pytestmark = pytest.mark.integration
 

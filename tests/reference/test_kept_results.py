@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from keep_results import KEY, SVM, kept
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from evaluated import CELLS, SEEDS, evaluated_sweep
 from ser.config import all_cells
+from tests.reference.keep_results import KEY, SVM, kept
+from tests.support.fabricated_sweep import CELLS, SEEDS, evaluated_sweep
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 RESULTS = Path(__file__).with_name("results")

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from played import DONE, conducted, drive, whole
 from ser.distributed.finals import planned
 from ser.distributed.plan import Plan, PlanError
 from ser.distributed.plan_reading import plan_from
@@ -17,6 +16,7 @@ from ser.journal import ABLATION, Asked, Ended, Started
 from ser.predictions import COLUMNS
 from ser.replay import SweepRecord, replay
 from ser.report.ablation import failures_of, variants_of
+from tests.support.simulated_sweep import DONE, conducted, drive, whole
 
 VARIANTS = {"mixup": {"augment.mixup_alpha": 0.2}, "calm": {"training.lr": 1e-4}}
 SPLIT = "speaker-5fold-present"

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from evaluated import EMOTIONS, evaluated_sweep
 from ser.bundle import Bundle, BundleError, load_bundle, network
 from ser.config import Cell, default_experiment
 from ser.features.dataset import Normalisation
 from ser.heard import Heard
 from ser.report.build import build_report
 from ser.report.content import Note
+from tests.support.fabricated_sweep import EMOTIONS, evaluated_sweep
 
 
 def bundle() -> Bundle:

@@ -4,10 +4,21 @@ import shutil
 
 from optuna.trial import TrialState
 
-from played import CELLS, N_TRIALS, PLAN, SEARCHED, conducted, drive, plan, report_of, told, whole
 from ser.distributed.conductor import GLOBAL, Conductor
 from ser.journal import Journal, Reported, Started, TrialKey, read_events
 from ser.replay import replay
+from tests.support.simulated_sweep import (
+    CELLS,
+    N_TRIALS,
+    PLAN,
+    SEARCHED,
+    conducted,
+    drive,
+    plan,
+    report_of,
+    told,
+    whole,
+)
 
 
 def test_the_played_sweep_holds_every_way_to_end(uninterrupted):

@@ -6,18 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from evaluated import (
-    BASELINES,
-    CELLS,
-    EMOTIONS,
-    NEW_VOICES,
-    PASSWORD,
-    SPEAKERS,
-    TRACKER,
-    Evaluated,
-    clips_in,
-    evaluated_sweep,
-)
 from ser.baselines import MFCC_SVM, baseline_path
 from ser.metrics import unweighted_average_recall
 from ser.perturbation import CONDITIONS
@@ -29,6 +17,18 @@ from ser.robustness import ROBUSTNESS_FILE, Answer, write_answers
 from ser.splits.base import Split
 from ser.statistics.intervals import Interval
 from ser.statistics.predictions import read_predictions
+from tests.support.fabricated_sweep import (
+    BASELINES,
+    CELLS,
+    EMOTIONS,
+    NEW_VOICES,
+    PASSWORD,
+    SPEAKERS,
+    TRACKER,
+    Evaluated,
+    clips_in,
+    evaluated_sweep,
+)
 
 
 @pytest.fixture(scope="module")

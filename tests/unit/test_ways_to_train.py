@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_training import CHANGED, N_CLASSES, QUICK, Tones, figures, model
 
 from ser.config import all_cells, default_experiment
 from ser.probe import MEMORY_FORMAT, PLAIN, PRECISION, Way, fastest, probed
 from ser.training import StopTraining, fit
+from tests.support.tone_training import CHANGED, N_CLASSES, QUICK, Tones, figures, model
 
 TRAIN, VALIDATION = Tones(75, seed=1, dimensions=2), Tones(30, seed=2, dimensions=2)
 WAYS = list(itertools.product(("float32", "bfloat16"), ("contiguous", "channels_last")))

@@ -1,6 +1,6 @@
 """Break sweeps on a cluster of containers in every way, one sweep a fault, and print what came of it.
 
-PYTHONPATH=tests:tests/integration python tests/integration/cluster_soak.py
+python -m tests.support.container_soak
 """
 
 import argparse
@@ -12,13 +12,12 @@ import traceback
 from collections.abc import Iterable
 from pathlib import Path
 
-from cluster_faults import CLUSTER_FAULTS
-from containers import Stack, engine
-
-from processes import Command
 from ser.journal import Reported, read_events
-from stages import write_plan
-from verdicts import Tally, check_end, tally
+from tests.support.command_runner import Command
+from tests.support.container_faults import CLUSTER_FAULTS
+from tests.support.container_stack import Stack, engine
+from tests.support.fault_environment import write_plan
+from tests.support.sweep_checks import Tally, check_end, tally
 
 COLUMNS = ("fault", "runs", "duplicates", "zombies", "lost reports")
 _REPORTS_BETWEEN = 6

@@ -14,9 +14,9 @@ from signal import SIGKILL
 
 from mlflow.tracking import MlflowClient
 
-from disks import SmallDisk
-from processes import REPOSITORY, SWEEP, Command, free_port, running
-from tracked import journal_of
+from tests.support.command_runner import REPOSITORY, SWEEP, Command, free_port, running
+from tests.support.small_disk import SmallDisk
+from tests.support.sweep_results import journal_of
 
 COMPOSE = REPOSITORY / "docker" / "compose.yaml"
 ENGINE = REPOSITORY.parent / "shared" / "docker" / "engine"

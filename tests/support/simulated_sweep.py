@@ -6,13 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reported import reports_of
 from ser.distributed.conductor import Ask, Conductor
 from ser.distributed.finals import planned
 from ser.distributed.plan import Plan
 from ser.journal import Ended, Journal, Reported, Started, TrialKey
 from ser.replay import replay
 from ser.report.leaderboard import leaderboard
+from tests.support.epoch_reports import reports_of
 
 CELLS = ("lenet5-1d", "sercnn-2d", "vgg16-2d")
 N_TRIALS = 4
