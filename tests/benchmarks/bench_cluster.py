@@ -12,6 +12,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,7 +65,13 @@ pytestmark = pytest.mark.benchmark
 def places(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The corpora, with CREMA-D, and the plan."""
     folder = tmp_path_factory.mktemp("places")
-    unpack = [sys.executable, shared_dir / "cremad" / "unpack", folder / "data" / "cremad", "--actors", "16"]
+    unpack: list[str | Path] = [
+        sys.executable,
+        shared_dir / "cremad" / "unpack",
+        folder / "data" / "cremad",
+        "--actors",
+        "16",
+    ]
     subprocess.run(unpack, check=True)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755)
@@ -83,7 +90,7 @@ def per_hour(journal: Path) -> float:
 def bare_seconds(n_processes: int, corpora: Path, plan: Path) -> float:
     """What eight epochs take in each of as many processes at once, on average."""
     words = [sys.executable, "-c", BARE, str(plan), str(corpora / "cremad")]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     started = [subprocess.Popen(words, cwd=REPOSITORY, **pipes) for _ in range(n_processes)]
     with ThreadPoolExecutor() as threads:
         told = [done[0] for done in threads.map(lambda process: process.communicate("go\n"), started)]

@@ -65,7 +65,7 @@ def corpus(shared_dir: Path) -> Iterator[Corpus]:
     if os.environ.get("OMP_NUM_THREADS") != "1":
         pytest.skip("set OMP_NUM_THREADS=1: the ratios are of processes with a core each")
     with tempfile.TemporaryDirectory(prefix="ser-extraction-") as name:
-        unpack = [sys.executable, shared_dir / "cremad" / "unpack", name]
+        unpack: list[str | Path] = [sys.executable, shared_dir / "cremad" / "unpack", name]
         subprocess.run(unpack, check=True, stdout=subprocess.DEVNULL)
         yield Corpus(CORPORA["cremad"]().scan(name).clips, Path(name))
 

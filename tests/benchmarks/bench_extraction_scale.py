@@ -89,7 +89,7 @@ def by_tenths(n_clips: int) -> Callable[[int, int], None]:
 def test_print_memory_and_speed_by_tenths(shared_dir: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="ser-scale-") as name:
         folder = Path(name)
-        unpack = [sys.executable, shared_dir / "cremad" / "unpack", folder / "real"]
+        unpack: list[str | Path] = [sys.executable, shared_dir / "cremad" / "unpack", folder / "real"]
         subprocess.run(unpack, check=True, stdout=subprocess.DEVNULL)
         real = list(CORPORA["cremad"]().scan(folder / "real").clips)
         sounds = folder / "sounds"

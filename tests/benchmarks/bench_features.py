@@ -72,7 +72,7 @@ def clips(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Pa
     if os.environ.get("OMP_NUM_THREADS") != "1":
         pytest.skip("set OMP_NUM_THREADS=1: the ratios are for one core")
     folder = tmp_path_factory.mktemp("cremad")
-    unpack = [sys.executable, shared_dir / "cremad" / "unpack", folder, "--actors", str(N_ACTORS)]
+    unpack: list[str | Path] = [sys.executable, shared_dir / "cremad" / "unpack", folder, "--actors", str(N_ACTORS)]
     subprocess.run(unpack, check=True)
     paths = sorted(folder.glob("AudioWAV/*.wav"))
     return paths[:: len(paths) // N_CLIPS][:N_CLIPS]

@@ -67,11 +67,11 @@ class Trials:
                     yield epoch
                     waits.append(1000 * (time.perf_counter() - started))
 
-            Trial.epochs = timed_epochs
+            Trial.epochs = timed_epochs  # type: ignore[method-assign]
             try:
                 train(config, data=data)
             finally:
-                Trial.epochs = epochs
+                Trial.epochs = epochs  # type: ignore[method-assign]
                 (waits_dir / f"{config['key'][2]}.json").write_text(json.dumps(waits))
 
         return timed_train

@@ -21,6 +21,7 @@ from ser.config import Experiment
 from ser.distributed.plan import Plan
 from ser.distributed.plan_reading import read_plan, with_settings
 from ser.probe import MEMORY_FORMAT, PLAIN, PRECISION, fastest, probed
+from ser.space import Value
 from ser.splits.base import partition
 from ser.trial import Trial, TrialData
 from tests.support.trial_inputs import trial_data
@@ -77,7 +78,7 @@ def pictures(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Tria
 
 
 def best_uars(data: TrialData, precision: str) -> list[float]:
-    fixed = {"training.max_epochs": 12, PRECISION: precision, MEMORY_FORMAT: "channels_last"}
+    fixed: dict[str, Value] = {"training.max_epochs": 12, PRECISION: precision, MEMORY_FORMAT: "channels_last"}
     quick = QUICK.experiments()["vgg16-2d"].with_values(fixed)
     trials = [Trial(quick.with_values({"training.seed": seed}), data) for seed in SEEDS]
     return [list(trial.epochs())[-1].best_val_uar for trial in trials]

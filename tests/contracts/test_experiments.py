@@ -82,7 +82,12 @@ def test_random_values_of_every_range_go_there_and_back(cell):
 
 @each_cell
 def test_settings_that_are_never_searched_go_there_and_back_too(cell):
-    changes = {"training.patience": 3, "training.max_epochs": 11, "split.fold": 4, "corpus.known_faults": "keep"}
+    changes: dict[str, Value] = {
+        "training.patience": 3,
+        "training.max_epochs": 11,
+        "split.fold": 4,
+        "corpus.known_faults": "keep",
+    }
     experiment = default_experiment(CELLS[cell]).with_values({**changes, "model.width": 0.3})
     assert changes.items() <= experiment.flat().items()
     assert_goes_there_and_back(experiment)

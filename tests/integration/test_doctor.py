@@ -44,7 +44,7 @@ def examine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         monkeypatch.setattr(sys, "argv", [str(DOCTOR), *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             runpy.run_path(str(DOCTOR), run_name="__main__")
-        return Finished(ended.value.code, *capsys.readouterr())
+        return Finished(ended.value.code, *capsys.readouterr())  # type: ignore[arg-type]
 
     return doctor
 

@@ -74,8 +74,8 @@ def store(tmp_path: Path) -> FeatureStore:
     return FeatureStore(tmp_path / "store")
 
 
-def run(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline | None = None, **changed: object) -> Extraction:
-    options = {"whole": False, "most_unusable": 0, "progress": lambda *_: None, **changed}
+def run(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline | None = None, **changed: Any) -> Extraction:
+    options: dict[str, Any] = {"whole": False, "most_unusable": 0, "progress": lambda *_: None, **changed}
     return extract(clips, store=store, pipeline=pipeline or Pipeline(), **options)
 
 
@@ -137,7 +137,7 @@ def test_tasks_in_flight_are_bounded(
     waited_for: list[int] = []
     wait = ray.wait
 
-    def counted(refs: list[object], **options: object) -> object:
+    def counted(refs: list[object], **options: Any) -> object:
         waited_for.append(len(refs))
         return wait(refs, **options)
 

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ser.journal import Reported, read_events
@@ -78,7 +78,7 @@ def _n_reports(stack: Stack, sweep: str) -> int:
 
 def table(rows: Iterable[tuple[str, Tally]]) -> str:
     """As Markdown."""
-    lines = [COLUMNS, ["---"] * len(COLUMNS)]
+    lines: list[Sequence[object]] = [COLUMNS, ["---"] * len(COLUMNS)]
     lines += [(fault, counts.runs, counts.duplicates, counts.zombies, counts.lost) for fault, counts in rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 

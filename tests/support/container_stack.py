@@ -59,7 +59,7 @@ def _start_engine() -> bool:
     if not ENGINE.exists():
         raise EngineError(f"no Docker engine answers, and there is no {ENGINE} to start one")
     line = subprocess.run([ENGINE, "env"], check=True, capture_output=True, text=True).stdout
-    os.environ.update(pair.split("=", 1) for pair in line.removeprefix("export").split())
+    os.environ.update(dict(pair.split("=", 1) for pair in line.removeprefix("export").split()))
     if _answers():
         return False
     # The daemon outlives this call and keeps what it inherits.

@@ -17,6 +17,7 @@ from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, CremaD
 from ser.journal import FINAL, SEARCH, Asked, Closed, Ended, Journal, Reported, Started
 from ser.predictions import Predicted, write_predictions
+from ser.space import Value
 from ser.splits.base import Split
 
 CELLS = {"lenet5-1d": 0.45, "lenet5-2d": 0.5, "sercnn-2d": 0.85}
@@ -131,8 +132,8 @@ def _trial(
     stage: str, skill: float, lr: float = 1e-3,
 ) -> None:  # fmt: skip
     architecture, dimensions = cell.rsplit("-", 1)
-    searched = {"training.lr": lr, "training.weight_decay": 10.0 ** -(1 + number % 3)}
-    changed = {
+    searched: dict[str, Value] = {"training.lr": lr, "training.weight_decay": 10.0 ** -(1 + number % 3)}
+    changed: dict[str, Value] = {
         "split.name": split.name, "split.fold": split.fold, "split.seed": split.seed, "training.seed": seed, **searched,
     }  # fmt: skip
     values = default_experiment(Cell(architecture=architecture, dimensions=int(dimensions[0]))).with_values(changed)

@@ -1,6 +1,7 @@
 """Features as tutorials compute them: each by its own librosa function, from the waveform."""
 
 from pathlib import Path
+from typing import Any
 
 import librosa
 
@@ -8,9 +9,9 @@ from ser.audio import SAMPLE_RATE_HZ
 from ser.features.base import Framing
 
 FRAMING = Framing()
-CUT = {"n_fft": FRAMING.n_fft, "hop_length": FRAMING.hop_length}
-SOUND = {"sr": SAMPLE_RATE_HZ, **CUT}
-FRAMES = {"frame_length": FRAMING.n_fft, "hop_length": FRAMING.hop_length}
+CUT: dict[str, Any] = {"n_fft": FRAMING.n_fft, "hop_length": FRAMING.hop_length}
+SOUND: dict[str, Any] = {"sr": SAMPLE_RATE_HZ, **CUT}
+FRAMES: dict[str, Any] = {"frame_length": FRAMING.n_fft, "hop_length": FRAMING.hop_length}
 
 
 def tutorial(path: Path) -> None:

@@ -67,7 +67,8 @@ def run_trial(conductor: Conductor, ask: Ask, max_epochs: int) -> Iterator[None]
 
 def drive(conductor: Conductor, of: Plan = PLAN, *, slots: int = 1, seed: int = 0) -> Iterator[None]:
     """Ask for trials and run up to `slots` of them at a time, in a random interleaving; pauses after each step."""
-    rng, running, asking = random.Random(seed), [], True
+    running: list[Iterator[None]] = []
+    rng, asking = random.Random(seed), True
     while asking or running:
         while asking and len(running) < slots:
             ask = conductor.next_trial()

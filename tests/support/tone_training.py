@@ -1,12 +1,13 @@
 """Trainings of a few seconds, on noise in which the class sets the row that is louder."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from torch import nn
 
 from ser.augment import Augment
-from ser.models.base import ARCHITECTURES, build_model
+from ser.models.base import ARCHITECTURES, Dimensions, build_model
 from ser.training import fit
 from ser.training_settings import Training
 
@@ -39,9 +40,10 @@ class Tones:
 TRAIN, VALIDATION = Tones(75, seed=1), Tones(30, seed=2)
 
 
-def model(seed: int = 0, *, name: str = "sercnn", dimensions: int = 1) -> nn.Module:
+def model(seed: int = 0, *, name: str = "sercnn", dimensions: Dimensions = 1) -> nn.Module:
+    architecture: Any = ARCHITECTURES[name]
     return build_model(
-        ARCHITECTURES[name](width={"sercnn": 0.25}.get(name, 0.125)),
+        architecture(width={"sercnn": 0.25}.get(name, 0.125)),
         dimensions=dimensions,
         in_channels=8 if dimensions == 1 else 1,
         n_classes=N_CLASSES,

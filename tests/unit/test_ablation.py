@@ -16,6 +16,7 @@ from ser.journal import ABLATION, Asked, Ended, Started
 from ser.predictions import COLUMNS
 from ser.replay import SweepRecord, replay
 from ser.report.ablation import failures_of, variants_of
+from ser.space import Value
 from tests.support.simulated_sweep import DONE, conducted, drive, whole
 
 VARIANTS = {"mixup": {"augment.mixup_alpha": 0.2}, "calm": {"training.lr": 1e-4}}
@@ -130,7 +131,7 @@ def record_of(folder: Path, right: dict[str, float], *, n_speakers: int = 30) ->
             cells = {"clip": f"c{at}", "part": "validation", "speaker": f"{at % n_speakers}", "truth": truth}
             rows.append(",".join([*({**cells, "prediction": taken}[name] for name in COLUMNS), "0.5", "0.5"]))
         (bundle / "predictions.csv").write_text("\n".join(rows) + "\n")
-        values = {"split.name": SPLIT, "split.fold": fold, "training.seed": 0}
+        values: dict[str, Value] = {"split.name": SPLIT, "split.fold": fold, "training.seed": 0}
         record.apply(Asked("alexnet-2d", number, values, {}, ABLATION, variant))
         test = {"n_parameters": 9, "train_seconds": 2.0}
         record.apply(Ended("alexnet-2d", number, "completed", bundle=str(bundle), test=test))

@@ -7,6 +7,7 @@ from optuna.trial import TrialState
 from ser.distributed.conductor import GLOBAL, Conductor
 from ser.journal import Journal, Reported, Started, TrialKey, read_events
 from ser.replay import replay
+from ser.space import Value
 from tests.support.simulated_sweep import (
     CELLS,
     N_TRIALS,
@@ -145,7 +146,7 @@ def test_events_are_in_the_journal_before_anyone_acts_on_them(in_memory):
 
 
 def test_sweeps_of_other_names_and_seeds_ask_for_other_points(in_memory):
-    def rates(name: str, seed: int) -> set[float]:
+    def rates(name: str, seed: int) -> set[Value]:
         journal = Journal(in_memory / f"{name}-{seed}.jsonl")
         journal.append(Started(name, {}, {}))
         conductor = Conductor(journal, plan(seed=seed))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ def test_folds_are_pooled_and_seeds_averaged(study: Study) -> None:
     best = study.boards[0].networks[0]
     assert best.counts.confusions.shape == (2, len(SPEAKERS), len(EMOTIONS), len(EMOTIONS))
     assert best.counts.confusions.sum(axis=(1, 2, 3)).tolist() == [120, 120]
-    seeds = {}
+    seeds: dict[Any, list[Any]] = {}
     for trial in best.trials:
         assert trial.ended is not None
         read = read_predictions(Path(trial.ended.bundle) / "predictions.csv", part="test")
@@ -102,7 +103,7 @@ def test_only_the_validation_chooses_the_trial_of_the_search(study: Study) -> No
 def test_all_that_was_evaluated_alike_is_compared(report: Report) -> None:
     pairs = table(report, "pairs")
     assert len(pairs.rows) == 3 + 3 * len(BASELINES)
-    p_of = {(row[0], row[1]): row[3] for row in pairs.rows}
+    p_of: dict[Any, Any] = {(row[0], row[1]): row[3] for row in pairs.rows}
     assert p_of["sercnn-2d", "lenet5-1d"] < 0.05
     assert p_of["lenet5-2d", "MFCC + SVM"] > 0.05
     assert re.match(
@@ -112,7 +113,7 @@ def test_all_that_was_evaluated_alike_is_compared(report: Report) -> None:
 
 def test_few_draws_do_not_keep_a_difference_from_being_found(sweep: Evaluated) -> None:
     few = build_report(sweep.journal, command="c", n_resamples=20)
-    p_of = {(row[0], row[1]): row[3] for row in table(few, "pairs").rows}
+    p_of: dict[Any, Any] = {(row[0], row[1]): row[3] for row in table(few, "pairs").rows}
     assert p_of["sercnn-2d", "lenet5-1d"] < 0.05
 
 
@@ -220,7 +221,7 @@ def test_slices_are_by_clip_and_by_speaker(report: Report) -> None:
 
 
 def test_the_setting_that_decides_is_found(report: Report) -> None:
-    first = table(report, "importance").rows[0]
+    first: Any = table(report, "importance").rows[0]
     assert first[0] == "training.lr"
     assert first[3] > 0.3
     assert "training.lr matters most" in section(report, "search").lead

@@ -9,6 +9,7 @@ from optuna.trial import TrialState
 
 from ser.distributed.search import CELL
 from ser.journal import Asked, TrialKey
+from ser.space import Value
 from tests.support.simulated_search import CELLS, NARROW, defaults, ended, played, score, study
 
 
@@ -135,7 +136,7 @@ def test_settings_of_a_cell_are_its_own_in_one_study_and_those_of_training_are_s
 
 def test_a_replayed_trial_tells_nothing_of_what_was_not_searched_then():
     one = study("lenet5-1d")
-    searched = {"training.lr": 0.002, "training.batch_size": 32}
+    searched: dict[str, Value] = {"training.lr": 0.002, "training.batch_size": 32}
     key, values = one.ask("s", 0, replayed=Asked("lenet5-1d", 0, {}, searched))
     assert values == searched
     one.tell(ended(key, values, "completed", 0.4))

@@ -20,6 +20,7 @@ from ser.distributed.plan_reading import read_plan
 from ser.distributed.request import REFUSED, Request, new_plan, seconds, with_finals
 from ser.distributed.session import _let_go_of, _resumed, run_session
 from ser.journal import Asked, Closed, Journal, Started, read_events
+from ser.space import Value
 
 TUNE = Path(__file__).resolve().parents[2] / "tune"
 PLANS = TUNE / "plans"
@@ -224,7 +225,7 @@ def test_a_damaged_journal_is_named(refused, tmp_path):
 
 def test_a_sweep_with_settings_of_another_version_is_left_to_that_version(refused, tmp_path):
     path = begun(tmp_path / "home", "mine")
-    values = {"cell.architecture": "lenet5", "cell.dimensions": 1, "model.drop_out": 0.2}
+    values: dict[str, Value] = {"cell.architecture": "lenet5", "cell.dimensions": 1, "model.drop_out": 0.2}
     with closing(Journal(path)) as journal:
         journal.append(Asked("lenet5-1d", 0, values, {}))
     rule = "trial mine/lenet5-1d/000 must have settings of this version of ser, another version gave it others"

@@ -124,9 +124,10 @@ def test_balanced_classes_count_alike_however_many_clips_they_have():
     # Of a network that knows nothing, the loss is the mean over classes only where they are balanced.
     few = Tones(90, seed=1)
     few.labels = np.repeat(np.arange(3), (70, 15, 5))
-    network = nn.Sequential(nn.Flatten(), nn.Linear(8 * 40, N_CLASSES))
-    nn.init.zeros_(network[1].weight)
-    network[1].bias.data = torch.tensor([2.0, 0.0, 0.0])
+    last = nn.Linear(8 * 40, N_CLASSES)
+    network = nn.Sequential(nn.Flatten(), last)
+    nn.init.zeros_(last.weight)
+    last.bias.data = torch.tensor([2.0, 0.0, 0.0])
     settings = replace(QUICK, max_epochs=1, lr=1e-5, label_smoothing=0.0, warmup=0.0, class_weighting="balanced")
     (epoch,) = start(network, train=few, settings=settings, augment=PLAIN)
     of_class = -torch.tensor([2.0, 0.0, 0.0]).log_softmax(0)

@@ -9,6 +9,7 @@ import torch
 
 from ser.config import all_cells, default_experiment
 from ser.probe import MEMORY_FORMAT, PLAIN, PRECISION, Way, fastest, probed
+from ser.space import Value
 from ser.training import StopTraining, fit
 from tests.support.tone_training import CHANGED, N_CLASSES, QUICK, Tones, figures, model
 
@@ -80,7 +81,8 @@ def test_every_way_of_a_cell_is_measured_the_plain_one_first():
 
 
 def test_another_way_is_taken_only_where_it_is_worth_it():
-    plain, other = Way(dict(PLAIN), 1.0), {PRECISION: "bfloat16", MEMORY_FORMAT: "contiguous"}
+    plain = Way(dict(PLAIN), 1.0)
+    other: dict[str, Value] = {PRECISION: "bfloat16", MEMORY_FORMAT: "contiguous"}
     assert fastest((plain, Way(other, 0.95))) is plain
     assert fastest((plain, Way(other, 1.5))) is plain
     assert fastest((plain, Way(other, 0.5))).values == other
