@@ -16,6 +16,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED = REPOSITORY.parent / "shared"
+REAL_CLIPS = SHARED / "cremad"
+
+
+def pytest_report_header() -> str:
+    """One line at the top of a run about the real clips."""
+    if REAL_CLIPS.is_dir():
+        return f"real clips: {REAL_CLIPS}"
+    return f"real clips: none at {REAL_CLIPS}; tests that need them are skipped"
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +36,8 @@ def no_tracker_is_left_behind() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def shared_dir() -> Path:
-    if not (SHARED / "cremad").is_dir():
-        pytest.skip(f"the shared real clips are not there ({SHARED})")
+    if not REAL_CLIPS.is_dir():
+        pytest.skip(f"the real clips are not there ({REAL_CLIPS})")
     return SHARED
 
 

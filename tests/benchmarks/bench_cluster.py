@@ -12,14 +12,15 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
-from containers import Stack, engine
 
-from processes import REPOSITORY, run_sweep
-from ray_parts import Cluster
 from ser.sweep.journal import Asked, Ended, read_events
-from tracked import journal_of
+from tests.support.command_runner import REPOSITORY, run_sweep
+from tests.support.container_stack import Stack, engine
+from tests.support.ray_cluster import Cluster
+from tests.support.sweep_results import journal_of
 
 N_TRIALS = 6
 PLAN = f"""
@@ -47,7 +48,8 @@ from pathlib import Path
 import torch
 from ser.sweep.plan_files import read_plan
 from ser.experiment.trial import Trial
-from trial_data import trial_data
+from tests.support.trial_inputs import trial_data
+
 
 torch.set_num_threads(1)
 plan, corpus = map(Path, sys.argv[1:])
@@ -64,7 +66,13 @@ pytestmark = pytest.mark.benchmark
 def places(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The corpora, with CREMA-D, and the plan."""
     folder = tmp_path_factory.mktemp("places")
-    unpack = [sys.executable, shared_dir / "cremad" / "unpack", folder / "data" / "cremad", "--actors", "16"]
+    unpack: list[str | Path] = [
+        sys.executable,
+        shared_dir / "cremad" / "unpack",
+        folder / "data" / "cremad",
+        "--actors",
+        "16",
+    ]
     subprocess.run(unpack, check=True)
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755)
@@ -83,8 +91,8 @@ def per_hour(journal: Path) -> float:
 def bare_seconds(n_processes: int, corpora: Path, plan: Path) -> float:
     """What eight epochs take in each of as many processes at once, on average."""
     words = [sys.executable, "-c", BARE, str(plan), str(corpora / "cremad")]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    started = [subprocess.Popen(words, cwd=REPOSITORY / "tests", **pipes) for _ in range(n_processes)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    started = [subprocess.Popen(words, cwd=REPOSITORY, **pipes) for _ in range(n_processes)]
     with ThreadPoolExecutor() as threads:
         told = [done[0] for done in threads.map(lambda process: process.communicate("go\n"), started)]
     return sum(map(float, told)) / n_processes

@@ -24,10 +24,8 @@ from typing import TypeVar
 
 import pytest
 import ray
-from bench_features import tutorial
 from joblib import Parallel, delayed
 
-from ray_parts import processor_s
 from ser.audio import decode, digest_of, facts
 from ser.corpora.base import CORPORA, Clip
 from ser.distributed.cluster import connected
@@ -36,6 +34,8 @@ from ser.features.batch import Sound, extract_batch, read_sound
 from ser.features.entry import Entry, encoded
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
+from tests.support.librosa_tutorial import tutorial
+from tests.support.ray_cluster import processor_s
 
 # Workers do not find this module.
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
@@ -65,7 +65,7 @@ def corpus(shared_dir: Path) -> Iterator[Corpus]:
     if os.environ.get("OMP_NUM_THREADS") != "1":
         pytest.skip("set OMP_NUM_THREADS=1: the ratios are of processes with a core each")
     with tempfile.TemporaryDirectory(prefix="ser-extraction-") as name:
-        unpack = [sys.executable, shared_dir / "cremad" / "unpack", name]
+        unpack: list[str | Path] = [sys.executable, shared_dir / "cremad" / "unpack", name]
         subprocess.run(unpack, check=True, stdout=subprocess.DEVNULL)
         yield Corpus(CORPORA["cremad"]().scan(name).clips, Path(name))
 

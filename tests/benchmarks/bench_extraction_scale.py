@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ray_parts import processor_s
 from ser.corpora.base import CORPORA, Clip
 from ser.distributed.cluster import connected
 from ser.distributed.extraction import extract
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
+from tests.support.ray_cluster import processor_s
 
 N_CLIPS = int(os.environ.get("SER_SCALE_CLIPS", "100000"))
 N_TURNED = 1000
@@ -89,7 +89,7 @@ def by_tenths(n_clips: int) -> Callable[[int, int], None]:
 def test_print_memory_and_speed_by_tenths(shared_dir: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="ser-scale-") as name:
         folder = Path(name)
-        unpack = [sys.executable, shared_dir / "cremad" / "unpack", folder / "real"]
+        unpack: list[str | Path] = [sys.executable, shared_dir / "cremad" / "unpack", folder / "real"]
         subprocess.run(unpack, check=True, stdout=subprocess.DEVNULL)
         real = list(CORPORA["cremad"]().scan(folder / "real").clips)
         sounds = folder / "sounds"

@@ -16,35 +16,20 @@ import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import librosa
 import numpy as np
 import pytest
 import scipy.fft
 
-from ser.audio import SAMPLE_RATE_HZ, Wave, decode
+from ser.audio import Wave, decode
 from ser.features.base import Framing, Spectra
 from ser.features.pipeline import Pipeline
+from tests.support.librosa_tutorial import tutorial
 
 FRAMING = Framing()
-CUT = {"n_fft": FRAMING.n_fft, "hop_length": FRAMING.hop_length}
-SOUND = {"sr": SAMPLE_RATE_HZ, **CUT}
-FRAMES = {"frame_length": FRAMING.n_fft, "hop_length": FRAMING.hop_length}
 PIPELINE = Pipeline()
 N_ACTORS = 4
 N_CLIPS = 60
 N_ROUNDS = 9
-
-
-def tutorial(path: Path) -> None:
-    """The seven features by librosa's functions, each called on the waveform."""
-    wave, _ = librosa.load(path, sr=SAMPLE_RATE_HZ)
-    librosa.feature.zero_crossing_rate(wave, **FRAMES)
-    librosa.feature.rms(y=wave, **FRAMES)
-    librosa.feature.mfcc(y=wave, n_mfcc=20, n_mels=64, **SOUND)
-    librosa.feature.chroma_stft(y=wave, **SOUND)
-    librosa.feature.spectral_contrast(y=wave, **SOUND)
-    for _ in ("1-D", "2-D"):
-        librosa.power_to_db(librosa.feature.melspectrogram(y=wave, n_mels=64, **SOUND))
 
 
 def decoding(path: Path) -> Wave:
@@ -87,7 +72,7 @@ def clips(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Pa
     if os.environ.get("OMP_NUM_THREADS") != "1":
         pytest.skip("set OMP_NUM_THREADS=1: the ratios are for one core")
     folder = tmp_path_factory.mktemp("cremad")
-    unpack = [sys.executable, shared_dir / "cremad" / "unpack", folder, "--actors", str(N_ACTORS)]
+    unpack: list[str | Path] = [sys.executable, shared_dir / "cremad" / "unpack", folder, "--actors", str(N_ACTORS)]
     subprocess.run(unpack, check=True)
     paths = sorted(folder.glob("AudioWAV/*.wav"))
     return paths[:: len(paths) // N_CLIPS][:N_CLIPS]

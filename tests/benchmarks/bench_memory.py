@@ -84,8 +84,8 @@ def test_trials_share_the_features_of_a_machine(shared: dict[str, ray.ObjectRef]
     data = ray.get(ref)
     array = data.matrix.frames.nbytes
     small, longer = ray.put(tenth(data)), experiment.with_values({"training.max_epochs": 10})
-    least = min(ray.get([Process.remote().train.remote(longer, small) for _ in range(N_TRIALS)]))
-    processes = [Process.remote() for _ in range(N_TRIALS)]
+    least = min(ray.get([Process.remote().train.remote(longer, small) for _ in range(N_TRIALS)]))  # type: ignore[attr-defined]
+    processes = [Process.remote() for _ in range(N_TRIALS)]  # type: ignore[attr-defined]
     own = ray.get([process.train.remote(experiment, ref) for process in processes])
     shares = [(bytes_ - least) / array for bytes_ in own]
     print(f"\n{cell}: {len(data.matrix):,} clips, array {array / 2**20:.0f} MiB; {N_TRIALS} trials at a time add")

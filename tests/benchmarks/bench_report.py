@@ -20,8 +20,6 @@ from ray import tune
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 from rich.console import Console
 
-from processes import free_port
-from proxy import proxied
 from ser.corpora.synthetic import make_synthetic
 from ser.distributed import sweep, trainable
 from ser.distributed.cluster import connected
@@ -35,7 +33,9 @@ from ser.sweep.journal import Journal, Started
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import with_settings
 from ser.tracking.publication import Publication
-from trackers import Tracker
+from tests.support.command_runner import free_port
+from tests.support.faulty_proxy import proxied
+from tests.support.mlflow_server import Tracker
 
 PLAN = with_settings(
     Plan(corpus="synthetic", cells=("lenet5-1d",), trials_per_cell=2, max_epochs=20, grace_epochs=20),
@@ -67,11 +67,11 @@ class Trials:
                     yield epoch
                     waits.append(1000 * (time.perf_counter() - started))
 
-            Trial.epochs = timed_epochs
+            Trial.epochs = timed_epochs  # type: ignore[method-assign]
             try:
                 train(config, data=data)
             finally:
-                Trial.epochs = epochs
+                Trial.epochs = epochs  # type: ignore[method-assign]
                 (waits_dir / f"{config['key'][2]}.json").write_text(json.dumps(waits))
 
         return timed_train

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.benchmark
 @pytest.fixture(scope="module")
 def journals(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("search")
-    unpack = [sys.executable, shared_dir / "cremad" / "unpack", folder / "cremad", "--actors", "16"]
+    unpack: list[str | Path] = [sys.executable, shared_dir / "cremad" / "unpack", folder / "cremad", "--actors", "16"]
     subprocess.run(unpack, check=True)
     size = ["--trials-per-cell", str(N_TRIALS), "--max-epochs", str(MAX_EPOCHS)]
     for search in SEARCHES:

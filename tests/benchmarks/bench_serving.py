@@ -20,8 +20,8 @@ import pytest
 from mlflow.models import ModelSignature
 from mlflow.types.schema import ColSpec, Schema
 
-from processes import run_sweep
-from served import CHAMPION, Server, gateway, request_of, serving, sound, text
+from tests.support.command_runner import run_sweep
+from tests.support.model_server import CHAMPION, Server, gateway, request_of, serving, sound, text
 
 pytestmark = pytest.mark.benchmark
 

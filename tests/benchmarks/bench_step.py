@@ -24,7 +24,7 @@ from ser.experiment.trial_data import TrialData
 from ser.splits.split import partition
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import read_plan, with_settings
-from trial_data import trial_data
+from tests.support.trial_inputs import trial_data
 
 PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"
 QUICK = read_plan("quick", folder=PLANS)
@@ -78,7 +78,7 @@ def pictures(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Tria
 
 
 def best_uars(data: TrialData, precision: str) -> list[float]:
-    fixed = {"training.max_epochs": 12, PRECISION: precision, MEMORY_FORMAT: "channels_last"}
+    fixed: dict[str, Value] = {"training.max_epochs": 12, PRECISION: precision, MEMORY_FORMAT: "channels_last"}
     quick = QUICK.experiments["vgg16-2d"].with_values(fixed)
     trials = [Trial(quick.with_values({"training.seed": seed}), data) for seed in SEEDS]
     return [list(trial.epochs())[-1].best_val_uar for trial in trials]

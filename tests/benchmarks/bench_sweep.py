@@ -19,7 +19,7 @@ from ser.experiment.experiment import from_flat
 from ser.experiment.trial import Trial
 from ser.sweep.journal import Asked, Ended, Reported, read_events
 from ser.sweep.state import replay
-from trial_data import trial_data
+from tests.support.trial_inputs import trial_data
 
 SWEEP = Path(__file__).resolve().parents[2] / "tune" / "run_sweep.py"
 N_CORES = os.cpu_count() or 1

@@ -6,10 +6,10 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from other_corpora import NAMES, make_published
 from ser.audio import decode
 from ser.corpora.base import CORPORA, CorpusError, Scan
 from ser.corpora.locations import name_of, read_bytes
+from tests.support.published_corpora import NAMES, make_published
 
 # Where each corpus can be had in the tests; a new corpus adds its line.
 FOLDERS = {

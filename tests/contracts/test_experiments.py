@@ -12,10 +12,11 @@ from torch import nn
 from ser.corpora.base import CORPORA
 from ser.experiment.bundle import network
 from ser.experiment.experiment import Experiment, all_cells, default_experiment, from_flat
+from ser.paths import plan_names
 from ser.settings.ranges import Choice, Floats, Ints, Range, Subset, Value
 from ser.splits.split import split_names
 from ser.sweep.plan import Plan
-from ser.sweep.plan_files import plan_from, plan_names, read_plan
+from ser.sweep.plan_files import plan_from, read_plan
 from ser.sweep.study import Study
 
 CELLS = all_cells()
@@ -82,7 +83,12 @@ def test_random_values_of_every_range_go_there_and_back(cell):
 
 @each_cell
 def test_settings_that_are_never_searched_go_there_and_back_too(cell):
-    changes = {"training.patience": 3, "training.max_epochs": 11, "split.fold": 4, "corpus.known_faults": "keep"}
+    changes: dict[str, Value] = {
+        "training.patience": 3,
+        "training.max_epochs": 11,
+        "split.fold": 4,
+        "corpus.known_faults": "keep",
+    }
     experiment = default_experiment(CELLS[cell]).with_values({**changes, "model.width": 0.3})
     assert changes.items() <= experiment.flat().items()
     assert_goes_there_and_back(experiment)

@@ -1,5 +1,7 @@
 """What every architecture must hold, as 1-D and as 2-D network."""
 
+from typing import Any
+
 import librosa
 import numpy as np
 import pytest
@@ -125,7 +127,8 @@ def test_every_choice_can_be_built(name, dimensions):
         options = getattr(setting.range, "options", None) or (setting.range.low, setting.range.high)
         for option in options:
             if setting.name != "width":
-                assert narrow(name, dimensions, **{setting.name: option})(clips(dimensions)).isfinite().all()
+                values: dict[str, Any] = {setting.name: option}
+                assert narrow(name, dimensions, **values)(clips(dimensions)).isfinite().all()
 
 
 @each_cell
@@ -138,7 +141,7 @@ def test_width_scales_the_number_of_parameters(name, dimensions):
 
 @each_cell
 def test_learns_a_batch_by_heart(name, dimensions):
-    values = {"dropout": 0.0, "width": {"lenet5": 1.0, "sercnn": 0.5}.get(name, 0.125)}
+    values: dict[str, Any] = {"dropout": 0.0, "width": {"lenet5": 1.0, "sercnn": 0.5}.get(name, 0.125)}
     model, batch = narrow(name, dimensions, **values), clips(dimensions, n_clips=12)
     labels = torch.arange(12) % N_CLASSES
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
@@ -185,4 +188,4 @@ def test_sercnn_stays_within_its_cost():
 
 def test_a_setting_out_of_range_is_refused():
     with pytest.raises(SettingError, match=r"dropout must lie in \[0, 0.6\], got 1.5"):
-        ARCHITECTURES["vgg16"](dropout=1.5)
+        ARCHITECTURES["vgg16"](dropout=1.5)  # type: ignore[call-arg]

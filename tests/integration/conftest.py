@@ -8,19 +8,19 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
-from containers import EngineError, Stack, engine
 from mlflow.entities import LoggedModelStatus, Run
 from mlflow.tracking import MlflowClient
 
-from processes import run_sweep
-from registered import MODEL
 from ser.corpora.synthetic import make_synthetic
 from ser.experiment.bundle import Classifier, load_bundle
 from ser.report.leaderboard import leaderboard
 from ser.tracking.registry.versions import Versions
-from served import Server, gateway, serving
-from stages import NAME, write_plan
-from tracked import FinishedSweep, client_of, record_of
+from tests.support.command_runner import run_sweep
+from tests.support.container_stack import EngineError, Stack, engine
+from tests.support.fault_environment import NAME, write_plan
+from tests.support.model_server import Server, gateway, serving
+from tests.support.registry_runs import MODEL
+from tests.support.sweep_results import FinishedSweep, client_of, record_of
 
 
 @pytest.fixture(scope="session")

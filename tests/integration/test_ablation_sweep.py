@@ -6,10 +6,10 @@ from signal import SIGKILL
 
 import pytest
 
-from processes import REPOSITORY, SWEEP, run, run_sweep, running
 from ser.sweep.journal import ABLATION
 from ser.sweep.state import SweepState
-from tracked import check_runs, client_of, journal_of, metrics_of, n_reports, record_of, runs_of
+from tests.support.command_runner import REPOSITORY, SWEEP, run, run_sweep, running
+from tests.support.sweep_results import check_runs, client_of, journal_of, metrics_of, n_reports, record_of, runs_of
 
 pytestmark = pytest.mark.integration
 

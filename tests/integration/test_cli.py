@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import ray
 
-from processes import FROM_OUTSIDE, SWEEP, Finished, free_port, run_sweep
-from tracked import FinishedSweep
+from tests.support.command_runner import FROM_OUTSIDE, SWEEP, Finished, free_port, run_sweep
+from tests.support.sweep_results import FinishedSweep
 
 pytestmark = pytest.mark.integration
 
@@ -26,7 +26,7 @@ def refused_here(
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(SWEEP), run_name="__main__")
     assert not ray.is_initialized()
-    return Finished(ended.value.code, *capsys.readouterr())
+    return Finished(ended.value.code, *capsys.readouterr())  # type: ignore[arg-type]
 
 
 def check_refusal(ended: Finished, folder: Path, *parts: str) -> None:

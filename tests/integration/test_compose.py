@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from cluster_faults import CLUSTER_FAULTS
-from cluster_soak import broken
-from containers import Stack
 
-from served import Server, request_of, text
-from verdicts import Tally, check_end
+from tests.support.container_faults import CLUSTER_FAULTS
+from tests.support.container_soak import broken
+from tests.support.container_stack import Stack
+from tests.support.model_server import Server, request_of, text
+from tests.support.sweep_checks import Tally, check_end
 
 pytestmark = pytest.mark.integration
 

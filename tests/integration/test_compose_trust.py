@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containers import PUBLISHED, Stack, docker
 
-from processes import REPOSITORY
+from tests.support.command_runner import REPOSITORY
+from tests.support.container_stack import PUBLISHED, Stack, docker
 
 pytestmark = pytest.mark.integration
 

@@ -14,14 +14,14 @@ from signal import SIGKILL
 import pytest
 import ray
 
-from processes import FROM_OUTSIDE, REPOSITORY, SWEEP, Finished, free_port, run, run_sweep, running
-from ray_parts import Cluster
 from ser.features.store import FeatureStore
 from ser.sweep.driver import Driver, this_driver
 from ser.sweep.journal import Journal, Started
 from ser.training.checkpoint import FILE_NAME
-from tracked import FinishedSweep, check_runs, client_of, journal_of, n_reports, record_of, runs_of
-from trackers import Tracker
+from tests.support.command_runner import FROM_OUTSIDE, REPOSITORY, SWEEP, Finished, free_port, run, run_sweep, running
+from tests.support.mlflow_server import Tracker
+from tests.support.ray_cluster import Cluster
+from tests.support.sweep_results import FinishedSweep, check_runs, client_of, journal_of, n_reports, record_of, runs_of
 
 pytestmark = [
     pytest.mark.integration,
@@ -44,7 +44,7 @@ def examine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         monkeypatch.setattr(sys, "argv", [str(DOCTOR), *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             runpy.run_path(str(DOCTOR), run_name="__main__")
-        return Finished(ended.value.code, *capsys.readouterr())
+        return Finished(ended.value.code, *capsys.readouterr())  # type: ignore[arg-type]
 
     return doctor
 

@@ -4,12 +4,12 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from signal import SIGINT, SIGKILL
+from signal import SIGINT, SIGKILL, Signals
 
 import pytest
 
-from processes import EXTRACT, SWEEP, run, running
-from publisher import Publisher, clips_in, published
+from tests.support.command_runner import EXTRACT, SWEEP, run, running
+from tests.support.fake_github import Publisher, clips_in, published
 
 pytestmark = pytest.mark.integration
 
@@ -22,7 +22,7 @@ def publisher(corpus_dir: Path) -> Iterator[Publisher]:
 
 
 @pytest.mark.parametrize("signal", [SIGINT, SIGKILL])
-def test_a_download_that_was_stopped_goes_on(tmp_path: Path, publisher: Publisher, signal: int) -> None:
+def test_a_download_that_was_stopped_goes_on(tmp_path: Path, publisher: Publisher, signal: Signals) -> None:
     words = [sys.executable, EXTRACT, "--download-from", publisher.addresses, "--store", tmp_path / "store"]
     sound = tmp_path / "data" / "cremad" / "AudioWAV"
     publisher.delay_s = 0.2

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from processes import REPOSITORY, Finished, run
 from ser.distributed.baselines import measure_baselines
 from ser.distributed.cluster import connected
 from ser.distributed.preparation import find_fitting, prepare
@@ -19,7 +18,8 @@ from ser.evaluation.robustness import Answer, read_answers
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.splits.split import Split
 from ser.sweep.plan_files import plan_from
-from tracked import FinishedSweep
+from tests.support.command_runner import REPOSITORY, Finished, run
+from tests.support.sweep_results import FinishedSweep
 
 pytestmark = pytest.mark.integration
 

@@ -1,14 +1,12 @@
 """`tune/extract_features.py`: computes what is missing and no more, says what cannot be used."""
 
 import csv
-import hashlib
 import io
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from signal import SIGKILL
 
@@ -16,12 +14,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from disks import mounting_is_permitted
-from processes import EXTRACT, Finished, run, run_sweep, running
-from ray_parts import Cluster
-from ser.audio import decode
-from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
+from tests.support.command_runner import EXTRACT, Finished, run, run_sweep, running
+from tests.support.ray_cluster import Cluster
+from tests.support.small_disk import mounting_is_permitted
+from tests.support.stored_features import check_stored
 
 pytestmark = pytest.mark.integration
 
@@ -42,18 +39,6 @@ def some_clips(tmp_path: Path, corpus_dir: Path) -> Path:
     for path in sorted((corpus_dir / "AudioWAV").iterdir())[:40]:
         shutil.copy(path, folder)
     return folder
-
-
-def check_stored(paths: Iterable[Path], store: Path) -> None:
-    """What the store holds is what this process computes, bit for bit."""
-    pipeline, features = Pipeline(), FeatureStore(store)
-    for path in paths:
-        wave = decode(path.read_bytes())
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        entry = features.read(features.key(digest, pipeline.digest))
-        assert entry is not None
-        for space, rows in pipeline.compute(wave).items():
-            np.testing.assert_array_equal(entry.features[space], rows)
 
 
 def test_computes_each_clip_once_and_one_that_changed_again(tmp_path: Path, some_clips: Path) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from other_corpora import NAMES, write_sound
-from processes import EXTRACT, run
 from ser.corpora.base import CORPORA
-from test_extract import check_stored
+from tests.support.command_runner import EXTRACT, run
+from tests.support.published_corpora import NAMES, write_sound
+from tests.support.stored_features import check_stored
 
 pytestmark = pytest.mark.integration
 
@@ -25,7 +25,7 @@ def test_clips_of_other_rates_channels_and_containers_are_extracted(tmp_path: Pa
     assert ended.code == 0, ended.seen
     scan = CORPORA[corpus]().scan(place)
     assert f": {len(scan.clips)} computed, 0 were there" in ended.stdout, ended.seen
-    for reason, names in scan.left_out.items():
-        assert f"{len(names)} files are left out: {reason}:" in ended.stdout
+    for reason, left_out in scan.left_out.items():
+        assert f"{len(left_out)} files are left out: {reason}:" in ended.stdout
     assert scan.left_out
     check_stored((Path(clip.location) for clip in scan.clips), tmp_path / "store")

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 import ray
 
-from disks import SmallDisk, mounting_is_permitted
 from ser.audio import Wave, decode, digest_of
 from ser.corpora.base import CORPORA, Clip
 from ser.corpora.locations import read_bytes
@@ -30,6 +29,7 @@ from ser.features.base import Rows
 from ser.features.batch import Extraction, Sound
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
+from tests.support.small_disk import SmallDisk, mounting_is_permitted
 
 pytestmark = pytest.mark.integration
 
@@ -75,8 +75,8 @@ def store(tmp_path: Path) -> FeatureStore:
     return FeatureStore(tmp_path / "store")
 
 
-def run(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline | None = None, **changed: object) -> Extraction:
-    options = {"whole": False, "most_unusable": 0, "progress": lambda *_: None, **changed}
+def run(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline | None = None, **changed: Any) -> Extraction:
+    options: dict[str, Any] = {"whole": False, "most_unusable": 0, "progress": lambda *_: None, **changed}
     return extract(clips, store=store, pipeline=pipeline or Pipeline(), **options)
 
 
@@ -138,7 +138,7 @@ def test_tasks_in_flight_are_bounded(
     waited_for: list[int] = []
     wait = ray.wait
 
-    def counted(refs: list[object], **options: object) -> object:
+    def counted(refs: list[object], **options: Any) -> object:
         waited_for.append(len(refs))
         return wait(refs, **options)
 

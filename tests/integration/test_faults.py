@@ -1,4 +1,4 @@
-"""A sample of what `soak.py` does at length: a sweep that is broken in every way ends as one that never was.
+"""A sample of what `support/soak.py` does at length: a sweep that is broken in every way ends as one that never was.
 
 The seeds put the moments so that all faults hit before a short sweep is at its end, on a fast machine too.
 """
@@ -9,16 +9,16 @@ from random import Random
 import pytest
 from mlflow.entities import LoggedModelStatus
 
-from disks import mounting_is_permitted
-from endurance import endure
-from faults import FAULTS
-from postgres import postgres_is_installed
 from ser.experiment.experiment import from_flat
 from ser.tracking.models import find_model, log_model
 from ser.tracking.runs import Runs
-from stages import Stage, staged, write_plan
-from tracked import FinishedSweep
-from verdicts import Tally, check_end, check_equal, check_repeated, continued, interrupted, tally
+from tests.support.fault_environment import Stage, staged, write_plan
+from tests.support.injected_faults import FAULTS
+from tests.support.postgres_server import postgres_is_installed
+from tests.support.small_disk import mounting_is_permitted
+from tests.support.sweep_checks import Tally, check_end, check_equal, check_repeated, continued, interrupted, tally
+from tests.support.sweep_results import FinishedSweep
+from tests.support.sweep_under_faults import endure
 
 pytestmark = pytest.mark.integration
 

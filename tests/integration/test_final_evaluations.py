@@ -11,7 +11,6 @@ from signal import SIGKILL
 
 import pytest
 
-from processes import SWEEP, run_sweep, running
 from ser.corpora.base import CORPORA
 from ser.experiment.experiment import from_flat
 from ser.report.final_table import final_rows
@@ -19,8 +18,9 @@ from ser.splits.split import partition
 from ser.sweep.journal import FINAL, TrialKey
 from ser.sweep.state import SweepState
 from ser.tracking.registry.run_evaluations import evaluations
-from tracked import FinishedSweep, check_runs, client_of, metrics_of, record_of
-from verdicts import check_journal
+from tests.support.command_runner import SWEEP, run_sweep, running
+from tests.support.sweep_checks import check_journal
+from tests.support.sweep_results import FinishedSweep, check_runs, client_of, metrics_of, record_of
 
 pytestmark = pytest.mark.integration
 

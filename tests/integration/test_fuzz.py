@@ -1,9 +1,9 @@
-"""A sample of what `fuzz_serving.py` sends by the hundred thousand."""
+"""A sample of what `tests/support/serving_fuzzer.py` sends by the hundred thousand."""
 
 import pytest
 
-from fuzz_serving import fuzz
-from served import Server, request_of, sound, text
+from tests.support.model_server import Server, request_of, sound, text
+from tests.support.serving_fuzzer import fuzz
 
 pytestmark = pytest.mark.integration
 

@@ -8,7 +8,7 @@ import pytest
 
 from ser.experiment.experiment import all_cells, default_experiment
 from ser.experiment.trial import Trial
-from trial_data import trial_data
+from tests.support.trial_inputs import trial_data
 
 pytestmark = pytest.mark.integration
 
@@ -17,7 +17,7 @@ FLOOR = 0.35
 
 
 def test_sercnn_2d_hears_emotion_of_actors_that_it_never_heard(shared_dir: Path, tmp_path: Path) -> None:
-    unpack = [sys.executable, shared_dir / "cremad" / "unpack", tmp_path, "--actors", "16"]
+    unpack: list[str | Path] = [sys.executable, shared_dir / "cremad" / "unpack", tmp_path, "--actors", "16"]
     subprocess.run(unpack, check=True, capture_output=True)
     experiment = default_experiment(all_cells()["sercnn-2d"]).with_values(
         {"split.name": "speaker-5fold-present", "training.max_epochs": 8}

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 
-from registered import final_of
 from ser.evaluation.bootstrap import interval
 from ser.evaluation.predictions import read_predictions
 from ser.evaluation.speaker_counts import FIGURES
 from ser.tracking.registry.model_card import LONGEST
 from ser.tracking.registry.versions import Versions
+from tests.support.registry_runs import final_of
 
 pytestmark = pytest.mark.integration
 

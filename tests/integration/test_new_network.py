@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from processes import REPOSITORY, Finished, run
-from tracked import client_of, runs_of
+from tests.support.command_runner import REPOSITORY, Finished, run
+from tests.support.sweep_results import client_of, runs_of
 
 pytestmark = pytest.mark.integration
 

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 
-from processes import REPOSITORY, run
-from registered import aliases, final_of, right, wrong
 from ser.errors import UserError
 from ser.tracking.registry.promotion import promote, roll_back
 from ser.tracking.registry.versions import Versions
-from tracked import FinishedSweep, runs_of
+from tests.support.command_runner import REPOSITORY, run
+from tests.support.registry_runs import aliases, final_of, right, wrong
+from tests.support.sweep_results import FinishedSweep, runs_of
 
 pytestmark = pytest.mark.integration
 

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 
-from processes import running
-from registered import MODEL, aliases, right
 from ser.tracking.registry.lock import alone
 from ser.tracking.registry.promotion import promote, roll_back
 from ser.tracking.registry.versions import Versions
+from tests.support.command_runner import running
+from tests.support.registry_runs import MODEL, aliases, right
 
 pytestmark = pytest.mark.integration
 

@@ -9,13 +9,13 @@ import pytest
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
-from processes import run_sweep
 from ser.commands.conclusion import WITHOUT_MODEL, conclude
 from ser.paths import DEFAULT_HOME
 from ser.report.leaderboard import leaderboard
 from ser.sweep.state import SweepState
 from ser.tracking.publication import Publication, TrackerError
-from tracked import FinishedSweep, check_runs, journal_of
+from tests.support.command_runner import run_sweep
+from tests.support.sweep_results import FinishedSweep, check_runs, journal_of
 
 pytestmark = pytest.mark.integration
 

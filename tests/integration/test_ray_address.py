@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from processes import free_port, run_sweep, running
-from tracked import check_runs, client_of, journal_of
+from tests.support.command_runner import free_port, run_sweep, running
+from tests.support.sweep_results import check_runs, client_of, journal_of
 
 pytestmark = pytest.mark.integration
 

@@ -11,13 +11,13 @@ from signal import SIGINT, SIGTERM
 
 import pytest
 
-from processes import SWEEP, Command, Finished, free_port, run_sweep, running
-from ray_parts import RAY
 from ser.sweep.driver import git_commit
 from ser.sweep.journal import Reported, read_events
 from ser.sweep.state import replay
-from tracked import check_runs, journal_of
-from trackers import Tracker
+from tests.support.command_runner import SWEEP, Command, Finished, free_port, run_sweep, running
+from tests.support.mlflow_server import Tracker
+from tests.support.ray_cluster import RAY
+from tests.support.sweep_results import check_runs, journal_of
 
 pytestmark = pytest.mark.integration
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from browser import browser
-from processes import MLFLOW, REPOSITORY, free_port, run, running
 from ser.experiment.experiment import all_cells
+from tests.support.command_runner import MLFLOW, REPOSITORY, free_port, run, running
+from tests.support.headless_browser import browser
 
 pytestmark = pytest.mark.integration
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from processes import free_port
-from served import JSON, Answer, Server, gateway, request_of, sound, text
+from tests.support.command_runner import free_port
+from tests.support.model_server import JSON, Answer, Server, gateway, request_of, sound, text
 
 pytestmark = pytest.mark.integration
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from browser import browser
-from processes import REPOSITORY, Finished, run
 from ser.evaluation.metrics import unweighted_average_recall
 from ser.evaluation.predictions import read_predictions
 from ser.report.leaderboard import leaderboard
-from tracked import FinishedSweep, runs_of
+from tests.support.command_runner import REPOSITORY, Finished, run
+from tests.support.headless_browser import browser
+from tests.support.sweep_results import FinishedSweep, runs_of
 
 pytestmark = pytest.mark.integration
 

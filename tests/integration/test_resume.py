@@ -6,11 +6,11 @@ from signal import SIGKILL
 
 import pytest
 
-from processes import SWEEP, run_sweep, running
 from ser.report.leaderboard import leaderboard
 from ser.sweep.journal import Started, read_events
 from ser.training.checkpoint import FILE_NAME
-from tracked import (
+from tests.support.command_runner import SWEEP, run_sweep, running
+from tests.support.sweep_results import (
     FinishedSweep,
     check_runs,
     check_stopped,
@@ -76,7 +76,7 @@ def long_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_killed_sweep_goes_on_from_its_checkpoint_until_its_time_is_up(
     tmp_path: Path, long_plan: Path, corpus_dir: Path
 ) -> None:
-    """The other ways to stop one are in `faults.py`."""
+    """The other ways to stop one are in `tests/support/injected_faults.py`."""
     words = ["--plan", long_plan, "--corpus-dir", corpus_dir, "--name", "long"]
     with running(sys.executable, SWEEP, *words, folder=tmp_path) as command:
         command.wait_until(lambda: list(tmp_path.rglob(f"checkpoint_*/{FILE_NAME}")))

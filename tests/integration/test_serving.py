@@ -16,11 +16,11 @@ import pytest
 from mlflow.artifacts import download_artifacts
 from mlflow.models import Model
 
-from processes import MLFLOW, REPOSITORY, run
 from ser.audio import decode
 from ser.experiment.bundle import Classifier
-from served import ALONE, CHAMPION, FORMS, Server, as_kind, cut, request_of, scaled, sound, text
-from tracked import FinishedSweep
+from tests.support.command_runner import MLFLOW, REPOSITORY, run
+from tests.support.model_server import ALONE, CHAMPION, FORMS, Server, as_kind, cut, request_of, scaled, sound, text
+from tests.support.sweep_results import FinishedSweep
 
 pytestmark = pytest.mark.integration
 

@@ -13,8 +13,8 @@ from typing import Any
 import boto3
 import pytest
 
-from processes import EXTRACT, Finished, free_port, run, running
-from test_extract import check_stored
+from tests.support.command_runner import EXTRACT, Finished, free_port, run, running
+from tests.support.stored_features import check_stored
 
 pytestmark = pytest.mark.integration
 

@@ -12,11 +12,11 @@ from mlflow.artifacts import download_artifacts
 from mlflow.entities import LoggedModel
 from safetensors.numpy import load_file
 
-from processes import run
 from ser.experiment.bundle import load_bundle
 from ser.experiment.experiment import from_flat
 from ser.report.leaderboard import leaderboard
-from tracked import FinishedSweep, check_runs
+from tests.support.command_runner import run
+from tests.support.sweep_results import FinishedSweep, check_runs
 
 pytestmark = pytest.mark.integration
 

@@ -2,6 +2,7 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -33,7 +34,7 @@ def test_a_take_that_is_there_twice_is_left_out_or_refused(shared_dir: Path, tmp
         for faults in ("drop", "keep")
     ]
     out = io.StringIO()
-    how = {
+    how: dict[str, Any] = {
         "corpus_dir": shared_dir / "cremad",
         "store_dir": tmp_path,
         "max_bad": 0.0,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from processes import SWEEP, run_sweep, running
 from ser.tracking.writer import sent_until
-from tracked import check_runs, journal_of, n_reports, record_of
-from trackers import Tracker
+from tests.support.command_runner import SWEEP, run_sweep, running
+from tests.support.mlflow_server import Tracker
+from tests.support.sweep_results import check_runs, journal_of, n_reports, record_of
 
 pytestmark = pytest.mark.integration
 

@@ -11,12 +11,12 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
-from processes import REPOSITORY, Finished, run
 from ser.commands.train_one import TrainingResult, check_agreement, local_data, refuse_other_clips
 from ser.corpora.base import CorpusError
 from ser.tracking.logged_run import LoggedRun, read_run
 from ser.tracking.publication import TrackerError
-from tracked import FinishedSweep, check_runs
+from tests.support.command_runner import REPOSITORY, Finished, run
+from tests.support.sweep_results import FinishedSweep, check_runs
 
 pytestmark = pytest.mark.integration
 

@@ -9,12 +9,12 @@ from signal import SIGTERM
 
 import pytest
 
-from browser import Page, browser
-from processes import REPOSITORY, free_port, running
 from ser.audio import decode
 from ser.experiment.bundle import Classifier, load_bundle
 from ser.report.leaderboard import leaderboard
-from tracked import FinishedSweep
+from tests.support.command_runner import REPOSITORY, free_port, running
+from tests.support.headless_browser import Page, browser
+from tests.support.sweep_results import FinishedSweep
 
 pytestmark = pytest.mark.integration
 

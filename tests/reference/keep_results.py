@@ -1,6 +1,6 @@
 """What the trainings of a sweep predicted, clip by clip, as one small file, so that its tables can be made again.
 
-    python tests/reference/keep_results.py .ser/sweeps/NAME tests/reference/results/NAME.csv
+    python -m tests.reference.keep_results .ser/sweeps/NAME tests/reference/results/NAME.csv
 
 One line for each clip, split, fold and seed; one column for each network, of an ablation for each variant. A cell holds
 the first letter of the emotion that the clip was taken for. Of a final evaluation these are the test clips, and one
@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
-from recompute_report import trials
+
+from tests.reference.recompute_report import trials
 
 KEY = ["clip", "split", "fold", "seed", "truth"]
 PART = {"final": "test", "ablation": "validation"}

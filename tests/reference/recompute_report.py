@@ -9,10 +9,14 @@ mean over training seeds of the balanced accuracy of all folds together, its int
 `--against` the tables that `tune/report.py` wrote are compared with it: it exits with 1 where a figure differs.
 """
 
+# pandas does not tell the types of rows and groups.
+# mypy: disable-error-code="attr-defined, has-type, misc"
+
 import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -91,7 +95,7 @@ def figure(name: str, table: pd.DataFrame) -> float:
 
 def interval(table: pd.DataFrame, rng: np.random.Generator) -> tuple[float, float]:
     """Ends of the 95 % interval of the UAR: speakers drawn with replacement."""
-    of_speaker = dict(list(table.groupby("speaker")))
+    of_speaker: dict[Any, pd.DataFrame] = dict(list(table.groupby("speaker")))
     names = sorted(of_speaker)
     draws = [
         figure("test_uar", pd.concat([of_speaker[name] for name in rng.choice(names, len(names))]))
@@ -127,7 +131,7 @@ def differences(mine: pd.DataFrame, tables: Path) -> list[str]:
     return found
 
 
-def _of_row(mine: object, theirs: pd.Series, path: Path) -> list[str]:
+def _of_row(mine: Any, theirs: pd.Series, path: Path) -> list[str]:
     tolerance = TOLERANCE * (mine.high - mine.low) + 1e-9
     pairs = [(name, getattr(mine, name), theirs[name], 1e-9) for name in FIGURES]
     pairs += [(f"test_uar_{end}", getattr(mine, end), theirs[f"test_uar_{end}"], tolerance) for end in ("low", "high")]

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from keep_results import KEY, SVM, kept
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from evaluated import CELLS, SEEDS, evaluated_sweep
 from ser.experiment.experiment import all_cells
+from tests.reference.keep_results import KEY, SVM, kept
+from tests.support.fabricated_sweep import CELLS, SEEDS, evaluated_sweep
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 RESULTS = Path(__file__).with_name("results")
@@ -99,11 +99,11 @@ def test_the_table_of_an_ablation_is_what_was_predicted(name: str, cell: str) ->
     table, told = results(name), printed(f"{name} {cell}")
     variants = [column.removeprefix(f"{cell} ") for column in table if column.startswith(f"{cell} ")]
     assert told.keys() == set(variants)
-    baseline, drawn = (figure(table, f"{cell} baseline") for figure in (uar, drawn_uars))
+    baseline, drawn = (uar(table, f"{cell} baseline"), drawn_uars(table, f"{cell} baseline"))
     assert told["baseline"][1] == f"{baseline:.1f}"
     for variant in told.keys() - {"baseline"}:
         _, of_variant, difference, *_ = told[variant]
-        found, draws = (figure(table, f"{cell} {variant}") for figure in (uar, drawn_uars))
+        found, draws = (uar(table, f"{cell} {variant}"), drawn_uars(table, f"{cell} {variant}"))
         assert of_variant == f"{found:.1f}"
         assert has_interval(difference, found - baseline, draws - drawn), variant
 
@@ -133,7 +133,7 @@ def test_every_clip_of_every_fold_was_heard_by_all_and_named_right(name: str) ->
     assert table["clip"].str[:4].nunique() == n_actors
     assert {split: set(of_split["fold"]) for split, of_split in table.groupby("split")} == folds
     for split, of_split in table.groupby("split"):
-        assert of_split["seed"].value_counts().to_dict() == n_clips[split]
+        assert of_split["seed"].value_counts().to_dict() == n_clips[str(split)]
         assert not of_split.duplicated(["seed", "clip"]).any()
 
 

@@ -7,6 +7,7 @@ prints the worst difference of each feature over 200 real clips.
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -31,15 +32,15 @@ TOLERANCE = 1e-4
 N_REAL = 200
 
 
-def cut(framing: Framing) -> dict[str, int]:
+def cut(framing: Framing) -> dict[str, Any]:
     return {"n_fft": framing.n_fft, "hop_length": framing.hop_length}
 
 
-def sound(framing: Framing) -> dict[str, int]:
+def sound(framing: Framing) -> dict[str, Any]:
     return {"sr": SAMPLE_RATE_HZ, **cut(framing)}
 
 
-def frames(framing: Framing) -> dict[str, int]:
+def frames(framing: Framing) -> dict[str, Any]:
     return {"frame_length": framing.n_fft, "hop_length": framing.hop_length}
 
 

@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as sklearn_metrics
 
-from ser.evaluation.metrics import (
-    accuracy,
-    confusion_matrix,
-    macro_f1,
-    recall_per_class,
-    unweighted_average_recall,
-)
+from ser.evaluation.metrics import accuracy, confusion_matrix, macro_f1, recall_per_class, unweighted_average_recall
 
 
 @pytest.mark.parametrize("seed", range(5))

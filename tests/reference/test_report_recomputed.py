@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from evaluated import CELLS, Evaluated, evaluated_sweep
 from ser.report.build import build_report
 from ser.report.files import write_report
+from tests.support.fabricated_sweep import CELLS, Evaluated, evaluated_sweep
 
 SCRIPT = Path(__file__).with_name("recompute_report.py")
 

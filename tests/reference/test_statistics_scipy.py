@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import bootstrap, permutation_test
+from scipy.stats import bootstrap, permutation_test  # type: ignore[attr-defined]
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, brier_score_loss, f1_score
 
@@ -74,16 +74,17 @@ def test_exact_p_values_are_scipys(seed: int) -> None:
     theirs = permutation_test(
         (one, other), lambda a, b, axis: np.mean(a - b, axis=axis), permutation_type="samples", n_resamples=np.inf
     )
-    ours = compare(*(counted(speakers, truth, row[None]) for row in rows), FIGURES["uar"])
+    first, second = (counted(speakers, truth, row[None]) for row in rows)
+    ours = compare(first, second, FIGURES["uar"])
     assert ours.difference.value == pytest.approx(theirs.statistic)
     assert ours.p_value == pytest.approx(theirs.pvalue)
 
 
 def test_drawn_p_values_are_near_the_exact_ones() -> None:
     speakers, truth, rows = predictions(13, 24, seed=8, n_repeats=2)
-    networks = [counted(speakers, truth, row[None]) for row in rows]
-    exact = compare(*networks, FIGURES["macro_f1"], n_resamples=2**13).p_value
-    drawn = compare(*networks, FIGURES["macro_f1"], n_resamples=2**13 - 1).p_value
+    first, second = (counted(speakers, truth, row[None]) for row in rows)
+    exact = compare(first, second, FIGURES["macro_f1"], n_resamples=2**13).p_value
+    drawn = compare(first, second, FIGURES["macro_f1"], n_resamples=2**13 - 1).p_value
     assert 0.01 < exact < 0.99
     assert drawn != exact
     assert drawn == pytest.approx(exact, abs=4 * np.sqrt(exact * (1 - exact) / 2**13))
@@ -97,7 +98,8 @@ def test_intervals_of_differences_are_scipys() -> None:
     theirs = bootstrap(
         (own[0] - own[1],), np.mean, method="percentile", n_resamples=20_000, rng=np.random.default_rng(0)
     ).confidence_interval
-    ours = compare(*(counted(speakers, truth, row[None]) for row in rows), FIGURES["uar"], n_resamples=20_000)
+    first, second = (counted(speakers, truth, row[None]) for row in rows)
+    ours = compare(first, second, FIGURES["uar"], n_resamples=20_000)
     tolerance = 0.03 * (theirs.high - theirs.low)
     assert ours.difference.low == pytest.approx(theirs.low, abs=tolerance)
     assert ours.difference.high == pytest.approx(theirs.high, abs=tolerance)

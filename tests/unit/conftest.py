@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from played import whole
+from tests.support.simulated_sweep import whole
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from played import DONE, conducted, drive, whole
 from ser.errors import UserError
 from ser.evaluation.predictions_file import COLUMNS
 from ser.report.ablation import failures_of, variants_of
@@ -18,6 +17,7 @@ from ser.sweep.journal import ABLATION, Asked, Ended, Started
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import plan_from
 from ser.sweep.state import SweepState, replay
+from tests.support.simulated_sweep import DONE, conducted, drive, whole
 
 VARIANTS = {"mixup": {"augment.mixup_alpha": 0.2}, "calm": {"training.lr": 1e-4}}
 SPLIT = "speaker-5fold-present"
@@ -131,7 +131,7 @@ def record_of(folder: Path, right: dict[str, float], *, n_speakers: int = 30) ->
             cells = {"clip": f"c{at}", "part": "validation", "speaker": f"{at % n_speakers}", "truth": truth}
             rows.append(",".join([*({**cells, "prediction": taken}[name] for name in COLUMNS), "0.5", "0.5"]))
         (bundle / "predictions.csv").write_text("\n".join(rows) + "\n")
-        values = {"split.name": SPLIT, "split.fold": fold, "training.seed": 0}
+        values: dict[str, Value] = {"split.name": SPLIT, "split.fold": fold, "training.seed": 0}
         record.apply(Asked("alexnet-2d", number, values, {}, ABLATION, variant))
         test = {"n_parameters": 9, "train_seconds": 2.0}
         record.apply(Ended("alexnet-2d", number, "completed", bundle=str(bundle), test=test))

@@ -38,7 +38,7 @@ def test_summary_is_mean_deviation_and_deviation_of_the_slope() -> None:
     clip = np.array([[0, 5], [2, 5], [4, 5], [6, 5], [8, 5], [10, 5], [12, 5]], np.float32)
     summary = summarise(clip)
     slopes = [(1 * 2 + 2 * 4) / 10, (1 * 4 + 2 * 6) / 10, 2, 2, 2, 1.6, 1]
-    np.testing.assert_allclose(summary, [6, 5, 4, 0, np.std(slopes), 0], atol=1e-12)
+    np.testing.assert_allclose(summary, [6, 5, 4, 0, float(np.std(slopes)), 0], atol=1e-12)
 
 
 def test_summary_of_a_single_frame_has_no_deviation() -> None:

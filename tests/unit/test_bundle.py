@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from evaluated import EMOTIONS, evaluated_sweep
 from ser.errors import UserError
 from ser.experiment.bundle import Bundle, load_bundle, network
 from ser.experiment.experiment import Cell, default_experiment
@@ -16,6 +15,7 @@ from ser.experiment.input_range import Heard
 from ser.features.dataset import Normalisation
 from ser.report.build import build_report
 from ser.report.content import Note
+from tests.support.fabricated_sweep import EMOTIONS, evaluated_sweep
 
 
 def bundle() -> Bundle:

@@ -4,10 +4,21 @@ import shutil
 
 from optuna.trial import SweepTrial
 
-from played import CELLS, N_TRIALS, PLAN, SEARCHED, conducted, drive, plan, report_of, told, whole
 from ser.sweep.controller import GLOBAL, Controller
 from ser.sweep.journal import Journal, Reported, Started, TrialKey, read_events
 from ser.sweep.state import replay
+from tests.support.simulated_sweep import (
+    CELLS,
+    N_TRIALS,
+    PLAN,
+    SEARCHED,
+    conducted,
+    drive,
+    plan,
+    report_of,
+    told,
+    whole,
+)
 
 
 def test_the_played_sweep_holds_every_way_to_end(uninterrupted):
@@ -134,7 +145,7 @@ def test_events_are_in_the_journal_before_anyone_acts_on_them(in_memory):
 
 
 def test_sweeps_of_other_names_and_seeds_ask_for_other_points(in_memory):
-    def rates(name: str, seed: int) -> set[float]:
+    def rates(name: str, seed: int) -> set[Value]:
         journal = Journal(in_memory / f"{name}-{seed}.jsonl")
         journal.append(Started(name, {}, {}))
         controller = Controller(journal, plan(seed=seed))

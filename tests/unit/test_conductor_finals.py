@@ -6,11 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from played import CELLS, N_TRIALS, PLAN, conducted, cut, drive, killed_at, n_lines, plan, told, whole
 from ser.report.leaderboard import leaderboard
 from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.journal import FINAL, SEARCH, Asked, read_events
 from ser.sweep.state import replay
+from tests.support.simulated_sweep import (
+    CELLS,
+    N_TRIALS,
+    PLAN,
+    conducted,
+    cut,
+    drive,
+    killed_at,
+    n_lines,
+    plan,
+    told,
+    whole,
+)
 
 WITH_FINALS = plan(final_seeds=2, final_splits=("assignment", "speaker-5fold-present"), final_folds=(0, 3))
 N_FINALS = 2 * (1 + 2)

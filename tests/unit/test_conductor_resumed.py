@@ -5,7 +5,11 @@ import shutil
 
 import pytest
 
-from played import (
+from ser.sweep.controller import GLOBAL, Controller
+from ser.sweep.journal import read_events
+from ser.sweep.state import replay
+from tests.support.epoch_reports import reports_of
+from tests.support.simulated_sweep import (
     CELLS,
     N_TRIALS,
     conducted,
@@ -18,10 +22,6 @@ from played import (
     told,
     whole,
 )
-from reported import reports_of
-from ser.sweep.controller import GLOBAL, Controller
-from ser.sweep.journal import read_events
-from ser.sweep.state import replay
 
 FINALS = {"final_seeds": 1, "final_splits": ("speaker-5fold-present",), "final_folds": (0, 2)}
 

@@ -162,7 +162,7 @@ def test_a_clip_without_facts_is_an_error() -> None:
 
 
 def test_the_three_known_pairs_are_found_in_the_real_files(shared_dir: Path) -> None:
-    pairs = ("1006_TIE_HAP_XX", "1006_TIE_NEU_XX", "1013_WSI_DIS_XX", "1013_WSI_SAD_XX")
+    pairs: tuple[str, ...] = ("1006_TIE_HAP_XX", "1006_TIE_NEU_XX", "1013_WSI_DIS_XX", "1013_WSI_SAD_XX")
     pairs += ("1017_IWW_ANG_XX", "1017_IWW_FEA_XX")
     speakers = {name[:4] for name in pairs}
     clips = [c for c in CremaD().scan(shared_dir / "cremad").clips if c.speaker in speakers]

@@ -5,6 +5,7 @@ import pickle
 import re
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -29,7 +30,7 @@ def ended(cell: str, number: int, outcome: str, time_s: float, reason: str = "")
     return Ended(cell, number, outcome, reason, bundle="b", test={**TEST, "train_seconds": 2.0}, time_s=time_s)
 
 
-def record_of(*events: Event, search: str = "per-cell") -> SweepState:
+def record_of(*events: Any, search: str = "per-cell") -> SweepState:
     record = SweepState()
     for event in (Started("s", {"cells": ["a", "b"], "search": search, "max_epochs": 10}, {}), *events):
         record.apply(event)
@@ -65,7 +66,7 @@ def test_a_sweep_that_just_began_says_so():
 
 
 def test_outcomes_are_counted():
-    events = [asked("a", n, 0.0) for n in range(4)]
+    events: list[Event] = [asked("a", n, 0.0) for n in range(4)]
     events += [reported("a", 0, 1), ended("a", 0, "completed", 10.0)]
     events += [ended("a", 1, "pruned", 10.0), ended("a", 2, "failed", 10.0)]
     status = shown(record_of(*events), n_trials=8)[0].status()

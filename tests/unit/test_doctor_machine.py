@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -149,11 +150,17 @@ def test_needs_count_the_weights_of_the_real_network() -> None:
 
 
 def test_an_ablation_keeps_no_weights_and_stores_features_for_each_space_of_its_variants() -> None:
-    values = {"cells": ("lenet5-2d",), "split": "speaker-5fold-present", "final_seeds": 1, "cpus_per_trial": 1024}
-    one_space, two_spaces = (
-        needs_of(Plan(**values, variants=variants), n_clips=10)
-        for variants in ({"mixup": {"augment.mixup_alpha": 0.2}}, {"few-mels": {"features.n_mels": 32}})
-    )
+    values: dict[str, Any] = {
+        "cells": ("lenet5-2d",),
+        "split": "speaker-5fold-present",
+        "final_seeds": 1,
+        "cpus_per_trial": 1024,
+    }
+    each_variants: list[dict[str, Any]] = [
+        {"mixup": {"augment.mixup_alpha": 0.2}},
+        {"few-mels": {"features.n_mels": 32}},
+    ]
+    one_space, two_spaces = (needs_of(Plan(**values, variants=variants), n_clips=10) for variants in each_variants)
     assert two_spaces.features == 2 * one_space.features
     searched = needs_of(Plan(cells=("lenet5-2d",), trials_per_cell=10, cpus_per_trial=1024))
     assert one_space.trials_on_disk == searched.trials_on_disk * 4 // (10 + 4)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from publisher import TABLES, Publisher, clips_in, pointer_of, published
 from ser.corpora.base import CorpusError
 from ser.corpora.cremad import SYNTHETIC_MARK, CremaD
 from ser.corpora.download.courier import Patience
 from ser.corpora.download.cremad import OFFICIAL, Addresses, Tally, download
+from tests.support.fake_github import TABLES, Publisher, clips_in, pointer_of, published
 
 IMPATIENT = Patience(n_tries=4, backoff_s=0.01, longest_wait_s=5, connect_s=2, read_s=1)
 CLIPS = {

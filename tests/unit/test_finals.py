@@ -2,6 +2,7 @@
 
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -31,7 +32,7 @@ def clip(name: str) -> Clip:
 CLIPS = [clip(f"{s}_{t}_{e}_XX") for s, t, e in product(SPEAKERS, ("DFA", "ITH", "IEO", "TAI"), EMOTION_OF_CODE)]
 
 
-def plan(**values: object) -> Plan:
+def plan(**values: Any) -> Plan:
     return Plan(**{"cells": ("lenet5-1d",), "final_seeds": 2, **values})
 
 
@@ -119,7 +120,7 @@ def evaluated(*trainings: tuple[str, str, int, int, str, float]) -> SweepState:
     record = SweepState()
     record.apply(Started("s", {"cells": ["a", "b"]}, {}))
     for number, (cell, split, fold, seed, outcome, uar) in enumerate(trainings):
-        values = {"split.name": split, "split.fold": fold, "training.seed": seed}
+        values: dict[str, Value] = {"split.name": split, "split.fold": fold, "training.seed": seed}
         record.apply(Asked(cell, number, values, {}, FINAL))
         test = {"uar": uar, "accuracy": uar + 0.1, "macro_f1": uar - 0.1} if outcome == "completed" else {}
         record.apply(Ended(cell, number, outcome, test=test))

@@ -170,7 +170,7 @@ def test_training_hears_the_votes_on_its_own_clips(small, monkeypatch) -> None:
         heard.update(rest)
         return fit(*args, **rest)
 
-    fit = trial_module.fit
+    fit = trial_module.fit  # type: ignore[attr-defined]
     monkeypatch.setattr(trial_module, "fit", listening)
     trial = Trial(experiment, replace(data, votes=votes))
     assert heard["votes"][:, 0].tolist() == list(trial.partition.train)
@@ -192,7 +192,7 @@ def test_a_normalisation_that_saw_test_clips_is_not_reported(small, monkeypatch,
 
 def test_an_epoch_chosen_by_test_clips_is_not_reported(small, monkeypatch, tmp_path: Path) -> None:
     experiment, data = small
-    fit = trial_module.fit
+    fit = trial_module.fit  # type: ignore[attr-defined]
 
     def peeking(*args, train, validation, **rest):
         peek = np.concatenate([validation.clips, np.asarray(partition(CLIPS, experiment.split).test[:2])])

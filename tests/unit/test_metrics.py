@@ -1,4 +1,6 @@
 import doctest
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from ser.evaluation.metrics import (
     unweighted_average_recall_standard_error,
 )
 
-FIGURES = [
+FIGURES: list[Callable[..., Any]] = [
     accuracy,
     macro_f1,
     recall_per_class,

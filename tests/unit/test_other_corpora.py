@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from other_corpora import NAMES, TESS_WORDS, write_sound
 from ser.audio import SAMPLE_RATE_HZ, decode
 from ser.corpora import ravdess, savee, tess
 from ser.corpora.base import CORPORA, Clip, CorpusError, Scan
 from ser.corpora.layouts import LeftOut
+from tests.support.published_corpora import NAMES, TESS_WORDS, write_sound
 
 TESS_FOLDER = "TESS Toronto emotional speech set data"
 OTHERS = ("ravdess", "savee", "tess")

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from publisher import Publisher, published
 from ser.commands.corpus_acquisition import _text, provide
 from ser.corpora.base import CorpusError
 from ser.corpora.download.cremad import Tally
 from ser.distributed import provision
+from tests.support.fake_github import Publisher, published
 
 CLIPS = {f"1001_DFA_{code}_XX": bytes(1000) for code in ("ANG", "SAD", "NEU")}
 

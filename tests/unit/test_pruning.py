@@ -58,7 +58,7 @@ def test_what_this_command_and_the_sweeps_name_stays(store: FeatureStore, tmp_pa
 
 
 def test_what_a_variant_of_an_ablation_names_stays(store: FeatureStore, tmp_path: Path) -> None:
-    variants = {"few": {"features.n_mels": 32}}
+    variants: dict[str, dict[str, Value]] = {"few": {"features.n_mels": 32}}
     plan = Plan(cells=("sercnn-2d",), final_seeds=1, variants=variants)
     digest = pipeline_of({"": plan.variant_experiments["sercnn-2d", "few"]}).digest
     store.write(store.key("one", digest), ENTRY)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from ser.audio import AudioFacts
+from ser.commands.options import percent
 from ser.corpora.base import Clip, CorpusError
 from ser.errors import UserError
 from ser.features.batch import Extraction
-from ser.features.quarantine import Quarantine, percent
+from ser.features.quarantine import Quarantine
 
 CLIPS = [Clip(f"clip {n}", f"/corpus/{n}.wav", "speaker", "sentence", "anger", "XX") for n in range(200)]
 

@@ -93,7 +93,7 @@ def test_a_trial_without_a_report_has_no_best_epoch():
 
 
 def test_the_best_of_a_cell_is_a_completed_trial():
-    events = [asked("a", n) for n in range(4)]
+    events: list[Event] = [asked("a", n) for n in range(4)]
     events += [reported("a", n, 1, uar) for n, uar in enumerate((0.3, 0.6, 0.9, 0.8))]
     ends = [Ended("a", n, outcome) for n, outcome in enumerate(("completed", "completed", "pruned", "failed"))]
     best = record_of(*events, *ends).best_of_cell("a")
@@ -120,7 +120,7 @@ def test_equal_trials_are_told_apart_by_their_numbers_in_any_order():
 
 def test_replay_reads_what_a_journal_holds(tmp_path):
     journal = Journal(tmp_path / "journal.jsonl")
-    events = [Started("s", {}, {}), asked("a", 0), reported("a", 0, 1, 0.5), Ended("a", 0, "completed")]
+    events: list[Event] = [Started("s", {}, {}), asked("a", 0), reported("a", 0, 1, 0.5), Ended("a", 0, "completed")]
     for event in events:
         journal.append(event)
     journal.close()

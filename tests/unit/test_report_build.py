@@ -3,21 +3,10 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from evaluated import (
-    BASELINES,
-    CELLS,
-    EMOTIONS,
-    NEW_VOICES,
-    PASSWORD,
-    SPEAKERS,
-    TRACKER,
-    Evaluated,
-    clips_in,
-    evaluated_sweep,
-)
 from ser.errors import UserError
 from ser.evaluation.baselines import MFCC_SVM, baseline_path
 from ser.evaluation.bootstrap import Interval
@@ -30,6 +19,18 @@ from ser.report.content import Facts, Gallery, Matrix, Note, Report, Section, Ta
 from ser.report.files import files_of
 from ser.report.report_data import Study, read_study
 from ser.splits.split import Split
+from tests.support.fabricated_sweep import (
+    BASELINES,
+    CELLS,
+    EMOTIONS,
+    NEW_VOICES,
+    PASSWORD,
+    SPEAKERS,
+    TRACKER,
+    Evaluated,
+    clips_in,
+    evaluated_sweep,
+)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +86,7 @@ def test_folds_are_pooled_and_seeds_averaged(study: Study) -> None:
     best = study.boards[0].networks[0]
     assert best.counts.confusions.shape == (2, len(SPEAKERS), len(EMOTIONS), len(EMOTIONS))
     assert best.counts.confusions.sum(axis=(1, 2, 3)).tolist() == [120, 120]
-    seeds = {}
+    seeds: dict[Any, list[Any]] = {}
     for trial in best.trials:
         assert trial.ended is not None
         read = read_predictions(Path(trial.ended.bundle) / "predictions.csv", part="test")
@@ -103,7 +104,7 @@ def test_only_the_validation_chooses_the_trial_of_the_search(study: Study) -> No
 def test_all_that_was_evaluated_alike_is_compared(report: Report) -> None:
     pairs = table(report, "pairs")
     assert len(pairs.rows) == 3 + 3 * len(BASELINES)
-    p_of = {(row[0], row[1]): row[3] for row in pairs.rows}
+    p_of: dict[Any, Any] = {(row[0], row[1]): row[3] for row in pairs.rows}
     assert p_of["sercnn-2d", "lenet5-1d"] < 0.05
     assert p_of["lenet5-2d", "MFCC + SVM"] > 0.05
     assert re.match(
@@ -113,7 +114,7 @@ def test_all_that_was_evaluated_alike_is_compared(report: Report) -> None:
 
 def test_few_draws_do_not_keep_a_difference_from_being_found(sweep: Evaluated) -> None:
     few = build_report(sweep.journal, command="c", n_resamples=20)
-    p_of = {(row[0], row[1]): row[3] for row in table(few, "pairs").rows}
+    p_of: dict[Any, Any] = {(row[0], row[1]): row[3] for row in table(few, "pairs").rows}
     assert p_of["sercnn-2d", "lenet5-1d"] < 0.05
 
 
@@ -221,7 +222,7 @@ def test_slices_are_by_clip_and_by_speaker(report: Report) -> None:
 
 
 def test_the_setting_that_decides_is_found(report: Report) -> None:
-    first = table(report, "importance").rows[0]
+    first: Any = table(report, "importance").rows[0]
     assert first[0] == "training.lr"
     assert first[3] > 0.3
     assert "training.lr matters most" in section(report, "search").lead

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluated import evaluated_sweep
+from tests.support.fabricated_sweep import evaluated_sweep
 
 SCRIPT = Path(__file__).parents[2] / "tune" / "report.py"
 # As `python report.py`, and then says what of this it has loaded.

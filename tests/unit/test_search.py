@@ -7,51 +7,10 @@ import sys
 import pytest
 from optuna.trial import TrialState
 
-from ser.experiment.experiment import Experiment, all_cells, default_experiment
 from ser.settings.ranges import Value
-from ser.sweep.journal import Asked, Ended, Reported, TrialKey
-from ser.sweep.state import SweepTrial
-from ser.sweep.study import CELL, Study
-
-CELLS = ("lenet5-1d", "sercnn-2d")
-NARROW = ("training.lr", "training.batch_size", "model.dropout", "model.norm", "augment.n_time_masks")
-
-
-def defaults(*cells: str) -> dict[str, Experiment]:
-    return {cell: default_experiment(all_cells()[cell], corpus="synthetic") for cell in cells}
-
-
-def study(*cells: str, seed: int = 0, n_startup_trials: int = 4, names: tuple[str, ...] = NARROW) -> Study:
-    experiments = defaults(*cells)
-    spaces = {
-        cell: {name: allowed for name, allowed in x.searched().items() if name in names or not names}
-        for cell, x in experiments.items()
-    }
-    return Study(experiments, spaces, n_startup_trials=n_startup_trials, seed=seed)
-
-
-def ended(key: TrialKey, values: dict[str, Value], outcome: str, *uars: float) -> SweepTrial:
-    record = SweepTrial(key, Asked(key.cell, key.number, {}, values))
-    for epoch, uar in enumerate(uars, start=1):
-        metrics = {"val_uar": uar, "val_loss": 1.0}
-        record.report(Reported(key.cell, key.number, epoch, metrics, [[1]], False))
-    record.ended = Ended(key.cell, key.number, outcome)
-    return record
-
-
-def score(values: dict[str, Value]) -> float:
-    return 0.5 - abs(float(values["model.dropout"]) - 0.45) + 0.1 * (values["model.norm"] == "batch")
-
-
-def played(one: Study, n_trials: int, sweep: str = "s", told: int | None = None) -> list[dict[str, Value]]:
-    """Ask and tell `n_trials` one by one, with a made-up score; the last ones may be left untold."""
-    asks = []
-    for number in range(n_trials):
-        key, values = one.ask(sweep, number)
-        asks.append({"cell": key.cell, **values})
-        if told is None or number < told:
-            one.tell(ended(key, values, "completed", score(values)))
-    return asks
+from ser.sweep.journal import Asked, TrialKey
+from ser.sweep.study import CELL
+from tests.support.simulated_search import CELLS, NARROW, defaults, ended, played, score, study
 
 
 def test_the_first_trial_is_the_defaults():
@@ -83,16 +42,15 @@ def test_the_same_key_asks_the_same_and_any_other_another():
 
 
 PLAY = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
-from test_search import played, study
+import json
+from tests.support.simulated_search import played, study
 print(json.dumps(played(study("lenet5-1d", "sercnn-2d"), 9)))
 """
 
 
 def test_another_process_asks_the_same(request):
-    folder = str(request.path.parent)
-    run = subprocess.run([sys.executable, "-c", PLAY, folder], capture_output=True, text=True, check=True)
+    folder = request.config.rootpath
+    run = subprocess.run([sys.executable, "-c", PLAY], cwd=folder, capture_output=True, text=True, check=True)
     assert json.loads(run.stdout) == played(study(*CELLS), 9)
 
 
@@ -178,7 +136,7 @@ def test_settings_of_a_cell_are_its_own_in_one_study_and_those_of_training_are_s
 
 def test_a_replayed_trial_tells_nothing_of_what_was_not_searched_then():
     one = study("lenet5-1d")
-    searched = {"training.lr": 0.002, "training.batch_size": 32}
+    searched: dict[str, Value] = {"training.lr": 0.002, "training.batch_size": 32}
     key, values = one.ask("s", 0, replayed=Asked("lenet5-1d", 0, {}, searched))
     assert values == searched
     one.tell(ended(key, values, "completed", 0.4))

@@ -13,7 +13,7 @@ import pytest
 import ray
 
 from ser.commands.run_sweep import _let_go_of, _resumed, run_session
-from ser.commands.sweep_request import REFUSED, Request, add_final_evaluation, new_plan, seconds
+from ser.commands.sweep_request import REFUSED, add_final_evaluation, new_plan
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES
 from ser.corpora.download.cremad import OFFICIAL
 from ser.errors import UserError
@@ -225,7 +225,7 @@ def test_a_damaged_journal_is_named(refused, tmp_path):
 
 def test_a_sweep_with_settings_of_another_version_is_left_to_that_version(refused, tmp_path):
     path = begun(tmp_path / "home", "mine")
-    values = {"cell.architecture": "lenet5", "cell.dimensions": 1, "model.drop_out": 0.2}
+    values: dict[str, Value] = {"cell.architecture": "lenet5", "cell.dimensions": 1, "model.drop_out": 0.2}
     with closing(Journal(path)) as journal:
         journal.append(Asked("lenet5-1d", 0, values, {}))
     rule = "trial mine/lenet5-1d/000 must have settings of this version of ser, another version gave it others"

@@ -116,9 +116,9 @@ def test_whole_numbers_are_checked_when_made(value, rule):
 
 def test_settings_are_frozen_and_named():
     with pytest.raises(FrozenInstanceError):
-        Network().dropout = 0.3
+        Network().dropout = 0.3  # type: ignore[misc]
     with pytest.raises(TypeError):
-        Network(0.3)
+        Network(0.3)  # type: ignore[call-arg]
 
 
 def test_a_check_of_the_class_itself_runs_after_the_ranges():

@@ -3,6 +3,7 @@ from collections import Counter
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -205,7 +206,7 @@ def test_three_clips_of_an_emotion_are_enough_for_assignment() -> None:
     assert [len(part) for part in cut.parts.values()] == [6, 6, 6]
 
 
-def three_parts(clips: list[Clip], **changed: object) -> Partition:
+def three_parts(clips: list[Clip], **changed: Any) -> Partition:
     cut = Partition("toy", "speaker-independent", 0, (0,), (1,), (2,), "")
     assert len(clips) == 3
     return replace(cut, **changed)

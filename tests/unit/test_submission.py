@@ -9,7 +9,7 @@ import pytest
 
 from ser.commands.job_submission import refuse_passing, words_of
 from ser.commands.run_sweep import run_session
-from ser.commands.sweep_request import REFUSED, Request
+from ser.commands.sweep_request import REFUSED
 from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.cluster import job_server
 from ser.paths import DEFAULT_HOME, default_corpus_dir

@@ -9,59 +9,18 @@ import torch
 from torch import nn
 
 from ser.evaluation.inference import evaluate, probabilities
-from ser.models.base import ARCHITECTURES, build_model
-from ser.training.augmentation import Augment
 from ser.training.checkpoint import FILE_NAME, TrainingError, load_state, save_state
-from ser.training.loop import fit
-from ser.training.settings import Training
-
-N_CLASSES = 3
-PLAIN = Augment(n_time_masks=0, n_frequency_masks=0, mixup_alpha=0.0)
-CHANGED = Augment(time_stretch=0.1, mixup_alpha=0.2)
-QUICK = Training(max_epochs=6, batch_size=16, lr=3e-3)
-
-
-class Tones:
-    """Noise in which the class sets the row that is louder: (B, 8, 40) or (B, 1, 40, 60)."""
-
-    def __init__(self, n_clips: int, *, seed: int, dimensions: int = 1) -> None:
-        rng = np.random.default_rng(seed)
-        self.labels = np.arange(n_clips, dtype=np.int64) % N_CLASSES
-        shape = (n_clips, 8, 40) if dimensions == 1 else (n_clips, 1, 40, 60)
-        self.clips = rng.standard_normal(shape, dtype=np.float32)
-        for clip, label in zip(self.clips, self.labels, strict=True):
-            clip.reshape(shape[-2:])[label * 2] += 1.5
-        self.labels.flags.writeable = False
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def batch(self, positions, rng):
-        clips = self.clips[positions]
-        return clips if rng is None else np.roll(clips, rng.integers(5), axis=-1)
-
-
-TRAIN, VALIDATION = Tones(75, seed=1), Tones(30, seed=2)
-
-
-def model(seed: int = 0, *, name: str = "sercnn", dimensions: int = 1) -> nn.Module:
-    return build_model(
-        ARCHITECTURES[name](width={"sercnn": 0.25}.get(name, 0.125)),
-        dimensions=dimensions,
-        in_channels=8 if dimensions == 1 else 1,
-        n_classes=N_CLASSES,
-        seed=seed,
-    )
-
-
-def start(network=None, *, settings=QUICK, **changes):
-    parts = {"train": TRAIN, "validation": VALIDATION, "augment": CHANGED, **changes}
-    return fit(model() if network is None else network, n_classes=N_CLASSES, settings=settings, **parts)
-
-
-def figures(epoch):
-    """Everything but the time it took."""
-    return {**vars(replace(epoch, seconds=0.0)), "confusion": epoch.confusion.tolist()}
+from tests.support.tone_training import (
+    N_CLASSES,
+    PLAIN,
+    QUICK,
+    TRAIN,
+    VALIDATION,
+    Tones,
+    figures,
+    model,
+    start,
+)
 
 
 def test_learns_what_can_be_learnt():
@@ -105,11 +64,11 @@ def test_same_seed_same_result_and_the_global_state_stays():
 def test_same_seed_same_result_in_another_process(request):
     script = (
         "import json, sys, torch; torch.set_num_threads(int(sys.argv[1]))\n"
-        "from test_training import start\n"
+        "from tests.support.tone_training import start\n"
         "print(json.dumps([epoch.val_loss for epoch in start()]))"
     )
     command = [sys.executable, "-c", script, str(torch.get_num_threads())]
-    done = subprocess.run(command, cwd=request.path.parent, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, cwd=request.config.rootpath, capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == [epoch.val_loss for epoch in start()]
 
 
@@ -165,9 +124,10 @@ def test_balanced_classes_count_alike_however_many_clips_they_have():
     # Of a network that knows nothing, the loss is the mean over classes only where they are balanced.
     few = Tones(90, seed=1)
     few.labels = np.repeat(np.arange(3), (70, 15, 5))
-    network = nn.Sequential(nn.Flatten(), nn.Linear(8 * 40, N_CLASSES))
-    nn.init.zeros_(network[1].weight)
-    network[1].bias.data = torch.tensor([2.0, 0.0, 0.0])
+    last = nn.Linear(8 * 40, N_CLASSES)
+    network = nn.Sequential(nn.Flatten(), last)
+    nn.init.zeros_(last.weight)
+    last.bias.data = torch.tensor([2.0, 0.0, 0.0])
     settings = replace(QUICK, max_epochs=1, lr=1e-5, label_smoothing=0.0, warmup=0.0, class_weighting="balanced")
     (epoch,) = start(network, train=few, settings=settings, augment=PLAIN)
     of_class = -torch.tensor([2.0, 0.0, 0.0]).log_softmax(0)

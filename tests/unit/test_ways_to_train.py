@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_training import CHANGED, N_CLASSES, QUICK, Tones, figures, model
 
 from ser.experiment.experiment import all_cells, default_experiment
 from ser.experiment.step_timing import MEMORY_FORMAT, PLAIN, PRECISION, Way, fastest, probed
 from ser.training.loop import StopTraining, fit
+from tests.support.tone_training import CHANGED, N_CLASSES, QUICK, Tones, figures, model
 
 TRAIN, VALIDATION = Tones(75, seed=1, dimensions=2), Tones(30, seed=2, dimensions=2)
 WAYS = list(itertools.product(("float32", "bfloat16"), ("contiguous", "channels_last")))
@@ -80,7 +80,8 @@ def test_every_way_of_a_cell_is_measured_the_plain_one_first():
 
 
 def test_another_way_is_taken_only_where_it_is_worth_it():
-    plain, other = Way(dict(PLAIN), 1.0), {PRECISION: "bfloat16", MEMORY_FORMAT: "contiguous"}
+    plain = Way(dict(PLAIN), 1.0)
+    other: dict[str, Value] = {PRECISION: "bfloat16", MEMORY_FORMAT: "contiguous"}
     assert fastest((plain, Way(other, 0.95))) is plain
     assert fastest((plain, Way(other, 1.5))) is plain
     assert fastest((plain, Way(other, 0.5))).values == other

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 
-from processes import REPOSITORY, Command, free_port
+from tests.support.command_runner import REPOSITORY, Command, free_port
 
 SERVER = REPOSITORY / "mlflow" / "server"
 SQLITE = "sqlite:///tracker.db"

@@ -10,14 +10,14 @@ import torch
 from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.tracking import MlflowClient
 
-from reported import reports_of
 from ser.experiment.experiment import from_flat
 from ser.experiment.trial import Trial, validation_metrics
 from ser.report.leaderboard import leaderboard
 from ser.sweep.journal import SEARCH, Asked, Ended, Reported, TrialKey, read_events
 from ser.sweep.state import FINAL_OUTCOMES, SweepState, replay
-from tracked import check_runs, figures, metrics_of, runs_of
-from trial_data import trial_data
+from tests.support.epoch_reports import reports_of
+from tests.support.sweep_results import check_runs, figures, metrics_of, runs_of
+from tests.support.trial_inputs import trial_data
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from containers import Stack, docker, wait
+from tests.support.container_stack import Stack, docker, wait
 
 OUTAGE_S = 60.0
 DISCONNECTED_S = 30.0

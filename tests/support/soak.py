@@ -1,7 +1,7 @@
 """Break sweeps in every way, many times over, and print what came of it.
 
-PYTHONPATH=tests python tests/integration/soak.py --faults 100
-PYTHONPATH=tests python tests/integration/soak.py --only "driver: kill -9" --faults 10 --seed 7
+python -m tests.support.soak --faults 100
+python -m tests.support.soak --only "driver: kill -9" --faults 10 --seed 7
 """
 
 import argparse
@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from disks import mounting_is_permitted
-from endurance import endure
-from faults import FAULTS
-from postgres import postgres_is_installed
-from processes import run_sweep
-from ser.commands.live_display import clock
+from ser.console import clock
 from ser.corpora.synthetic import make_synthetic
-from stages import NAME, Stage, staged, write_plan
-from tracked import journal_of
-from verdicts import Tally, check_end, check_equal, check_repeated, continued, interrupted, tally
+from tests.support.command_runner import run_sweep
+from tests.support.fault_environment import NAME, Stage, staged, write_plan
+from tests.support.injected_faults import FAULTS
+from tests.support.postgres_server import postgres_is_installed
+from tests.support.small_disk import mounting_is_permitted
+from tests.support.sweep_checks import Tally, check_end, check_equal, check_repeated, continued, interrupted, tally
+from tests.support.sweep_results import journal_of
+from tests.support.sweep_under_faults import endure
 
 COLUMNS = ("fault", "database", "times injected", "runs", "duplicates", "zombies", "lost reports", "continued", "wrong")
 

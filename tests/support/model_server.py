@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from processes import MLFLOW, REPOSITORY, free_port, running
+from tests.support.command_runner import MLFLOW, REPOSITORY, free_port, running
 
 CHAMPION = "models:/ser-synthetic@champion"
 JSON = "application/json"

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from signal import SIGINT, SIGKILL, SIGTERM
 
-from processes import Command, Finished
-from ray_parts import kill_one, raylets, trial_workers
-from stages import Stage
-from tracked import check_stopped
+from tests.support.command_runner import Command, Finished
+from tests.support.fault_environment import Stage
+from tests.support.ray_cluster import kill_one, raylets, trial_workers
+from tests.support.sweep_results import check_stopped
 
 AT_ONCE_S = 20.0
 # A trial that dies once more has failed.

@@ -11,15 +11,15 @@ from random import Random
 
 from mlflow.tracking import MlflowClient
 
-from disks import SmallDisk
-from postgres import Postgres
-from processes import SWEEP, Command, running
-from proxy import Proxy, proxied
-from ray_parts import Cluster
 from ser.sweep.journal import Event, read_events
 from ser.sweep.state import SweepState, replay
-from tracked import journal_of
-from trackers import SQLITE, Tracker
+from tests.support.command_runner import SWEEP, Command, running
+from tests.support.faulty_proxy import Proxy, proxied
+from tests.support.mlflow_server import SQLITE, Tracker
+from tests.support.postgres_server import Postgres
+from tests.support.ray_cluster import Cluster
+from tests.support.small_disk import SmallDisk
+from tests.support.sweep_results import journal_of
 
 NAME = "small"
 PARTS = ("postgres", "proxy", "cluster", "disk")

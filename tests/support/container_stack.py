@@ -14,9 +14,9 @@ from signal import SIGKILL
 
 from mlflow.tracking import MlflowClient
 
-from disks import SmallDisk
-from processes import REPOSITORY, SWEEP, Command, free_port, running
-from tracked import journal_of
+from tests.support.command_runner import REPOSITORY, SWEEP, Command, free_port, running
+from tests.support.small_disk import SmallDisk
+from tests.support.sweep_results import journal_of
 
 COMPOSE = REPOSITORY / "docker" / "compose.yaml"
 ENGINE = REPOSITORY.parent / "shared" / "docker" / "engine"
@@ -59,7 +59,7 @@ def _start_engine() -> bool:
     if not ENGINE.exists():
         raise EngineError(f"no Docker engine answers, and there is no {ENGINE} to start one")
     line = subprocess.run([ENGINE, "env"], check=True, capture_output=True, text=True).stdout
-    os.environ.update(pair.split("=", 1) for pair in line.removeprefix("export").split())
+    os.environ.update(dict(pair.split("=", 1) for pair in line.removeprefix("export").split()))
     if _answers():
         return False
     # The daemon outlives this call and keeps what it inherits.

@@ -10,7 +10,7 @@ from signal import SIGQUIT
 
 import psycopg
 
-from processes import Command, free_port, run
+from tests.support.command_runner import Command, free_port, run
 
 _OWNERS = ("postgres", "nobody")
 

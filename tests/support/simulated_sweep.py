@@ -6,13 +6,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from reported import reports_of
 from ser.report.leaderboard import leaderboard
 from ser.sweep.controller import Ask, Controller
 from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.journal import Ended, Journal, Reported, Started, TrialKey
 from ser.sweep.plan import Plan
 from ser.sweep.state import replay
+from tests.support.epoch_reports import reports_of
 
 CELLS = ("lenet5-1d", "sercnn-2d", "vgg16-2d")
 N_TRIALS = 4
@@ -67,7 +67,8 @@ def run_trial(controller: Controller, ask: Ask, max_epochs: int) -> Iterator[Non
 
 def drive(controller: Controller, of: Plan = PLAN, *, slots: int = 1, seed: int = 0) -> Iterator[None]:
     """Ask for trials and run up to `slots` of them at a time, in a random interleaving; pauses after each step."""
-    rng, running, asking = random.Random(seed), [], True
+    running: list[Iterator[None]] = []
+    rng, asking = random.Random(seed), True
     while asking or running:
         while asking and len(running) < slots:
             ask = controller.next_trial()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from signal import SIGKILL
 
-from processes import Command, free_port, running
+from tests.support.command_runner import Command, free_port, running
 
 RAY = Path(sys.executable).with_name("ray")
 # Runs what follows the name of a folder in a mount namespace of its own, where the folder is empty.

@@ -131,8 +131,8 @@ def _trial(
     stage: str, skill: float, lr: float = 1e-3,
 ) -> None:  # fmt: skip
     architecture, dimensions = cell.rsplit("-", 1)
-    searched = {"training.lr": lr, "training.weight_decay": 10.0 ** -(1 + number % 3)}
-    changed = {
+    searched: dict[str, Value] = {"training.lr": lr, "training.weight_decay": 10.0 ** -(1 + number % 3)}
+    changed: dict[str, Value] = {
         "split.name": split.name, "split.fold": split.fold, "split.seed": split.seed, "training.seed": seed, **searched,
     }  # fmt: skip
     values = default_experiment(Cell(architecture=architecture, dimensions=int(dimensions[0]))).with_values(changed)

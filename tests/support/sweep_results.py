@@ -7,11 +7,11 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from processes import Finished
-from reported import reports_of
 from ser.report.leaderboard import Row
 from ser.sweep.journal import ABLATION, Reported, TrialKey, read_events
 from ser.sweep.state import SweepState, replay
+from tests.support.command_runner import Finished
+from tests.support.epoch_reports import reports_of
 
 PER_EPOCH = ("train_loss", "val_loss", "val_uar", "val_accuracy", "val_macro_f1")
 ONCE = ("test_uar", "test_accuracy", "test_macro_f1")

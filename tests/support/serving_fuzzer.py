@@ -1,6 +1,6 @@
 """Requests that nobody would send on purpose, by the thousand: nothing breaks, and memory does not grow.
 
-    PYTHONPATH=tests python tests/integration/fuzz_serving.py --tracked FOLDER --requests 100000
+    python -m tests.support.serving_fuzzer --tracked FOLDER --requests 100000
 
 FOLDER is where a sweep on synthetic voices was run (its `mlflow.db` lies there). The served champion and the gateway
 are started, fuzzed over loopback from several connections, and stopped. `test_fuzz.py` sends a few thousand in CI.
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from served import FORMS, JSON, Server, gateway, request_of, serving, sound, text
+from tests.support.model_server import FORMS, JSON, Server, gateway, request_of, serving, sound, text
 
 MOST_BYTES = 2048
 _CONNECTIONS = 4

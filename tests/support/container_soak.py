@@ -1,6 +1,6 @@
 """Break sweeps on a cluster of containers in every way, one sweep a fault, and print what came of it.
 
-PYTHONPATH=tests:tests/integration python tests/integration/cluster_soak.py
+python -m tests.support.container_soak
 """
 
 import argparse
@@ -9,16 +9,15 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cluster_faults import CLUSTER_FAULTS
-from containers import Stack, engine
-
-from processes import Command
 from ser.sweep.journal import Reported, read_events
-from stages import write_plan
-from verdicts import Tally, check_end, tally
+from tests.support.command_runner import Command
+from tests.support.container_faults import CLUSTER_FAULTS
+from tests.support.container_stack import Stack, engine
+from tests.support.fault_environment import write_plan
+from tests.support.sweep_checks import Tally, check_end, tally
 
 COLUMNS = ("fault", "runs", "duplicates", "zombies", "lost reports")
 _REPORTS_BETWEEN = 6
@@ -79,7 +78,7 @@ def _n_reports(stack: Stack, sweep: str) -> int:
 
 def table(rows: Iterable[tuple[str, Tally]]) -> str:
     """As Markdown."""
-    lines = [COLUMNS, ["---"] * len(COLUMNS)]
+    lines: list[Sequence[object]] = [COLUMNS, ["---"] * len(COLUMNS)]
     lines += [(fault, counts.runs, counts.duplicates, counts.zombies, counts.lost) for fault, counts in rows]
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 

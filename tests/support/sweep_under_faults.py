@@ -3,11 +3,11 @@
 import time
 from collections.abc import Sequence
 
-from faults import Fault
-from processes import Command, Finished
-from ray_parts import TooLateError
 from ser.sweep.journal import Reported, Started
-from stages import Stage
+from tests.support.command_runner import Command, Finished
+from tests.support.fault_environment import Stage
+from tests.support.injected_faults import Fault
+from tests.support.ray_cluster import TooLateError
 
 
 def endure(stage: Stage, faults: Sequence[Fault], *, most_reports: int = 6) -> int:
