@@ -15,10 +15,10 @@ import ray
 import torch
 from rich.console import Console
 
+from ser.commands.sweep_corpus import prepare_sweep_corpus
 from ser.corpora.base import CORPORA
 from ser.distributed.cluster import connected
-from ser.distributed.preparation import prepare
-from ser.distributed.trial_data import share
+from ser.distributed.trial_data import share_trial_data
 from ser.experiment.experiment import Experiment
 from ser.experiment.trial import Trial
 from ser.experiment.trial_data import TrialData
@@ -71,10 +71,10 @@ def shared(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         experiments, folder = PLAN.experiments, shared_dir / "cremad"
         clips = CORPORA["cremad"]().scan(folder).clips
         store = tmp_path_factory.mktemp("store")
-        prepared = prepare(
-            experiments, clips, corpus_dir=folder, store_dir=store, max_bad=1, console=Console(quiet=True)
+        prepared, _ = prepare_sweep_corpus(
+            PLAN, clips, corpus_dir=str(folder), home=store, max_bad=1, console=Console(quiet=True)
         )
-        yield share(prepared, experiments.values(), Console(quiet=True))
+        yield share_trial_data(prepared, experiments.values(), Console(quiet=True))
 
 
 @pytest.mark.parametrize("cell", CELLS)

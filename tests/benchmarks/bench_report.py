@@ -20,14 +20,16 @@ from ray import tune
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 from rich.console import Console
 
+from ser.commands.sweep_corpus import prepare_sweep_corpus
 from ser.corpora.synthetic import make_synthetic
 from ser.distributed import sweep, trainable
 from ser.distributed.cluster import connected
-from ser.distributed.preparation import corpus_facts, find_clips, prepare
-from ser.distributed.trial_data import share
+from ser.distributed.trial_data import share_trial_data
 from ser.experiment.experiment import from_flat
+from ser.experiment.preparation import find_clips
 from ser.experiment.trial import Trial, validation_metrics
 from ser.features.spaces import stored_name
+from ser.sweep.facts import SweepFacts, describe_corpus
 from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import Journal, Started
 from ser.sweep.plan import Plan
@@ -130,11 +132,15 @@ def trials(tmp_path: Path) -> Iterator[Trials]:
     corpus, experiments = tmp_path / "synthetic", PLAN.experiments
     make_synthetic(corpus)
     with connected(None):
-        clips = find_clips(next(iter(experiments.values())).corpus, corpus, QUIET)
-        prepared = prepare(
-            experiments, clips, corpus_dir=corpus, store_dir=tmp_path / "store", max_bad=1, console=QUIET
+        clips = find_clips(PLAN.corpus_choice, corpus, QUIET)
+        prepared, parts = prepare_sweep_corpus(
+            PLAN, clips, corpus_dir=str(corpus), home=tmp_path, max_bad=1, console=QUIET
         )
-        yield Trials(tmp_path, share(prepared, experiments.values(), QUIET), corpus_facts(prepared))
+        yield Trials(
+            tmp_path,
+            share_trial_data(prepared, experiments.values(), QUIET),
+            SweepFacts(**describe_corpus(prepared, parts)).as_dict(),
+        )
 
 
 def test_a_report_costs_next_to_nothing(trials: Trials, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -21,6 +21,7 @@ from ser.experiment.experiment import Experiment
 from ser.experiment.step_timing import MEMORY_FORMAT, PLAIN, PRECISION, fastest, probed
 from ser.experiment.trial import Trial
 from ser.experiment.trial_data import TrialData
+from ser.settings.ranges import Value
 from ser.splits.split import partition
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import read_plan, with_settings

@@ -9,15 +9,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from ser.commands.sweep_corpus import find_sweep_clips, prepare_sweep_corpus
 from ser.distributed.baselines import measure_baselines
 from ser.distributed.cluster import connected
-from ser.distributed.preparation import find_fitting, prepare
 from ser.evaluation.baselines import BASELINES, HUMAN_VOTE, baseline_path
 from ser.evaluation.perturbations import CONDITIONS
 from ser.evaluation.robustness import Answer, read_answers
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.splits.split import Split
-from ser.sweep.plan_files import plan_from
 from tests.support.command_runner import REPOSITORY, Finished, run
 from tests.support.sweep_results import FinishedSweep
 
@@ -85,13 +84,12 @@ def test_what_cannot_be_measured_is_refused(finished: FinishedSweep) -> None:
 
 
 def test_baselines_are_measured_once_on_the_clips_of_each_split(finished: FinishedSweep, tmp_path: Path) -> None:
-    plan = plan_from(finished.record.plan)
-    experiments = plan.experiments
+    plan = finished.record.plan
     corpus_dir, console = finished.record.facts.corpus_dir, Console(record=True, width=200)
     with connected(None):
-        clips = find_fitting(plan, [], corpus_dir, console)
-        store = finished.folder / ".ser" / "features"
-        prepared = prepare(experiments, clips, corpus_dir=corpus_dir, store_dir=store, max_bad=0.0, console=console)
+        clips = find_sweep_clips(plan, [], corpus_dir, console)
+        home = finished.folder / ".ser"
+        prepared, _ = prepare_sweep_corpus(plan, clips, corpus_dir=corpus_dir, home=home, max_bad=0.0, console=console)
         measure_baselines(tmp_path, prepared, SPLITS, console)
         made = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.csv")}
         gone = baseline_path(tmp_path, "mfcc-svm", SPLITS[0])

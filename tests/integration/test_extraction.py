@@ -22,7 +22,7 @@ from ser.corpora.base import CORPORA, Clip
 from ser.corpora.locations import read_bytes
 from ser.distributed import extraction
 from ser.distributed.cluster import connected, resources
-from ser.distributed.extraction import extract
+from ser.distributed.extraction import RayExtractor
 from ser.distributed.tasks import WorkerDiedError, get
 from ser.errors import UserError
 from ser.features.base import Rows
@@ -77,7 +77,7 @@ def store(tmp_path: Path) -> FeatureStore:
 
 def run(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline | None = None, **changed: Any) -> Extraction:
     options: dict[str, Any] = {"whole": False, "most_unusable": 0, "progress": lambda *_: None, **changed}
-    return extract(clips, store=store, pipeline=pipeline or Pipeline(), **options)
+    return RayExtractor().extract(clips, store=store, pipeline=pipeline or Pipeline(), **options)
 
 
 def check_whole(store: FeatureStore, clips: Sequence[Clip]) -> None:

@@ -9,7 +9,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
-from ser.commands.conclusion import WITHOUT_MODEL, conclude
+from ser.commands.conclusion import conclude
+from ser.commands.exit_codes import UNREGISTERED
 from ser.paths import DEFAULT_HOME
 from ser.report.leaderboard import leaderboard
 from ser.sweep.state import SweepState
@@ -118,7 +119,7 @@ def test_what_cannot_be_registered_is_not_blamed_on_the_tracker(
     seen = StringIO()
     console = Console(file=seen)
     code = conclude(finished.record, publication, resume="again", home=DEFAULT_HOME, scope="cells", console=console)
-    assert code == WITHOUT_MODEL
+    assert code == UNREGISTERED
     assert "The best models could not be registered: run " in seen.getvalue()
     assert "has no predictions.csv" in seen.getvalue()
     assert "again" not in seen.getvalue()

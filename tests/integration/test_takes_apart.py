@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from ser.commands.sweep_corpus import prepare_sweep_corpus
 from ser.corpora.cremad import CremaD
 from ser.distributed.cluster import connected
-from ser.distributed.preparation import prepare
-from ser.distributed.trial_data import share
+from ser.distributed.trial_data import share_trial_data
 from ser.errors import UserError
 from ser.features.spaces import stored_name
 from ser.splits.split import Split, partition
@@ -36,15 +36,15 @@ def test_a_take_that_is_there_twice_is_left_out_or_refused(shared_dir: Path, tmp
     out = io.StringIO()
     how: dict[str, Any] = {
         "corpus_dir": shared_dir / "cremad",
-        "store_dir": tmp_path,
+        "home": tmp_path,
         "max_bad": 0.0,
         "console": Console(file=out, width=200),
     }
     with connected(None):
-        prepared = prepare(plans[0].experiments, clips, **how)
+        prepared, _ = prepare_sweep_corpus(plans[0], clips, **how)
         assert {clip.name for clip in clips} - {clip.name for clip in prepared.clips} == {PAIR[1]}
         assert f"{PAIR[1]}: the same take as {PAIR[0]} (disgust), labelled disgust" in out.getvalue()
         (experiment,) = plans[0].experiments.values()
-        assert list(share(prepared, [experiment], how["console"])) == [stored_name(experiment.features)]
+        assert list(share_trial_data(prepared, [experiment], how["console"])) == [stored_name(experiment.features)]
         with pytest.raises(UserError, match=r"assignment leaks: 1045_I\w+ in \w+ and 1045_I\w+ in \w+ are one take"):
-            prepare(plans[1].experiments, clips, **how)
+            prepare_sweep_corpus(plans[1], clips, **how)

@@ -16,6 +16,7 @@ from ser.corpora.cremad import EMOTION_OF_CODE, CremaD
 from ser.evaluation.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
 from ser.evaluation.predictions_file import Predicted, write_predictions
 from ser.experiment.experiment import Cell, default_experiment
+from ser.settings.ranges import Value
 from ser.splits.split import Split
 from ser.sweep.journal import FINAL, SEARCH, Asked, Closed, Ended, Journal, Reported, Started
 

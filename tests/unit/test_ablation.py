@@ -12,6 +12,7 @@ import pytest
 from ser.errors import UserError
 from ser.evaluation.predictions_file import COLUMNS
 from ser.report.ablation import failures_of, variants_of
+from ser.settings.ranges import Value
 from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.journal import ABLATION, Asked, Ended, Started
 from ser.sweep.plan import Plan

@@ -4,6 +4,7 @@ import shutil
 
 from optuna.trial import SweepTrial
 
+from ser.settings.ranges import Value
 from ser.sweep.controller import GLOBAL, Controller
 from ser.sweep.journal import Journal, Reported, Started, TrialKey, read_events
 from ser.sweep.state import replay

@@ -11,7 +11,7 @@ from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.errors import UserError
 from ser.report.final_table import final_rows, final_table
-from ser.settings.ranges import SettingError
+from ser.settings.ranges import SettingError, Value
 from ser.splits.split import Split, partition
 from ser.sweep.final_evaluation import plan_trainings, select_trainings
 from ser.sweep.journal import FINAL, Asked, Ended, Started
@@ -118,7 +118,7 @@ def test_a_split_of_which_selection_saw_little_stays() -> None:
 
 def evaluated(*trainings: tuple[str, str, int, int, str, float]) -> SweepState:
     record = SweepState()
-    record.apply(Started("s", {"cells": ["a", "b"]}, {}))
+    record.apply(Started("s", {}, {}))
     for number, (cell, split, fold, seed, outcome, uar) in enumerate(trainings):
         values: dict[str, Value] = {"split.name": split, "split.fold": fold, "training.seed": seed}
         record.apply(Asked(cell, number, values, {}, FINAL))

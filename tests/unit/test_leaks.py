@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from ser import trial as trial_module
 from ser.audio import AudioFacts
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.errors import UserError
+from ser.experiment import trial as trial_module
 from ser.experiment.experiment import Experiment, all_cells, default_experiment
 from ser.experiment.trial import Trial
 from ser.experiment.trial_data import TrialData
 from ser.features.dataset import fit_normalisation, join
 from ser.splits.leaks import check, check_fitted, check_predictions, check_unseen
-from ser.splits.partition import Kind
-from ser.splits.split import Partition, Split, partition, seen_by_selection, selection_of
+from ser.splits.partition import Kind, Partition
+from ser.splits.split import Split, partition, seen_by_selection, selection_of
 
 SPEAKERS = [str(speaker) for speaker in range(1001, 1011)]
 

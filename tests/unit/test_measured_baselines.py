@@ -12,15 +12,15 @@ from ser.corpora.base import CorpusChoice, CorpusError
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.corpora.cremad_tables import DEMOGRAPHICS, VOTES
 from ser.distributed.baselines import compared_splits, forget_baselines, measure_baselines
-from ser.distributed.preparation import Prepared
 from ser.evaluation.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
 from ser.evaluation.predictions import read_predictions
-from ser.experiment.experiment import Cell, default_experiment
+from ser.experiment.preparation import PreparedCorpus
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 from ser.report.slices import SPEAKERS_FILE
 from ser.splits.split import Split, partition
 from ser.sweep.final_evaluation import PlannedTraining
+from ser.sweep.plan import Plan
 
 NAMES = [
     f"{speaker}_{sentence}_{code}_XX"
@@ -32,16 +32,15 @@ SPLIT = Split()
 
 
 @pytest.fixture
-def prepared(tmp_path: Path) -> Prepared:
+def prepared(tmp_path: Path) -> PreparedCorpus:
     (tmp_path / "corpus").mkdir()
     clips = tuple(clip for name in NAMES if (clip := parse(name, name)) is not None)
-    return Prepared(
+    return PreparedCorpus(
         choice=CorpusChoice(),
         folder=str(tmp_path / "corpus"),
         clips=clips,
         digests=tuple(NAMES),
         duplicates=(),
-        partition=partition(clips, SPLIT),
         store=FeatureStore(tmp_path / "features"),
         pipeline=Pipeline(),
     )
@@ -55,25 +54,25 @@ def sweep_dir(tmp_path: Path) -> Path:
     return tmp_path / "sweep"
 
 
-def give_votes(prepared: Prepared, names: list[str] = NAMES) -> None:
+def give_votes(prepared: PreparedCorpus, names: list[str] = NAMES) -> None:
     """Anger is heard, disgust is taken for anger as often as for disgust, all others pass for neutral."""
     votes = {"ANG": "A", "DIS": "A:D"}
     lines = [f"{name},{votes.get(name.split('_')[2], 'N')}" for name in names]
     Path(prepared.folder, VOTES).write_text("\n".join(["FileName,VoiceVote", *lines]))
 
 
-def give_actors(prepared: Prepared, *lines: str) -> None:
+def give_actors(prepared: PreparedCorpus, *lines: str) -> None:
     Path(prepared.folder, DEMOGRAPHICS).write_text("\n".join(["ActorID,Age,Sex", *lines]))
 
 
-def measured(sweep_dir: Path, prepared: Prepared) -> str:
+def measured(sweep_dir: Path, prepared: PreparedCorpus) -> str:
     console = Console(record=True, width=250)
     measure_baselines(sweep_dir, prepared, [SPLIT], console)
     assert baseline_path(sweep_dir, MFCC_SVM, SPLIT).read_text() == "measured before"
     return console.export_text()
 
 
-def test_listeners_are_heard_on_the_clips_of_the_split(prepared: Prepared, sweep_dir: Path) -> None:
+def test_listeners_are_heard_on_the_clips_of_the_split(prepared: PreparedCorpus, sweep_dir: Path) -> None:
     give_votes(prepared)
     give_actors(prepared, "1001,51,Male", "1002,21,Female", "1003,62,Male", "1004,30,Male")
     assert measured(sweep_dir, prepared) == ""
@@ -93,7 +92,9 @@ def test_listeners_are_heard_on_the_clips_of_the_split(prepared: Prepared, sweep
         ]
 
 
-def test_without_tables_it_is_said_where_they_are_and_chance_is_measured(prepared: Prepared, sweep_dir: Path) -> None:
+def test_without_tables_it_is_said_where_they_are_and_chance_is_measured(
+    prepared: PreparedCorpus, sweep_dir: Path
+) -> None:
     lines = measured(sweep_dir, prepared).splitlines()
     assert [line.split(" is not in")[0] for line in lines] == [VOTES, DEMOGRAPHICS]
     assert not baseline_path(sweep_dir, HUMAN_VOTE, SPLIT).exists()
@@ -101,14 +102,14 @@ def test_without_tables_it_is_said_where_they_are_and_chance_is_measured(prepare
 
 
 def test_made_up_clips_have_no_listeners_though_they_bear_names_of_real_ones(
-    prepared: Prepared, sweep_dir: Path
+    prepared: PreparedCorpus, sweep_dir: Path
 ) -> None:
     give_votes(prepared)
     assert measured(sweep_dir, replace(prepared, choice=CorpusChoice(name="synthetic"))) == ""
     assert not baseline_path(sweep_dir, HUMAN_VOTE, SPLIT).exists()
 
 
-def test_a_table_that_lacks_a_clip_or_a_speaker_is_refused(prepared: Prepared, sweep_dir: Path) -> None:
+def test_a_table_that_lacks_a_clip_or_a_speaker_is_refused(prepared: PreparedCorpus, sweep_dir: Path) -> None:
     give_votes(prepared, NAMES[1:])
     with pytest.raises(CorpusError, match=f"{VOTES} says nothing of {NAMES[0]}"):
         measured(sweep_dir, prepared)
@@ -119,14 +120,14 @@ def test_a_table_that_lacks_a_clip_or_a_speaker_is_refused(prepared: Prepared, s
 
 
 def test_the_compared_splits_are_those_of_search_and_finals_each_once() -> None:
-    experiments = {"lenet5-1d": default_experiment(Cell(architecture="lenet5", dimensions=1))}
+    plan = Plan(cells=("lenet5-1d",))
     folds = [Split(name="speaker-5fold", fold=fold, selection="assignment/0/0") for fold in (0, 1)]
     finals = [PlannedTraining(fold, seed) for seed in (0, 1, 2) for fold in folds]
-    assert compared_splits(experiments, finals) == [Split(), *folds]
-    assert compared_splits(experiments, []) == [Split()]
+    assert compared_splits(plan, finals) == [Split(), *folds]
+    assert compared_splits(plan, []) == [Split()]
 
 
-def test_a_class_without_training_clips_costs_the_machine_alone(prepared: Prepared, sweep_dir: Path) -> None:
+def test_a_class_without_training_clips_costs_the_machine_alone(prepared: PreparedCorpus, sweep_dir: Path) -> None:
     baseline_path(sweep_dir, MFCC_SVM, SPLIT).unlink()
     angry = tuple(clip for clip in prepared.clips if clip.emotion in ("anger", "fear"))
     fewer = replace(
@@ -139,7 +140,9 @@ def test_a_class_without_training_clips_costs_the_machine_alone(prepared: Prepar
     assert baseline_path(sweep_dir, MAJORITY, SPLIT).exists()
 
 
-def test_a_new_sweep_forgets_what_a_start_that_came_to_nothing_has_left(prepared: Prepared, sweep_dir: Path) -> None:
+def test_a_new_sweep_forgets_what_a_start_that_came_to_nothing_has_left(
+    prepared: PreparedCorpus, sweep_dir: Path
+) -> None:
     give_actors(prepared, "1001,51,Male", "1002,21,Female", "1003,62,Male")
     measured(sweep_dir, prepared)
     forget_baselines(sweep_dir)

@@ -7,8 +7,8 @@ import time
 import pytest
 from rich.console import Console
 
+from ser import console as progress
 from ser.console import clip_progress
-from ser.distributed import progress
 
 
 @pytest.mark.parametrize("every_s", [0.0, 3600.0])

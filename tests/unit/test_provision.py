@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ser.commands.corpus_acquisition import _text, provide
+from ser.commands import corpus_acquisition
+from ser.commands.corpus_acquisition import _text, acquire_corpus
 from ser.corpora.base import CorpusError
 from ser.corpora.download.cremad import Tally
-from ser.distributed import provision
 from tests.support.fake_github import Publisher, published
 
 CLIPS = {f"1001_DFA_{code}_XX": bytes(1000) for code in ("ANG", "SAD", "NEU")}
@@ -24,7 +24,7 @@ def publisher() -> Iterator[Publisher]:
 
 def told(folder: Path, publisher: Publisher, *, terminal: bool) -> str:
     console = Console(file=io.StringIO(), force_terminal=terminal, width=200, soft_wrap=True)
-    provide("cremad", folder, download_from=publisher.addresses, console=console)
+    acquire_corpus("cremad", folder, download_from=publisher.addresses, console=console)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -39,7 +39,7 @@ def test_a_log_gets_a_line_now_and_then(tmp_path: Path, publisher: Publisher, mo
     assert told(tmp_path / "quick", publisher, terminal=False).splitlines() == [
         f"CREMA-D in {tmp_path}/quick: 3 clips fetched, 0 were there, every checksum right"
     ]
-    monkeypatch.setattr(provision, "_LINE_EVERY_S", 0.0)
+    monkeypatch.setattr(corpus_acquisition, "_LINE_EVERY_S", 0.0)
     *lines, last = told(tmp_path / "slow", publisher, terminal=False).splitlines()
     assert [line.partition(", ")[0] for line in lines] == [f"Download: {n} of 3 clips" for n in (1, 2, 3)]
     assert "3 clips fetched" in last
@@ -54,14 +54,14 @@ def test_a_terminal_gets_a_bar(tmp_path: Path, publisher: Publisher) -> None:
 def test_only_cremad_is_fetched_and_only_a_local_synthetic_corpus_is_made(tmp_path: Path) -> None:
     quiet = Console(quiet=True)
     with pytest.raises(CorpusError, match="--download fetches cremad only, not savee: leave it away"):
-        provide("savee", tmp_path, download_from="http://a,http://b", console=quiet)
+        acquire_corpus("savee", tmp_path, download_from="http://a,http://b", console=quiet)
     for corpus, place in (("savee", tmp_path), ("cremad", tmp_path), ("synthetic", "memory://nowhere")):
-        provide(corpus, place, download_from=None, console=quiet)
+        acquire_corpus(corpus, place, download_from=None, console=quiet)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_synthetic_corpus_is_made_where_a_file_url_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Path] = []
-    monkeypatch.setattr(provision, "make_synthetic", made.append)
-    provide("synthetic", f"file://{tmp_path}/made", download_from=None, console=Console(quiet=True))
+    monkeypatch.setattr(corpus_acquisition, "make_synthetic", made.append)
+    acquire_corpus("synthetic", f"file://{tmp_path}/made", download_from=None, console=Console(quiet=True))
     assert made == [tmp_path / "made"]

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from ser.sweep.journal import Asked, Closed, Ended, Journal, JournalError, Reported, Started, TrialKey
+from ser.sweep.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, Started, TrialKey
 from ser.sweep.state import FINAL_OUTCOMES, SweepState, best_trial, replay
 
 
@@ -18,7 +18,7 @@ def reported(cell: str, number: int, epoch: int, uar: float, loss: float = 1.0) 
 
 def record_of(*events) -> SweepState:
     record = SweepState()
-    for event in (Started("s", {"cells": ["a", "b"]}, {}, time_s=100.0), *events):
+    for event in (Started("s", {}, {}, time_s=100.0), *events):
         record.apply(event)
     return record
 
@@ -44,9 +44,9 @@ def test_a_sweep_is_the_sum_of_its_events():
 
 def test_a_sweep_taken_up_again_is_open():
     record = record_of(Closed("killed"))
-    record.apply(Started("s", {"cells": ["a"]}, {"git": "new"}, time_s=900.0))
+    record.apply(Started("s", {"seed": 3}, {"sweep_id": "new"}, time_s=900.0))
     assert record.closed is None
-    assert record.facts == {"git": "new"}
+    assert (record.facts.sweep_id, record.plan.seed) == ("new", 3)
 
 
 @pytest.mark.parametrize(("outcome", "final"), [*((o, True) for o in FINAL_OUTCOMES), ("killed", False)])

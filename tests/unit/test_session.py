@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 import ray
 
-from ser.commands.run_sweep import _let_go_of, _resumed, run_session
-from ser.commands.sweep_request import REFUSED, add_final_evaluation, new_plan
+from ser.commands.exit_codes import REFUSED
+from ser.commands.main import run_command
+from ser.commands.run_sweep import _close_on_exit, _read_resumed, run_sweep
+from ser.commands.sweep_request import add_final_evaluation, new_plan
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES
 from ser.corpora.download.cremad import OFFICIAL
 from ser.errors import UserError
+from ser.settings.ranges import Value
 from ser.sweep.driver import stop_on_sigterm
 from ser.sweep.journal import Asked, Closed, Journal, Started, read_events
 from ser.sweep.plan import Plan
@@ -26,10 +29,17 @@ TUNE = Path(__file__).resolve().parents[2] / "tune"
 PLANS = TUNE / "plans"
 
 
+def exit_code(request: SweepRequest) -> int:
+    """Exit code of the command for a request."""
+    with pytest.raises(SystemExit) as ended:
+        run_command(lambda console: run_sweep(request, console), stopped="Stopped.")
+    return int(ended.value.code or 0)
+
+
 @pytest.fixture
 def request_of(tmp_path: Path):
-    def make(**given: Any) -> Request:
-        return Request(command="test", plans=PLANS, home=tmp_path / "home", **given)
+    def make(**given: Any) -> SweepRequest:
+        return SweepRequest(command="test", plans=PLANS, home=tmp_path / "home", **given)
 
     return make
 
@@ -42,7 +52,7 @@ def refused(request_of, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
 
     def run(**given: Any) -> str:
-        assert run_session(request_of(**given)) == REFUSED
+        assert exit_code(request_of(**given)) == REFUSED
         assert not ray.is_initialized()
         *before, last = capsys.readouterr().out.strip().splitlines()
         assert last.startswith("error: ")
@@ -71,21 +81,23 @@ def begun(home: Path, name: str, *, plan: Plan | None = None, facts: dict[str, A
     return journal.path
 
 
-def parsed(monkeypatch: pytest.MonkeyPatch, *words: str) -> Request:
+def parsed(monkeypatch: pytest.MonkeyPatch, *words: str) -> SweepRequest:
     spec = importlib.util.spec_from_file_location("run_sweep_script", TUNE / "run_sweep.py")
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     monkeypatch.setattr(sys, "argv", ["run_sweep.py", *words])
-    return Request(command="test", plans=PLANS, **vars(script.arguments()))
+    return SweepRequest(command="test", plans=PLANS, **vars(script.arguments()))
 
 
 def test_nothing_given_is_nothing_changed(monkeypatch):
     request = parsed(monkeypatch)
     assert list(request.settings) == []
-    defaults = Request(command="test", plans=PLANS)
-    assert [f.name for f in fields(Request) if getattr(request, f.name) != getattr(defaults, f.name)] == ["settings"]
+    defaults = SweepRequest(command="test", plans=PLANS)
+    assert [f.name for f in fields(SweepRequest) if getattr(request, f.name) != getattr(defaults, f.name)] == [
+        "settings"
+    ]
 
 
 def test_options_and_settings_may_be_mixed(monkeypatch):
@@ -134,7 +146,7 @@ def test_the_default_plan_is_quick(request_of):
 
 @pytest.mark.parametrize(("text", "value"), [("90s", 90.0), ("30m", 1800.0), ("1.5h", 5400.0), ("0.5s", 0.5)])
 def test_a_time_budget_is_read_with_its_unit(text, value):
-    assert seconds(text) == value
+    assert parse_seconds(text) == value
 
 
 @pytest.mark.parametrize(
@@ -142,7 +154,7 @@ def test_a_time_budget_is_read_with_its_unit(text, value):
 )
 def test_any_other_time_budget_is_refused(text):
     with pytest.raises(UserError, match="--time-budget must be a number with s, m or h, as in 30m; got"):
-        seconds(text)
+        parse_seconds(text)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +247,7 @@ def test_a_sweep_with_settings_of_another_version_is_left_to_that_version(refuse
 def test_a_resumed_sweep_keeps_its_plan(request_of, tmp_path):
     plan = Plan(corpus="synthetic", cells=("vgg16-1d",), seed=3, settings={"training.lr": "0.002"})
     begun(tmp_path / "home", "mine", plan=plan, facts={"corpus_dir": "there"})
-    record = _resumed(request_of(resume="mine"))
+    record = _read_resumed(request_of(resume="mine"))
     assert record.plan == plan.as_dict()
     assert record.facts.corpus_dir == "there"
 
@@ -243,7 +255,7 @@ def test_a_resumed_sweep_keeps_its_plan(request_of, tmp_path):
 def test_a_final_evaluation_may_be_added_to_any_sweep(refused, request_of, tmp_path):
     begun(tmp_path / "home", "mine")
     given = {"resume": "mine", "final_seeds": 2, "folds": "0,3", "final_splits": "speaker-5fold-present"}
-    assert _resumed(request_of(**given)).name == "mine"
+    assert _read_resumed(request_of(**given)).name == "mine"
     assert "split" not in refused(**given, corpus_dir=tmp_path)  # the next refusal: there is no corpus
     changed = add_final_evaluation(Plan(cells=("lenet5-1d",)), request_of(**given))
     assert (changed.final_seeds, changed.final_folds) == (2, (0, 3))
@@ -277,7 +289,7 @@ def test_a_sweep_that_is_stopped_before_anything_runs_is_let_go_of_once(tmp_path
     path = tmp_path / "journal.jsonl"
 
     def stopped() -> None:
-        with closing(Journal(path)) as journal, _let_go_of(journal):
+        with closing(Journal(path)) as journal, _close_on_exit(journal):
             for event in (Started("s", {}, {}), *before):
                 journal.append(event)
             raise KeyboardInterrupt

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from ser.commands.exit_codes import REFUSED
 from ser.commands.job_submission import refuse_passing, words_of
-from ser.commands.run_sweep import run_session
-from ser.commands.sweep_request import REFUSED
+from ser.commands.main import run_command
+from ser.commands.run_sweep import run_sweep
 from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.cluster import job_server
 from ser.paths import DEFAULT_HOME, default_corpus_dir
@@ -18,8 +19,15 @@ PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"
 SERVER = "http://127.0.0.1:9"  # nobody is asked there
 
 
-def request_of(**given: Any) -> Request:
-    return Request(command="test", plans=PLANS, **given)
+def exit_code(request: SweepRequest) -> int:
+    """Exit code of the command for a request."""
+    with pytest.raises(SystemExit) as ended:
+        run_command(lambda console: run_sweep(request, console), stopped="Stopped.")
+    return int(ended.value.code or 0)
+
+
+def request_of(**given: Any) -> SweepRequest:
+    return SweepRequest(command="test", plans=PLANS, **given)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +71,7 @@ def test_the_words_say_what_was_given(given: dict[str, Any], words: list[str]) -
 def test_what_cannot_be_is_refused_before_anything_is_sent(
     given: dict[str, Any], rule: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_session(request_of(ray_address=SERVER, **given)) == REFUSED
+    assert exit_code(request_of(ray_address=SERVER, **given)) == REFUSED
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("error: ")
     assert rule in line
@@ -84,7 +92,7 @@ def test_a_job_without_lasting_places_is_refused(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("SER_DATA", str(tmp_path))
     for home, variable in ((Path(".ser"), "SER_HOME"), (tmp_path, "MLFLOW_TRACKING_URI")):
-        assert run_session(request_of(ray_address=SERVER, home=home)) == REFUSED
+        assert exit_code(request_of(ray_address=SERVER, home=home)) == REFUSED
         assert f"set {variable} where the cluster's head starts" in capsys.readouterr().out
 
 

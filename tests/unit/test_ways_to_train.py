@@ -9,6 +9,7 @@ import torch
 
 from ser.experiment.experiment import all_cells, default_experiment
 from ser.experiment.step_timing import MEMORY_FORMAT, PLAIN, PRECISION, Way, fastest, probed
+from ser.settings.ranges import Value
 from ser.training.loop import StopTraining, fit
 from tests.support.tone_training import CHANGED, N_CLASSES, QUICK, Tones, figures, model
 
