@@ -6,10 +6,9 @@ import math
 from pathlib import Path
 
 from ser.evaluation.bootstrap import Interval
-from ser.report.content import Matrix, Report, Table
+from ser.report.content import Matrix, Report, Table, Value
 from ser.report.html import page
 from ser.report.markdown import document
-from ser.settings.ranges import Value
 
 PAGE, DOCUMENT, TABLES = "report.html", "report.md", "tables"
 

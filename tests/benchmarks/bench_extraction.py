@@ -29,7 +29,7 @@ from joblib import Parallel, delayed
 from ser.audio import decode, digest_of, facts
 from ser.corpora.base import CORPORA, Clip
 from ser.distributed.cluster import connected
-from ser.distributed.extraction import extract
+from ser.distributed.extraction import RayExtractor
 from ser.features.batch import Sound, extract_batch, read_sound
 from ser.features.entry import Entry, encoded
 from ser.features.pipeline import Pipeline
@@ -86,7 +86,9 @@ def sounds(clips: Sequence[Clip]) -> list[Sound]:
 def by_ray(clips: Sequence[Clip], store: FeatureStore) -> int:
     """By two workers; how many clips were computed."""
     nothing = lambda *_: None  # noqa: E731
-    found = extract(clips, store=store, pipeline=PIPELINE, whole=False, most_unusable=0, progress=nothing)
+    found = RayExtractor().extract(
+        clips, store=store, pipeline=PIPELINE, whole=False, most_unusable=0, progress=nothing
+    )
     return found.n_computed
 
 

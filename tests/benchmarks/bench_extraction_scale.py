@@ -20,7 +20,7 @@ import pytest
 
 from ser.corpora.base import CORPORA, Clip
 from ser.distributed.cluster import connected
-from ser.distributed.extraction import extract
+from ser.distributed.extraction import RayExtractor
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 from tests.support.ray_cluster import processor_s
@@ -105,6 +105,8 @@ def test_print_memory_and_speed_by_tenths(shared_dir: Path) -> None:
             for what in ("computed", "were there"):
                 tell = by_tenths(len(clips))
                 started = time.monotonic()
-                found = extract(clips, store=store, pipeline=Pipeline(), whole=False, most_unusable=0, progress=tell)
+                found = RayExtractor().extract(
+                    clips, store=store, pipeline=Pipeline(), whole=False, most_unusable=0, progress=tell
+                )
                 print(f"{found.n_computed:,} computed ({what}) in {time.monotonic() - started:.0f} s", flush=True)
                 assert found.n_clips == len(clips)

@@ -113,7 +113,7 @@ def test_a_killed_sweep_is_told_repaired_and_still_ends_whole(
     assert ended.code == 0, ended.seen
     runs = check_runs(client_of(tmp_path), journal)
     assert runs["parent"].info.status == "FINISHED"
-    assert runs["parent"].data.tags["ser.driver"] == record_of(tmp_path, "small").facts["ser.driver"] != str(driver)
+    assert runs["parent"].data.tags["ser.driver"] == record_of(tmp_path, "small").facts.driver != str(driver)
     well = examine(*words[:4], folder=tmp_path)
     assert well.code == 0, well.seen
     line(well, "ok journals", "1 of 1 sweeps are finished")

@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[2]
     [
         (
             ("train_one.py", "run=abc", "training.lr=0.01", "model.dropout=0.1"),
-            "error: run=... is trained with its own settings: leave away training.lr, model.dropout",
+            "error: run=... is trained with its own settings: omit training.lr, model.dropout",
         ),
         (("extract_features.py", "--prune", "--store", "elsewhere"), "--prune with --store needs --home too"),
     ],

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from ser.doctor.finding import Level, fine, problem
 from ser.doctor.sweeps import SeenSweep
 from ser.doctor.tracker import not_in_the_way, serves, tracker_findings, trackers
+from ser.sweep.facts import SweepFacts
 from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import Closed
 from ser.sweep.state import SweepState
@@ -47,7 +48,7 @@ def test_the_tracker_that_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_trackers_of_unfinished_sweeps_are_looked_at_too() -> None:
     def sweep(uri: str, **changes: object) -> SeenSweep:
-        seen = SeenSweep(SweepFolder(Path("s")), record=SweepState(name="s", facts={"tracking_uri": uri}))
+        seen = SeenSweep(SweepFolder(Path("s")), record=SweepState(name="s", facts=SweepFacts(tracking_uri=uri)))
         for name, value in changes.items():
             setattr(seen, name, value)
         return seen

@@ -18,7 +18,7 @@ from ser.experiment.preparation import PreparedCorpus
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 from ser.report.slices import SPEAKERS_FILE
-from ser.splits.split import Split, partition
+from ser.splits.split import Split
 from ser.sweep.final_evaluation import PlannedTraining
 from ser.sweep.plan import Plan
 
@@ -77,7 +77,7 @@ def test_listeners_are_heard_on_the_clips_of_the_split(prepared: PreparedCorpus,
     give_actors(prepared, "1001,51,Male", "1002,21,Female", "1003,62,Male", "1004,30,Male")
     assert measured(sweep_dir, prepared) == ""
     heard = read_predictions(baseline_path(sweep_dir, HUMAN_VOTE, SPLIT), part="test")
-    parts = prepared.partition
+    parts = prepared.partition(SPLIT)
     assert sorted(heard.clips) == sorted(NAMES[at] for at in parts.test)
     recall = {emotion: np.mean(heard.prediction[heard.truth == at] == at) for at, emotion in enumerate(heard.emotions)}
     assert (recall["anger"], recall["neutral"], recall["fear"]) == (1, 1, 0)
@@ -98,7 +98,9 @@ def test_without_tables_it_is_said_where_they_are_and_chance_is_measured(
     lines = measured(sweep_dir, prepared).splitlines()
     assert [line.split(" is not in")[0] for line in lines] == [VOTES, DEMOGRAPHICS]
     assert not baseline_path(sweep_dir, HUMAN_VOTE, SPLIT).exists()
-    assert len(read_predictions(baseline_path(sweep_dir, MAJORITY, SPLIT), part="test")) == len(prepared.partition.test)
+    assert len(read_predictions(baseline_path(sweep_dir, MAJORITY, SPLIT), part="test")) == len(
+        prepared.partition(SPLIT).test
+    )
 
 
 def test_made_up_clips_have_no_listeners_though_they_bear_names_of_real_ones(
@@ -130,9 +132,7 @@ def test_the_compared_splits_are_those_of_search_and_finals_each_once() -> None:
 def test_a_class_without_training_clips_costs_the_machine_alone(prepared: PreparedCorpus, sweep_dir: Path) -> None:
     baseline_path(sweep_dir, MFCC_SVM, SPLIT).unlink()
     angry = tuple(clip for clip in prepared.clips if clip.emotion in ("anger", "fear"))
-    fewer = replace(
-        prepared, clips=angry, digests=tuple(clip.name for clip in angry), partition=partition(angry, SPLIT)
-    )
+    fewer = replace(prepared, clips=angry, digests=tuple(clip.name for clip in angry))
     console = Console(record=True, width=250)
     measure_baselines(sweep_dir, fewer, [SPLIT], console)
     assert "MFCC + SVM is left out: a class has no training clip in assignment fold 0" in console.export_text()

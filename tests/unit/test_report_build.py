@@ -245,7 +245,7 @@ def test_protocol_and_origin_say_how_and_with_what(report: Report) -> None:
     assert said["Evaluation: final evaluation, split assignment"].startswith(
         "6 runs of 3 networks, 1 fold, 2 draws of the split, 2 training seeds (0, 1), "
     )
-    (origin,) = (block for block in section(report, "origin").blocks if isinstance(block, Facts))
+    (origin,) = (block for block in section(report, "provenance").blocks if isinstance(block, Facts))
     shown = dict(origin.pairs)
     assert shown["Command of this report"] == "python tune/report.py --sweep made-up"
     assert (shown["Corpus digest"], shown["Split digest"], shown["Versions"]) == ("c0ffee", "facade", "torch 2.13.0")

@@ -15,7 +15,7 @@ import ray
 from ser.commands.exit_codes import REFUSED
 from ser.commands.main import run_command
 from ser.commands.run_sweep import _close_on_exit, _read_resumed, run_sweep
-from ser.commands.sweep_request import add_final_evaluation, new_plan
+from ser.commands.sweep_request import SweepRequest, add_final_evaluation, new_plan, parse_seconds
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES
 from ser.corpora.download.cremad import OFFICIAL
 from ser.errors import UserError
@@ -248,7 +248,7 @@ def test_a_resumed_sweep_keeps_its_plan(request_of, tmp_path):
     plan = Plan(corpus="synthetic", cells=("vgg16-1d",), seed=3, settings={"training.lr": "0.002"})
     begun(tmp_path / "home", "mine", plan=plan, facts={"corpus_dir": "there"})
     record = _read_resumed(request_of(resume="mine"))
-    assert record.plan == plan.as_dict()
+    assert record.plan == plan
     assert record.facts.corpus_dir == "there"
 
 

@@ -11,6 +11,7 @@ from ser.commands.exit_codes import REFUSED
 from ser.commands.job_submission import refuse_passing, words_of
 from ser.commands.main import run_command
 from ser.commands.run_sweep import run_sweep
+from ser.commands.sweep_request import SweepRequest
 from ser.corpora.download.cremad import OFFICIAL
 from ser.distributed.cluster import job_server
 from ser.paths import DEFAULT_HOME, default_corpus_dir

@@ -5,10 +5,9 @@ from collections import defaultdict
 
 from ser.evaluation.significance import ALPHA
 from ser.report.ablation import Variant, changes_of, failures_of, variants_of
-from ser.report.content import Block, Chart, Column, Forest, ForestRow, Gallery, Note, Section, Table
+from ser.report.content import Block, Chart, Column, Forest, ForestRow, Gallery, Note, Section, Table, Value
 from ser.report.report_data import Study, clips_of
 from ser.report.svg import Axis, Picture, Point, padded
-from ser.settings.ranges import Value
 from ser.sweep.journal import BASELINE
 
 _PALE, _STRONG = "#9aa2b1", "#0072b2"

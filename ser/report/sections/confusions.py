@@ -5,9 +5,8 @@ import math
 from ser.evaluation.baselines import MAJORITY
 from ser.evaluation.bootstrap import Interval, recall_intervals
 from ser.report.boards import BASELINE_TITLES, Line
-from ser.report.content import Column, Gallery, Matrix, Section, Table, file_name
+from ser.report.content import Column, Gallery, Matrix, Section, Table, Value, file_name
 from ser.report.report_data import Study
-from ser.settings.ranges import Value
 
 
 def section(study: Study) -> Section:

@@ -5,9 +5,8 @@ import math
 from ser.evaluation.bootstrap import Interval
 from ser.evaluation.speaker_counts import FIGURES
 from ser.report.boards import Board, Line, n_parameters, train_seconds, validation_uar
-from ser.report.content import Block, Column, Forest, ForestRow, Note, Section, Table
+from ser.report.content import Block, Column, Forest, ForestRow, Note, Section, Table, Value
 from ser.report.report_data import Study, clips_of
-from ser.settings.ranges import Value
 
 _COLUMNS = (
     Column("cell", "network"),

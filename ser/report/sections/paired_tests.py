@@ -6,9 +6,8 @@ from itertools import combinations, product
 from ser.evaluation.significance import ALPHA, Comparison, compare, corrected
 from ser.evaluation.speaker_counts import FIGURES
 from ser.report.boards import Line
-from ser.report.content import Column, Note, Section, Table
+from ser.report.content import Column, Note, Section, Table, Value
 from ser.report.report_data import Study
-from ser.settings.ranges import Value
 
 # How far below ALPHA the smallest p can be after Holm's correction: then chance exchanges decide nothing.
 _ROOM = 20

@@ -3,12 +3,12 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table
+from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table, Value
 from ser.report.importance import FEWEST_TRIALS, Importance, Outcome, importance
 from ser.report.markers import Mark
 from ser.report.report_data import Study
 from ser.report.svg import Picture, padded
-from ser.settings.ranges import Floats, Ints, Value
+from ser.settings.ranges import Floats, Ints
 from ser.sweep.state import SweepTrial
 
 _MOST_PICTURES = 3

@@ -6,10 +6,9 @@ import numpy as np
 
 from ser.evaluation.speaker_counts import FIGURES
 from ser.report.boards import Board, Line
-from ser.report.content import Block, Column, Note, Section, Table
+from ser.report.content import Block, Column, Note, Section, Table, Value
 from ser.report.report_data import Study
 from ser.report.slices import Slicing, slicings_by_clip, slicings_by_speaker
-from ser.settings.ranges import Value
 
 _MOST_OPEN = 6
 # Of a group that may be called better or worse: below, it is a matter of who was drawn.
