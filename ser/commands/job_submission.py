@@ -92,7 +92,7 @@ def refuse_passing(*, home: Path | None, corpus_dir: Location | None, tracking_u
         if place is not None and not (os.fspath(place).startswith("/") or is_remote(place)):
             raise UserError(
                 f"{option} of a submitted sweep is a place of the cluster: give an absolute path or a URL, or omit it "
-                f" and set {variable} where the cluster's head starts; got '{place}'"
+                f"and set {variable} where the cluster's head starts; got '{place}'"
             )
     if tracking_uri is not None and not tracking_uri.startswith(("http://", "https://")):
         raise UserError(

@@ -20,15 +20,17 @@ from ray import tune
 from ray.air.integrations.mlflow import MLflowLoggerCallback
 from rich.console import Console
 
+from ser.commands.live_display import Display
 from ser.commands.sweep_corpus import prepare_sweep_corpus
 from ser.corpora.synthetic import make_synthetic
-from ser.distributed import sweep, trainable
+from ser.distributed import runner, trainable
 from ser.distributed.cluster import connected
 from ser.distributed.trial_data import share_trial_data
 from ser.experiment.experiment import from_flat
 from ser.experiment.preparation import find_clips
 from ser.experiment.trial import Trial, validation_metrics
 from ser.features.spaces import stored_name
+from ser.sweep.controller import Controller
 from ser.sweep.facts import SweepFacts, describe_corpus
 from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import Journal, Started
@@ -85,14 +87,23 @@ class Trials:
 
     def ours(self, name: str, uri: str, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         """Milliseconds that each report of a sweep takes."""
-        monkeypatch.setattr(sweep, "train", self.timed(name, trainable.train))
+        monkeypatch.setattr(runner, "train", self.timed(name, trainable.train))
         place = SweepFolder(self.folder / name)
         journal = Journal(place.journal)
         facts = {**self.facts, "sweep_id": name}
         publication = Publication(place.journal, sweep=name, sweep_id=name, experiment="bench", uri=uri)
         with publication:
             journal.append(Started(name, PLAN.as_dict(), facts))
-            sweep.run(place, PLAN, journal, self.data, QUIET, time_budget_s=None)
+            controller = Controller(journal, PLAN)
+            display = Display(
+                QUIET,
+                controller.record,
+                n_searched=PLAN.n_searched,
+                n_trials=lambda: controller.n_trials,
+                n_slots=1,
+                budget_s=None,
+            )
+            runner.run_trials(place, controller, self.data, display, time_budget_s=None)
         journal.close()
         return self.waits(name)
 

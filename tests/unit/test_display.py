@@ -150,7 +150,7 @@ def test_an_ended_trial_gets_a_line():
     display, out = shown(record_of(*events, last))
     display.ended(last)
     line = " ".join(out.getvalue().split())
-    assert line == "a 007 pruned after 3 epochs, best val UAR 50.0 % (behind at its rung [3])"
+    assert line == "lenet5-1d 007 pruned after 3 epochs, best val UAR 50.0 % (behind at its rung [3])"
 
 
 def test_a_trial_without_an_epoch_gets_a_line_too():
@@ -191,7 +191,7 @@ def test_a_terminal_shows_the_leaderboard_and_what_runs(monkeypatch):
     with display:
         display.tick()
     assert "val UAR %" in out.getvalue()
-    assert "b 000: epoch 2" in out.getvalue()
+    assert "vgg16-2d 000: epoch 2" in out.getvalue()
     assert "a 000: epoch" not in out.getvalue()
 
 

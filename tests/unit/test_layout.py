@@ -7,7 +7,7 @@ from importlib.metadata import packages_distributions, version
 from pathlib import Path
 
 import pytest
-from setuptools import find_packages
+from setuptools import find_packages  # type: ignore[import-untyped]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((REPOSITORY / "tune").glob("*.py"))
