@@ -15,8 +15,8 @@ import webbrowser
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ser.tryout.page import page_server
-from ser.tryout.served import ServedModel, ServedModelError, served
+from ser.serving.client import ServedModel, ServedModelError, served
+from ser.serving.page import page_server
 
 REFUSED = 2
 

@@ -74,7 +74,7 @@ def _save(path: Path, model: LoggedModel, run_id: str, bundle: Path, experiment:
     package = Path(ser.__file__).parent
     mlflow.pyfunc.save_model(
         path=path,
-        python_model=str(package / "serving.py"),
+        python_model=str(package / "serving" / "pyfunc.py"),
         artifacts={"bundle": str(bundle)},
         code_paths=[str(package)],
         signature=_signature(experiment),

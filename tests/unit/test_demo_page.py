@@ -15,10 +15,10 @@ from ser.audio import LARGEST_SENT_BYTES
 from ser.features.base import Spectra
 from ser.features.mel_scale import band_centres_hz, mel_weights
 from ser.features.spaces import MelSpace
-from ser.serving import LONGEST_TEXT
-from ser.tryout.page import page_server
-from ser.tryout.picture import picture
-from ser.tryout.served import Answer, ServedModel, ServedModelError, served
+from ser.serving.client import Answer, ServedModel, ServedModelError, served
+from ser.serving.page import page_server
+from ser.serving.pyfunc import LONGEST_TEXT
+from ser.serving.spectrogram_image import picture
 
 TONE = np.sin(2 * np.pi * 1000 * np.arange(16000) / 16000).astype(np.float32)
 ROW = {"emotion": "fear", "anger": 0.25, "fear": 0.75, "duration_s": 1.0, "warning": "short"}

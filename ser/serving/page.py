@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ser.audio import LARGEST_SENT_BYTES, AudioError, decode
-from ser.tryout.picture import picture
-from ser.tryout.served import ServedModel, ServedModelError
+from ser.serving.client import ServedModel, ServedModelError
+from ser.serving.spectrogram_image import picture
 
 _PIECE = 1 << 20
 _STATIC = Path(__file__).with_name("static")
