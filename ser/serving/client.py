@@ -14,24 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from ser.serving.answer import AUDIO, Answer
 
 _START_S = 120.0
 _ANSWER_S = 60.0
-_NO_PROBABILITIES = ("emotion", "duration_s", "warning")
 
 
 class ServedModelError(RuntimeError):
     """The model did not answer, or refused the clip; the message is for the one who asked."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What the model said of a clip: likeliest emotion, probability of each, and a warning or ''."""
-
-    emotion: str
-    probabilities: dict[str, float]
-    warning: str
 
 
 @dataclass(frozen=True)
@@ -55,11 +46,11 @@ class ServedModel:
         Raises:
             ServedModelError: it refuses them, or gives no answer.
         """
-        body = json.dumps({"inputs": {"audio": [base64.b64encode(audio).decode()]}}).encode()
+        body = json.dumps({"inputs": {AUDIO: [base64.b64encode(audio).decode()]}}).encode()
         request = urllib.request.Request(f"{self.url}/invocations", body, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=_ANSWER_S) as answer:
-                return _answer(json.load(answer)["predictions"][0])
+                return Answer.from_row(json.load(answer)["predictions"][0])
         except urllib.error.HTTPError as refusal:
             with refusal:
                 raise ServedModelError(_sentence(refusal)) from None
@@ -126,11 +117,6 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, 9)
         process.wait()
-
-
-def _answer(row: dict[str, Any]) -> Answer:
-    probabilities = {name: float(value) for name, value in row.items() if name not in _NO_PROBABILITIES}
-    return Answer(str(row["emotion"]), probabilities, str(row.get("warning") or ""))
 
 
 def _sentence(refusal: urllib.error.HTTPError) -> str:

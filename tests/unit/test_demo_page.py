@@ -15,7 +15,8 @@ from ser.audio import LARGEST_SENT_BYTES
 from ser.features.base import Spectra
 from ser.features.mel_scale import band_centres_hz, mel_weights
 from ser.features.spaces import MelSpace
-from ser.serving.client import Answer, ServedModel, ServedModelError, served
+from ser.serving.answer import Answer
+from ser.serving.client import ServedModel, ServedModelError, served
 from ser.serving.page import page_server
 from ser.serving.pyfunc import LONGEST_TEXT
 from ser.serving.spectrogram_image import picture
@@ -85,7 +86,7 @@ def test_bands_weigh_most_at_their_centres() -> None:
 
 
 def test_an_answer_is_read(model: ServedModel) -> None:
-    assert model.hear(b"fine") == Answer("fear", {"anger": 0.25, "fear": 0.75}, "short")
+    assert model.hear(b"fine") == Answer("fear", {"anger": 0.25, "fear": 0.75}, 1.0, "short")
 
 
 @pytest.mark.parametrize(
