@@ -1,4 +1,4 @@
-"""The served model as the page asks it: one that runs somewhere, or one that is started for the page."""
+"""Client of a served model, and the server process of a model that is served for the demo page."""
 
 import base64
 import json
@@ -14,69 +14,81 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from ser.serving.answer import AUDIO, Answer
 
 _START_S = 120.0
+_PING_S = 2.0
 _ANSWER_S = 60.0
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class ServedModelError(RuntimeError):
-    """The model did not answer, or refused the clip; the message is for the one who asked."""
+    """The model gave no answer or refused the clip; the message is for the user."""
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model behind `mlflow models serve`; `name` is what the page calls it."""
+    """A model behind `mlflow models serve`.
+
+    Attributes:
+        url: address of its server, without a path.
+        name: for display.
+    """
 
     url: str
     name: str
 
     def is_up(self) -> bool:
-        """Whether it answers."""
+        """Test whether the server answers."""
         try:
-            with urllib.request.urlopen(f"{self.url}/ping", timeout=2) as answer:
-                return bool(answer.status == 200)
+            with _open(urllib.request.Request(f"{self.url}/ping"), timeout_s=_PING_S) as reply:
+                return bool(reply.status == 200)
         except (OSError, ValueError):
             return False
 
-    def hear(self, audio: bytes) -> Answer:
-        """What it makes of the bytes of a sound file.
+    def predict(self, audio: bytes) -> Answer:
+        """Predict the emotion of one sound file.
+
+        Args:
+            audio: content of a WAV, FLAC, OGG or MP3 file.
 
         Raises:
-            ServedModelError: it refuses them, or gives no answer.
+            ServedModelError: the model refuses the file, or gives no answer.
         """
         body = json.dumps({"inputs": {AUDIO: [base64.b64encode(audio).decode()]}}).encode()
-        request = urllib.request.Request(f"{self.url}/invocations", body, {"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=_ANSWER_S) as answer:
-                return Answer.from_row(json.load(answer)["predictions"][0])
+            request = urllib.request.Request(f"{self.url}/invocations", body, {"Content-Type": "application/json"})
+            with _open(request, timeout_s=_ANSWER_S) as reply:
+                return Answer.from_row(json.load(reply)["predictions"][0])
         except urllib.error.HTTPError as refusal:
             with refusal:
-                raise ServedModelError(_sentence(refusal)) from None
+                raise ServedModelError(_read_refusal(refusal)) from None
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise ServedModelError(f"{self.url} gave no answer ({error}): is the model still being served?") from None
 
 
 @contextmanager
-def served(model: str) -> Iterator[ServedModel]:
+def serve_model(uri: str) -> Iterator[ServedModel]:
     """Serve an MLflow model on a free port of this machine while the block runs.
 
-    In a process of its own, which loads the code that was logged with the model, and not what is installed now.
+    The server is a process of its own, which loads the code that was logged with the model, not the installed one.
 
     Args:
-        model: its address, such as models:/ser-cremad@champion.
+        uri: of the model, such as models:/ser-cremad@champion.
 
     Raises:
         ServedModelError: it does not start.
     """
-    port = _free_port()
-    words = [sys.executable, "-m", "mlflow", "models", "serve", "-m", model, "--env-manager", "local"]
+    port = _find_free_port()
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local"]
     # As in an activated environment: the command looks for its web server there.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
-            [*words, "--host", "127.0.0.1", "--port", str(port)],
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
             env={**os.environ, "PATH": path},
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -84,22 +96,22 @@ def served(model: str) -> Iterator[ServedModel]:
             start_new_session=True,
         )
         try:
-            served_model = ServedModel(f"http://127.0.0.1:{port}", model)
-            _wait(served_model, process)
-            yield served_model
+            model = ServedModel(f"http://127.0.0.1:{port}", uri)
+            _wait_until_up(model, process)
+            yield model
         except _NotUpError:
             log.seek(0)
-            last = ([line.strip() for line in log if line.strip()] or ["it said nothing"])[-1]
-            raise ServedModelError(f"{model} is not served ({last[:300]}): check its name and the tracker") from None
+            last_line = ([line.strip() for line in log if line.strip()] or ["no output"])[-1]
+            raise ServedModelError(f"{uri} is not served ({last_line[:300]}): check its name and the tracker") from None
         finally:
             _end(process)
 
 
 class _NotUpError(Exception):
-    """The server ended, or took too long."""
+    """The server ended, or took too long to start."""
 
 
-def _wait(model: ServedModel, process: "subprocess.Popen[bytes]") -> None:
+def _wait_until_up(model: ServedModel, process: "subprocess.Popen[bytes]") -> None:
     deadline_s = time.monotonic() + _START_S
     while not model.is_up():
         if process.poll() is not None or time.monotonic() > deadline_s:
@@ -119,14 +131,20 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         process.wait()
 
 
-def _sentence(refusal: urllib.error.HTTPError) -> str:
+def _open(request: urllib.request.Request, *, timeout_s: float) -> Any:
+    """Send a request; not through `http_proxy` if it is for this machine, which a proxy cannot reach."""
+    proxies: dict[str, str] | None = {} if urlsplit(request.full_url).hostname in _LOOPBACK else None
+    return urllib.request.build_opener(urllib.request.ProxyHandler(proxies)).open(request, timeout=timeout_s)
+
+
+def _read_refusal(refusal: urllib.error.HTTPError) -> str:
     try:
         return str(json.load(refusal)["message"]).removeprefix("row 0: ")
     except (ValueError, LookupError, TypeError):
         return f"the model refused the clip (HTTP {refusal.code})"
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _find_free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
