@@ -20,8 +20,10 @@ import ser
 from ser.audio import SAMPLE_RATE_HZ
 from ser.corpora.base import CORPORA
 from ser.experiment.experiment import Experiment
+from ser.serving.answer import AUDIO, list_columns
 from ser.tracking.runs import Runs
 
+_TYPES = {str: DataType.string, float: DataType.double}
 _REQUIREMENTS = ("mlflow", "numpy", "pandas", "safetensors", "scipy", "soundfile", "soxr", "threadpoolctl", "torch")
 
 
@@ -74,28 +76,21 @@ def _save(path: Path, model: LoggedModel, run_id: str, bundle: Path, experiment:
     package = Path(ser.__file__).parent
     mlflow.pyfunc.save_model(
         path=path,
-        python_model=str(package / "serving.py"),
+        python_model=str(package / "serving" / "pyfunc.py"),
         artifacts={"bundle": str(bundle)},
         code_paths=[str(package)],
         signature=_signature(experiment),
-        input_example=pd.DataFrame({"audio": [_example_audio()]}),
+        input_example=pd.DataFrame({AUDIO: [_example_audio()]}),
         pip_requirements=[f"{name}=={version(name).split('+')[0]}" for name in _REQUIREMENTS],
         mlflow_model=Model(model_id=model.model_id, run_id=run_id, artifact_path=model.artifact_location),
     )
 
 
 def _signature(experiment: Experiment) -> ModelSignature:
-    probabilities = [ColSpec(DataType.double, name) for name in CORPORA[experiment.corpus.name].emotions]
+    columns = list_columns(CORPORA[experiment.corpus.name].emotions)
     return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "audio")]),
-        outputs=Schema(
-            [
-                ColSpec(DataType.string, "emotion"),
-                *probabilities,
-                ColSpec(DataType.double, "duration_s"),
-                ColSpec(DataType.string, "warning"),
-            ]
-        ),
+        inputs=Schema([ColSpec(DataType.string, AUDIO)]),
+        outputs=Schema([ColSpec(_TYPES[kind], column) for column, kind in columns.items()]),
     )
 
 

@@ -1,4 +1,4 @@
-"""The page for people, used in a real browser: a file is chosen, a voice recorded, a wrong file refused."""
+"""The demo page in a real browser: a file is chosen, a voice recorded, a wrong file refused."""
 
 import http.client
 import json
@@ -19,7 +19,7 @@ from tests.support.sweep_results import FinishedSweep
 pytestmark = pytest.mark.integration
 
 SHOWN = "!document.getElementById('result').hidden"
-# How many different colours there are among some pixels of a canvas.
+# Number of different colours among some pixels of a canvas.
 COLOURS = """(() => {{
   const canvas = document.getElementById('{}');
   const {{ data }} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
@@ -62,7 +62,7 @@ def shares(page: Page) -> dict[str, float]:
     return {emotion: float(share.removesuffix(" %")) for emotion, share in zip(texts[::2], texts[1::2], strict=True)}
 
 
-def test_a_clip_is_seen_and_heard_as_the_model_hears_it(finished: FinishedSweep, page: Page, clip: Path) -> None:
+def test_the_page_shows_the_prediction_and_plots_of_a_clip(finished: FinishedSweep, page: Page, clip: Path) -> None:
     page.choose_file("#file", clip)
     page.wait_for(SHOWN)
     best = finished.record.trials[leaderboard(finished.record)[0].key]
@@ -76,7 +76,7 @@ def test_a_clip_is_seen_and_heard_as_the_model_hears_it(finished: FinishedSweep,
     page.wait_for("document.getElementById('player').duration > 0.5")
 
 
-def test_a_recording_is_heard(page: Page) -> None:
+def test_the_prediction_of_a_recording_is_shown(page: Page) -> None:
     page.value("document.getElementById('record').click()")
     page.wait_for("document.getElementById('record-text').textContent.startsWith('Stop (2')")
     page.value("document.getElementById('record').click()")
@@ -86,7 +86,7 @@ def test_a_recording_is_heard(page: Page) -> None:
     assert 1 < seconds < 10
 
 
-def test_what_is_no_sound_is_refused_in_a_sentence(page: Page, tmp_path: Path) -> None:
+def test_a_file_that_is_no_sound_is_a_one_line_error(page: Page, tmp_path: Path) -> None:
     wrong = tmp_path / "notes.wav"
     wrong.write_text("these are words, not sound " * 40)
     page.choose_file("#file", wrong)
@@ -106,9 +106,9 @@ def test_it_fits_a_phone(page: Page, page_port: int, clip: Path) -> None:
 @pytest.mark.parametrize(
     ("headers", "status"),
     [({}, 200), ({"Host": "elsewhere.example"}, 403), ({"Origin": "https://elsewhere.example"}, 403)],
-    ids=["own", "bent name", "other site"],
+    ids=["own", "other host name", "other site"],
 )
-def test_other_sites_are_kept_out(page_port: int, headers: dict[str, str], status: int) -> None:
+def test_other_sites_are_refused(page_port: int, headers: dict[str, str], status: int) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", page_port, timeout=30)
     connection.request("POST", "/hear", b"no sound", headers)
     answer = connection.getresponse()

@@ -2,8 +2,6 @@
 
 import shutil
 
-from optuna.trial import TrialState
-
 from ser.settings.ranges import Value
 from ser.sweep.controller import GLOBAL, Controller
 from ser.sweep.journal import Journal, Reported, Started, TrialKey, read_events
@@ -83,7 +81,7 @@ def test_optuna_hears_of_pruned_trials_as_pruned(uninterrupted, in_memory):
     path = in_memory / "journal.jsonl"
     shutil.copy(uninterrupted, path)
     journal, controller = conducted(path)
-    states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
+    states = {"completed": SweepTrial.COMPLETE, "pruned": SweepTrial.PRUNED, "failed": SweepTrial.FAIL}
     for cell in CELLS:
         trials = controller.record.of_cell(cell)
         known = controller._studies[cell].trials

@@ -51,8 +51,16 @@ def test_importing_ser_loads_none_of_the_heavy_libraries(tmp_path: Path) -> None
     assert python(code, folder=tmp_path) == "[]"
 
 
-def test_serving_loads_neither_librosa_nor_ray(tmp_path: Path) -> None:
-    code = "import sys, ser.serving; print(sorted({'librosa', 'numba', 'ray', 'optuna'} & set(sys.modules)))"
+@pytest.mark.parametrize("module", ["ser.serving", "ser.serving.answer", "ser.serving.client"])
+def test_a_client_of_the_served_model_loads_none_of_the_heavy_libraries(module: str, tmp_path: Path) -> None:
+    code = (
+        f"import sys, {module}; print(sorted({{'torch', 'ray', 'mlflow', 'pandas', 'starlette'}} & set(sys.modules)))"
+    )
+    assert python(code, folder=tmp_path) == "[]"
+
+
+def test_the_served_model_loads_neither_librosa_nor_ray(tmp_path: Path) -> None:
+    code = "import sys, ser.serving.pyfunc; print(sorted({'librosa', 'numba', 'ray', 'optuna'} & set(sys.modules)))"
     assert python(code, folder=tmp_path) == "[]"
 
 

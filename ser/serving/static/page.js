@@ -1,4 +1,4 @@
-// A clip in, the model's answer out.
+// Sends a clip to the page's server and shows the model's answer.
 
 import { drawMel, drawWave } from "./drawing.js";
 import { record } from "./recording.js";
@@ -13,10 +13,10 @@ async function start() {
   largestBytes = model.largest_bytes;
 }
 
-async function hear(blob, name) {
+async function predict(blob, name) {
   if (blob.size > largestBytes) {
     const [size, most] = [blob.size, largestBytes].map((bytes) => (bytes / 2 ** 20).toFixed(1));
-    refuse(`${name}: the file has ${size} MiB, at most ${most} are taken: send a compressed or shorter one`);
+    showError(`${name}: the file has ${size} MiB, at most ${most} are taken: send a compressed or shorter one`);
     return;
   }
   document.body.classList.add("busy");
@@ -25,41 +25,41 @@ async function hear(blob, name) {
     const reply = await fetch("/hear", {
       method: "POST", body: blob, headers: { "Content-Type": "application/octet-stream" },
     });
-    const heard = await reply.json();
-    heard.error ? refuse(`${name}: ${heard.error}`) : show(heard, blob, name);
+    const answer = await reply.json();
+    answer.error ? showError(`${name}: ${answer.error}`) : showAnswer(answer, blob, name);
   } catch (error) {
-    refuse(`The page's own server does not answer (${error.message}): is try_model.py still running?`);
+    showError(`The page's own server does not answer (${error.message}): is try_model.py still running?`);
   } finally {
     document.body.classList.remove("busy");
   }
 }
 
-function refuse(sentence) {
-  $("error").textContent = sentence;
+function showError(message) {
+  $("error").textContent = message;
   $("error").hidden = false;
   $("result").hidden = true;
 }
 
-function show(heard, blob, name) {
+function showAnswer(answer, blob, name) {
   $("result").hidden = false;
-  $("emotion").textContent = heard.emotion;
-  $("warning").textContent = heard.warning;
-  $("warning").hidden = !heard.warning;
+  $("emotion").textContent = answer.emotion;
+  $("warning").textContent = answer.warning;
+  $("warning").hidden = !answer.warning;
   $("name").textContent = name;
-  $("facts").textContent = `${heard.duration_s.toFixed(2)} s`;
+  $("facts").textContent = `${answer.duration_s.toFixed(2)} s`;
   URL.revokeObjectURL(address);
   $("player").src = address = URL.createObjectURL(blob);
-  bars(heard);
-  shown = heard;
+  drawBars(answer);
+  shown = answer;
   draw();
 }
 
-function bars(heard) {
-  const listed = Object.entries(heard.probabilities).sort((one, other) => other[1] - one[1]);
+function drawBars(answer) {
+  const listed = Object.entries(answer.probabilities).sort((one, other) => other[1] - one[1]);
   $("bars").replaceChildren(...listed.flatMap(([emotion, probability]) => {
-    const first = emotion === heard.emotion ? "first" : "";
-    const name = made("dt", first, emotion), bar = made("dd", first), share = made("dd", `share ${first}`, percent(probability));
-    const track = made("div", "track"), fill = made("div", "fill");
+    const first = emotion === answer.emotion ? "first" : "";
+    const name = create("dt", first, emotion), bar = create("dd", first), share = create("dd", `share ${first}`, percent(probability));
+    const track = create("div", "track"), fill = create("div", "fill");
     fill.style.width = `${100 * probability}%`;
     track.append(fill);
     bar.append(track);
@@ -67,7 +67,7 @@ function bars(heard) {
   }));
 }
 
-function made(kind, classes, text = "") {
+function create(kind, classes, text = "") {
   const element = document.createElement(kind);
   element.className = classes;
   element.textContent = text;
@@ -89,7 +89,7 @@ async function toggleRecording() {
     clearInterval(timer);
     $("record").classList.remove("recording");
     $("record-text").textContent = "Record";
-    await hear(await stop(), "Recording");
+    await predict(await stop(), "Recording");
     return;
   }
   try {
@@ -104,14 +104,14 @@ async function toggleRecording() {
     $("record").classList.add("recording");
     tick();
   } catch (error) {
-    refuse(`The microphone cannot be used (${error.message}): allow it in the browser, or drop a file.`);
+    showError(`The microphone cannot be used (${error.message}): allow it in the browser, or drop a file.`);
   }
 }
 
 $("file").addEventListener("change", (event) => {
   const [file] = event.target.files;
   event.target.value = "";
-  if (file) hear(file, file.name);
+  if (file) predict(file, file.name);
 });
 $("record").addEventListener("click", toggleRecording);
 for (const kind of ["dragover", "dragleave", "drop"]) {
@@ -120,7 +120,7 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     $("drop").classList.toggle("over", kind === "dragover");
     if (kind === "drop" && event.dataTransfer.files.length) {
       const [file] = event.dataTransfer.files;
-      hear(file, file.name);
+      predict(file, file.name);
     }
   });
 }

@@ -1,4 +1,4 @@
-// Waveform and mel spectrogram, one time axis for both.
+// Draws waveform and mel spectrogram above one time axis.
 
 const LEFT = 58, RIGHT = 62, FONT = "12px system-ui, 'DejaVu Sans', sans-serif";
 // Viridis at eleven points: even steps of lightness, readable in grey and by colour-blind readers.

@@ -1,4 +1,4 @@
-// Sound from the microphone as a WAV file: browsers record in formats of their own, which servers need not know.
+// Records the microphone as a WAV file: browsers record in formats that the model server does not read.
 
 const RATE_HZ = 16000;
 
@@ -22,7 +22,7 @@ export async function record() {
   };
 }
 
-/** Mono samples in ±1 at 16 kHz of whatever the browser can decode. */
+/** Mono samples in ±1 at 16 kHz of a recording in any format that the browser decodes. */
 async function samples(blob) {
   const decoded = await new OfflineAudioContext(1, 1, RATE_HZ).decodeAudioData(await blob.arrayBuffer());
   const mixed = new OfflineAudioContext(1, decoded.length, RATE_HZ);

@@ -1,4 +1,4 @@
-"""A clip as the page draws it: envelope of the wave and log-mel spectrogram. T frames, M mel bands."""
+"""Plot data of a clip: envelope of the wave and log-mel spectrogram. N samples, T frames, M mel bands."""
 
 import base64
 from typing import Any
@@ -13,8 +13,8 @@ from ser.features.spaces import MelSpace
 _MOST_COLUMNS = 1200
 
 
-def picture(wave: Wave) -> dict[str, Any]:
-    """What the page needs to draw a clip, as JSON can hold it.
+def compute_plot_data(wave: Wave) -> dict[str, Any]:
+    """Compute what the demo page draws of a clip, as values of JSON.
 
     Args:
         wave: (N,) float32, 16 kHz, full scale ±1.
@@ -30,7 +30,7 @@ def picture(wave: Wave) -> dict[str, Any]:
     levels = np.round(255 * (rows - low) / max(high - low, 1.0)).astype(np.uint8)
     return {
         "duration_s": len(wave) / SAMPLE_RATE_HZ,
-        "envelope": _envelope(wave),
+        "envelope": _compute_envelope(wave),
         "mel": {
             "levels": base64.b64encode(levels.tobytes()).decode(),
             "n_frames": len(rows),
@@ -43,6 +43,6 @@ def picture(wave: Wave) -> dict[str, Any]:
     }
 
 
-def _envelope(wave: Wave) -> list[list[float]]:
+def _compute_envelope(wave: Wave) -> list[list[float]]:
     columns = np.array_split(wave, min(_MOST_COLUMNS, len(wave)))
     return [[round(float(column.min()), 4), round(float(column.max()), 4)] for column in columns]
