@@ -23,7 +23,7 @@ def acquire_corpus(corpus: str, folder: Location, *, download_from: str | None, 
     Args:
         corpus: its name.
         folder: where it is to be.
-        download_from: two addresses, as `Addresses.of` takes them; None to fetch nothing.
+        download_from: two addresses, as `Addresses.parse` takes them; None to fetch nothing.
         console: to tell how far it is.
 
     Raises:
@@ -33,7 +33,7 @@ def acquire_corpus(corpus: str, folder: Location, *, download_from: str | None, 
         raise CorpusError(f"--download fetches cremad only, not {corpus}: leave it away")
     if download_from is not None:
         with _progress(console) as told:
-            tally = download(folder, Addresses.of(download_from), told=told)
+            tally = download(folder, Addresses.parse(download_from), on_progress=told)
         console.print(
             f"CREMA-D in {folder}: {tally.n_fetched:,} clips fetched, {tally.n_kept:,} were there, "
             "every checksum right",

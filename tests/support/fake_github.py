@@ -19,9 +19,8 @@ class Publisher(ThreadingHTTPServer):
     """Serves clips; the faults of a path are used up one request at a time.
 
     Attributes:
-        faults: of a path: `drop` the connection in the middle, serve `damaged` bytes, answer `busy` (429 with
-            Retry-After) or `error` (500), `hang`; a fault that is there many times is used up as often.
-        honours_range: whether it answers 206.
+        faults: of a path: `drop` the connection in the middle, serve `damaged` bytes or `endless` ones, answer `busy`
+            (429 with Retry-After) or `error` (500), `hang`; a fault that is there many times is used up as often.
         delay_s: how long it thinks before it sends.
         asked: how often each path was asked for.
     """
@@ -32,11 +31,9 @@ class Publisher(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files = dict(_files(clips, listed or list(clips)))
         self.faults: defaultdict[str, list[str]] = defaultdict(list)
-        self.honours_range = True
         self.retry_after_s = 1
         self.delay_s = 0.0
         self.asked: Counter[str] = Counter()
-        self.ranges: list[str] = []
         self.lock = threading.Lock()
 
     @property
@@ -84,21 +81,25 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "hang":
             self.close_connection = True
             threading.Event().wait(5)
+        elif fault == "endless":
+            self._send_until_hung_up()
         else:
             self._send(data if fault != "damaged" else data[:-1] + bytes([data[-1] ^ 1]), cut=fault == "drop")
 
     def _send(self, data: bytes, *, cut: bool) -> None:
-        asked = self.headers.get("Range", "")
-        first = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.server.honours_range else 0
-        if asked:
-            self.server.ranges.append(asked)
-        body = data[first:]
-        what = ("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
-        self._head(206 if first else 200, len(body), *([what] if first else []))
-        self.wfile.write(body[: len(body) // 2] if cut else body)
+        self._head(200, len(data))
+        self.wfile.write(data[: len(data) // 2] if cut else data)
         if cut:
             self.wfile.flush()
             self.close_connection = True
+
+    def _send_until_hung_up(self) -> None:
+        self.close_connection = True
+        self.send_response(200)
+        self.end_headers()
+        started = time.monotonic()
+        while time.monotonic() - started < 5:
+            self.wfile.write(bytes(1 << 16))
 
     def _head(self, status: int, length: int, *headers: tuple[str, str]) -> None:
         self.send_response(status)

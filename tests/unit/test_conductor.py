@@ -81,7 +81,7 @@ def test_optuna_hears_of_pruned_trials_as_pruned(uninterrupted, in_memory):
     path = in_memory / "journal.jsonl"
     shutil.copy(uninterrupted, path)
     journal, controller = conducted(path)
-    states = {"completed": SweepTrial.COMPLETE, "pruned": SweepTrial.PRUNED, "failed": SweepTrial.FAIL}
+    states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
     for cell in CELLS:
         trials = controller.record.of_cell(cell)
         known = controller._studies[cell].trials

@@ -11,11 +11,11 @@ import pytest
 
 from ser.corpora.base import CorpusError
 from ser.corpora.cremad import SYNTHETIC_MARK, CremaD
-from ser.corpora.download.courier import Patience
 from ser.corpora.download.cremad import OFFICIAL, Addresses, Tally, download
+from ser.corpora.download.http_files import RetryPolicy
 from tests.support.fake_github import TABLES, Publisher, clips_in, pointer_of, published
 
-IMPATIENT = Patience(n_tries=4, backoff_s=0.01, longest_wait_s=5, connect_s=2, read_s=1)
+IMPATIENT = RetryPolicy(n_tries=4, backoff_s=0.01, longest_wait_s=5, connect_s=2, read_s=1)
 CLIPS = {
     f"{speaker}_{sentence}_{code}_XX": random.Random(f"{speaker}{sentence}{code}").randbytes(200_000)
     for speaker in (1001, 1002)
@@ -31,9 +31,9 @@ def publisher() -> Iterator[Publisher]:
         yield server
 
 
-def fetch(folder: Path, publisher: Publisher, patience: Patience = IMPATIENT, n_threads: int = 4) -> Tally:
-    addresses = Addresses.of(publisher.addresses)
-    return download(folder, addresses, told=lambda _: None, patience=patience, n_threads=n_threads)
+def fetch(folder: Path, publisher: Publisher, policy: RetryPolicy = IMPATIENT, n_threads: int = 4) -> Tally:
+    addresses = Addresses.parse(publisher.addresses)
+    return download(folder, addresses, on_progress=lambda _: None, policy=policy, n_threads=n_threads)
 
 
 def is_whole(folder: Path) -> bool:
@@ -49,7 +49,7 @@ def is_whole(folder: Path) -> bool:
 
 def test_all_clips_and_tables_come_and_are_a_corpus(tmp_path: Path, publisher: Publisher) -> None:
     seen: list[Tally] = []
-    tally = download(tmp_path / "cremad", Addresses.of(publisher.addresses), told=seen.append)
+    tally = download(tmp_path / "cremad", Addresses.parse(publisher.addresses), on_progress=seen.append)
     assert is_whole(tmp_path / "cremad")
     assert tally == seen[-1] == Tally(12, n_fetched=12, n_bytes=12 * 200_000)
     assert [one.n_done for one in seen] == list(range(1, 13))
@@ -85,15 +85,11 @@ def test_pointers_instead_of_sound_are_replaced_by_it(tmp_path: Path, publisher:
     assert is_whole(tmp_path)
 
 
-@pytest.mark.parametrize("honours_range", [True, False])
-def test_a_connection_that_drops_is_gone_on_with(tmp_path: Path, publisher: Publisher, honours_range: bool) -> None:
-    publisher.honours_range = honours_range
-    # With ranges half of what is left comes each time: more drops than attempts in vain are allowed.
-    publisher.faults[FIRST] = ["drop"] * (8 if honours_range else 3)
+def test_a_connection_that_drops_is_made_again(tmp_path: Path, publisher: Publisher) -> None:
+    publisher.faults[FIRST] = ["drop"] * 3
     tally = fetch(tmp_path, publisher)
-    assert is_whole(tmp_path)
-    assert publisher.ranges[0] == "bytes=100000-"
-    assert (tally.n_bytes == 12 * 200_000) is honours_range
+    assert (tally, is_whole(tmp_path)) == (Tally(12, n_fetched=12, n_bytes=12 * 200_000), True)
+    assert publisher.asked[FIRST] == 4
 
 
 def test_a_file_damaged_once_is_fetched_again(tmp_path: Path, publisher: Publisher) -> None:
@@ -106,15 +102,18 @@ def test_a_file_damaged_once_is_fetched_again(tmp_path: Path, publisher: Publish
     ("faults", "reason"),
     [
         (["damaged"], "its bytes do not have the checksum of its LFS pointer"),
-        (["drop", "damaged"], "IncompleteRead(100000 bytes read, 100000 more expected)"),
+        (["endless"], "it has more than 200,000 bytes"),
+        (["damaged", "drop"], "IncompleteRead(100000 bytes read, 100000 more expected)"),
     ],
 )
 def test_a_file_always_damaged_is_named_and_all_others_come(
     tmp_path: Path, publisher: Publisher, faults: list[str], reason: str
 ) -> None:
     publisher.faults[FIRST] = faults * 50
+    started = time.monotonic()
     with pytest.raises(CorpusError, match="1 of 12 clips of CREMA-D are missing") as refused:
         fetch(tmp_path, publisher)
+    assert time.monotonic() - started < 10  # four endless bodies that are not cut off take 20 s
     assert f"{FIRST}: {reason}, 4 times" in str(refused.value)
     assert "run the same command again, what is there is kept" in str(refused.value)
     assert clips_in(tmp_path / "AudioWAV") == {name: CLIPS[name] for name in list(CLIPS)[1:]}
@@ -123,7 +122,7 @@ def test_a_file_always_damaged_is_named_and_all_others_come(
     assert is_whole(tmp_path)
 
 
-def test_the_server_s_wish_to_wait_is_respected_by_all(tmp_path: Path, publisher: Publisher) -> None:
+def test_the_server_s_wish_to_wait_is_respected(tmp_path: Path, publisher: Publisher) -> None:
     publisher.faults["/raw/SentenceFilenames.csv"] = ["busy"]
     publisher.faults[FIRST] = ["busy"]
     started = time.monotonic()
@@ -147,23 +146,15 @@ def test_errors_and_silence_pass(tmp_path: Path, publisher: Publisher, fault: st
     assert is_whole(tmp_path)
 
 
-def test_a_partial_file_of_a_killed_download_is_gone_on_with(tmp_path: Path, publisher: Publisher) -> None:
+def test_partial_files_of_a_killed_download_are_replaced(tmp_path: Path, publisher: Publisher) -> None:
     (tmp_path / "AudioWAV").mkdir()
     first, second, third = (tmp_path / "AudioWAV" / f"{name}.wav.part" for name in list(CLIPS)[:3])
     first.write_bytes(CLIPS[first.name[:15]][:150_000])
-    second.write_bytes(CLIPS[second.name[:15]])
+    second.write_bytes(b"x" * 150_000)
     third.write_bytes(b"too much" * 100_000)
-    tally = fetch(tmp_path, publisher)
+    assert fetch(tmp_path, publisher).n_fetched == 12
     assert is_whole(tmp_path)
-    assert tally.n_bytes == 10 * 200_000 + 50_000
-    assert publisher.ranges == ["bytes=150000-"]
-
-
-def test_a_wrong_partial_file_costs_one_more_attempt(tmp_path: Path, publisher: Publisher) -> None:
-    (tmp_path / "AudioWAV").mkdir()
-    (tmp_path / "AudioWAV" / f"{next(iter(CLIPS))}.wav.part").write_bytes(b"x" * 150_000)
-    fetch(tmp_path, publisher)
-    assert (publisher.asked[FIRST], is_whole(tmp_path)) == (2, True)
+    assert publisher.asked[FIRST] == 1
 
 
 def test_torn_pointers_and_tables_are_asked_for_again(tmp_path: Path, publisher: Publisher) -> None:
@@ -203,6 +194,43 @@ def test_something_else_than_a_pointer_is_refused(tmp_path: Path, publisher: Pub
         fetch(tmp_path, publisher)
 
 
+@pytest.mark.parametrize("kept_before", [False, True])
+def test_a_pointer_to_more_than_a_clip_may_hold_is_refused(
+    tmp_path: Path, publisher: Publisher, kept_before: bool
+) -> None:
+    raw = FIRST.replace("media", "raw")
+    name, digest = Path(raw).stem, "0" * 64
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {600 * 2**20}\n"
+    good, publisher.files[raw] = publisher.files[raw], pointer.encode()
+    if kept_before:
+        (tmp_path / ".lfs-pointers").write_text(f"{name} {digest} {600 * 2**20}\n")
+    with pytest.raises(
+        CorpusError, match=r"1 of 12 clips .*wav points to 629 MB, a clip has at most 100 MB\)"
+    ) as refused:
+        fetch(tmp_path, publisher)
+    assert "\n" not in str(refused.value)
+    assert publisher.asked[FIRST] == 0
+    publisher.files[raw] = good
+    assert fetch(tmp_path, publisher).n_fetched == 1
+    assert is_whole(tmp_path)
+
+
+def test_ctrl_c_ends_a_long_wait_and_keeps_what_came(tmp_path: Path, publisher: Publisher) -> None:
+    publisher.retry_after_s = 60
+    publisher.faults[FIRST] = ["busy"]
+
+    def interrupt(tally: Tally) -> None:
+        if tally.n_done == 11:
+            raise KeyboardInterrupt
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        download(tmp_path, Addresses.parse(publisher.addresses), on_progress=interrupt)
+    assert time.monotonic() - started < 10
+    assert len(clips_in(tmp_path / "AudioWAV")) == 11
+    assert fetch(tmp_path, publisher) == Tally(12, n_kept=11, n_fetched=1, n_bytes=200_000)
+
+
 def test_a_server_without_clips_is_given_up_soon(tmp_path: Path, publisher: Publisher) -> None:
     for path in [path for path in publisher.files if path.startswith("/media")]:
         del publisher.files[path]
@@ -211,22 +239,22 @@ def test_a_server_without_clips_is_given_up_soon(tmp_path: Path, publisher: Publ
     assert sum(path.startswith("/media") for path in publisher.asked) == 10
 
 
-def test_nobody_there_is_said_in_one_sentence(tmp_path: Path) -> None:
+def test_nobody_there_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"could not be fetched \(http://127.0.0.1:9/.*: .*refused, 4 times\): check"):
-        download(tmp_path, Addresses("http://127.0.0.1:9", "http://127.0.0.1:9"), told=print, patience=IMPATIENT)
+        download(tmp_path, Addresses("http://127.0.0.1:9", "http://127.0.0.1:9"), on_progress=print, policy=IMPATIENT)
 
 
 def test_places_that_are_not_for_it_are_refused(tmp_path: Path, publisher: Publisher) -> None:
-    addresses = Addresses.of(publisher.addresses)
+    addresses = Addresses.parse(publisher.addresses)
     with pytest.raises(CorpusError, match="writes to a folder of this machine, not to s3://bucket"):
-        download("s3://bucket", addresses, told=print)
+        download("s3://bucket", addresses, on_progress=print)
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / SYNTHETIC_MARK).write_text("{}")
     with pytest.raises(CorpusError, match="holds the synthetic corpus"):
-        download(tmp_path / "made", addresses, told=print)
+        download(tmp_path / "made", addresses, on_progress=print)
     (tmp_path / "file").write_text("")
     with pytest.raises(CorpusError, match=r"cannot be written \(.*\): free some space"):
-        download(tmp_path / "file", addresses, told=print)
+        download(tmp_path / "file", addresses, on_progress=print)
 
 
 def test_a_file_that_cannot_be_written_ends_it_and_what_is_there_is_kept(tmp_path: Path, publisher: Publisher) -> None:
@@ -238,7 +266,6 @@ def test_a_file_that_cannot_be_written_ends_it_and_what_is_there_is_kept(tmp_pat
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert fetch(tmp_path, publisher).n_fetched == 12
-    assert publisher.ranges
     assert is_whole(tmp_path)
 
 
@@ -251,8 +278,8 @@ def test_two_downloads_into_one_folder_are_refused(tmp_path: Path, publisher: Pu
 
 
 def test_the_official_addresses_are_two() -> None:
-    official = Addresses.of(OFFICIAL)
+    official = Addresses.parse(OFFICIAL)
     assert official.pointers.startswith("https://raw.githubusercontent.com/CheyneyComputerScience/CREMA-D/")
     assert official.media.startswith("https://media.githubusercontent.com/media/CheyneyComputerScience/CREMA-D/")
     with pytest.raises(CorpusError, match="must be two addresses joined by a comma"):
-        Addresses.of("http://one")
+        Addresses.parse("http://one")

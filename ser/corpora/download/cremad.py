@@ -1,41 +1,41 @@
-"""The official files of CREMA-D: 7,442 clips from Git LFS, each checked against its pointer, and two tables.
+"""The official files of CREMA-D: 7,442 clips from Git LFS, each checked against its pointer, and three tables.
 
-The list of clips and the pointers are kept beside them, so that a download goes on where it was, and one of a whole
-corpus asks the server nothing.
+The tables and the pointers are kept beside the clips: the same command fetches only what is missing or damaged, and
+sends no request for a whole corpus.
 """
 
 import csv
-import io
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from ser.corpora.base import CorpusError
 from ser.corpora.cremad import SYNTHETIC_MARK, parse
-from ser.corpora.download.courier import Courier, DownloadError, Patience, Wanted
-from ser.corpora.download.pointers import Pointers, held_pointers
+from ser.corpora.download.http_files import Downloader, DownloadError, RetryPolicy
+from ser.corpora.download.pointers import Pointers, lock_pointers
 from ser.corpora.locations import Location, is_remote, resolved
 
 _REPOSITORY = "CheyneyComputerScience/CREMA-D/master"
 OFFICIAL = f"https://raw.githubusercontent.com/{_REPOSITORY},https://media.githubusercontent.com/media/{_REPOSITORY}"
 _LIST = "SentenceFilenames.csv"
-# Where they lie in the repository, and what their first line holds.
-_TABLES = {"VideoDemographics.csv": "ActorID", "processedResults/summaryTable.csv": "FileName"}
-_MOST_FAILURES_IN_A_ROW = 10
+# Path in the repository -> a column of the table.
+_TABLES = {"VideoDemographics.csv": "ActorID", "processedResults/summaryTable.csv": "FileName", _LIST: "Filename"}
+_MAX_FAILURES_IN_A_ROW = 10
 
 
 @dataclass(frozen=True)
 class Addresses:
-    """Where the repository is served: as git holds it, with pointers for clips, and with the clips themselves."""
+    """Two addresses of the repository: as git holds it, with pointers for clips, and with the clips themselves."""
 
     pointers: str
     media: str
 
     @classmethod
-    def of(cls, text: str) -> "Addresses":
-        """Both in one text, joined by a comma.
+    def parse(cls, text: str) -> "Addresses":
+        """Split a text with both addresses, joined by a comma.
 
         Raises:
             CorpusError: not two addresses.
@@ -51,13 +51,13 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Tally:
-    """How far a download is.
+    """Progress of a download.
 
     Attributes:
-        n_clips: all there are.
-        n_kept: that were here and whole.
-        n_fetched: that have come.
-        n_bytes: that came over the wire.
+        n_clips: in the list of the corpus.
+        n_kept: clips that were there with the right checksum.
+        n_fetched: clips fetched so far.
+        n_bytes: their size together.
     """
 
     n_clips: int
@@ -67,33 +67,39 @@ class Tally:
 
     @property
     def n_done(self) -> int:
-        """Clips that are here."""
+        """Clips that are there by now."""
         return self.n_kept + self.n_fetched
+
+    def add(self, n_bytes: int) -> "Tally":
+        """Count a clip of which so many bytes were fetched; 0 for a clip that was kept."""
+        if n_bytes == 0:
+            return replace(self, n_kept=self.n_kept + 1)
+        return replace(self, n_fetched=self.n_fetched + 1, n_bytes=self.n_bytes + n_bytes)
 
 
 def download(
     folder: Location,
     addresses: Addresses,
     *,
-    told: Callable[[Tally], None],
+    on_progress: Callable[[Tally], None],
     n_threads: int = 8,
-    patience: Patience | None = None,
+    policy: RetryPolicy | None = None,
 ) -> Tally:
-    """Fill `folder` with the official clips, in AudioWAV, and the tables; what is there and whole is kept.
+    """Fill a folder with the tables and, in AudioWAV, the official clips; files with the right checksum are kept.
 
     Args:
-        folder: of this machine; made if need be.
+        folder: on this machine; created if missing.
         addresses: of the repository.
-        told: how far it is, whenever a clip is done.
-        n_threads: files under way at once.
-        patience: with the server.
+        on_progress: called after each clip.
+        n_threads: files fetched at the same time.
+        policy: retries and timeouts.
 
     Returns:
-        What was kept and what came.
+        Clips kept and fetched.
 
     Raises:
-        CorpusError: not a folder of this machine, other recordings in it, another download into it, no room, or
-            files that could not be had.
+        CorpusError: not a folder of this machine, another corpus in it, another download into it, no room, or
+            files that could not be fetched.
     """
     if is_remote(folder):
         raise CorpusError(f"--download writes to a folder of this machine, not to {folder}: give one by --corpus-dir")
@@ -101,15 +107,15 @@ def download(
     if (place / SYNTHETIC_MARK).exists():
         raise CorpusError(f"{place} holds the synthetic corpus: give another --corpus-dir to download CREMA-D into")
     stop = threading.Event()
-    courier = Courier(n_threads=n_threads, patience=patience or Patience(), stop=stop)
+    downloader = Downloader(n_threads=n_threads, policy=policy or RetryPolicy(), stop=stop)
     try:
         (place / "AudioWAV").mkdir(parents=True, exist_ok=True)
-        with held_pointers(place, courier, addresses.pointers) as pointers:
-            for name, mark in _TABLES.items():
-                _table(courier, f"{addresses.pointers}/{name}", place / Path(name).name, mark)
-            names = _names(_table(courier, f"{addresses.pointers}/{_LIST}", place / _LIST, "Filename"))
-            clips = _Clips(place / "AudioWAV", addresses.media, courier, pointers)
-            return _all(names, clips, stop, n_threads, told)
+        with lock_pointers(place, downloader, addresses.pointers) as pointers:
+            for name, column in _TABLES.items():
+                _fetch_table(f"{addresses.pointers}/{name}", place / Path(name).name, column, downloader)
+            names = _read_names(place / _LIST)
+            fetch = partial(_fetch_clip, f"{addresses.media}/AudioWAV", place / "AudioWAV", downloader, pointers)
+            return _fetch_all(names, fetch, stop, n_threads, on_progress)
     except DownloadError as error:
         raise CorpusError(
             f"CREMA-D could not be fetched ({error}): check network and address, then run the same command"
@@ -121,79 +127,74 @@ def download(
         ) from None
 
 
-def _all(
-    names: list[str], clips: "_Clips", stop: threading.Event, n_threads: int, told: Callable[[Tally], None]
+def _fetch_all(
+    names: list[str],
+    fetch: Callable[[str], int],
+    stop: threading.Event,
+    n_threads: int,
+    on_progress: Callable[[Tally], None],
 ) -> Tally:
-    """Every clip by some threads; one that cannot be had hinders no other, ten in a row end it."""
-    failures: list[str] = []
-    in_a_row = n_kept = n_fetched = 0
+    """Fetch all clips by some threads; a failure hinders no other clip, ten in a row end the download."""
+    tally, failures, n_in_a_row = Tally(len(names)), list[str](), 0
     pool = ThreadPoolExecutor(n_threads)
     try:
-        for future in as_completed([pool.submit(clips.bring, name) for name in names]):
+        for future in as_completed([pool.submit(fetch, name) for name in names]):
             try:
-                came = future.result()
+                tally = tally.add(future.result())
             except DownloadError as error:
                 failures.append(str(error))
-                in_a_row += 1
-                if in_a_row == _MOST_FAILURES_IN_A_ROW:
+                n_in_a_row += 1
+                if n_in_a_row == _MAX_FAILURES_IN_A_ROW:
                     break
-                continue
-            in_a_row = 0
-            n_fetched, n_kept = n_fetched + came, n_kept + (not came)
-            told(Tally(len(names), n_kept, n_fetched, clips.n_bytes))
+            else:
+                n_in_a_row = 0
+                on_progress(tally)
     finally:
         stop.set()
         pool.shutdown(cancel_futures=True)
     if failures:
         raise CorpusError(
-            f"{len(names) - n_kept - n_fetched:,} of {len(names):,} clips of CREMA-D are missing ({failures[0]}): "
+            f"{len(names) - tally.n_done:,} of {len(names):,} clips of CREMA-D are missing ({failures[0]}): "
             "run the same command again, what is there is kept"
         )
-    return Tally(len(names), n_kept, n_fetched, clips.n_bytes)
+    return tally
 
 
-class _Clips:
-    """Brings clips into a folder, and counts the bytes that come."""
-
-    def __init__(self, folder: Path, base: str, courier: Courier, pointers: Pointers) -> None:
-        self._folder, self._base, self._courier, self._pointers = folder, base, courier, pointers
-        self._lock = threading.Lock()
-        self.n_bytes = 0
-
-    def bring(self, name: str) -> bool:
-        """Whether it had to be fetched.
-
-        Raises:
-            DownloadError: it could not be had.
-        """
-        published, digest, n_bytes = self._pointers.of(name)
-        wanted = Wanted(f"{self._base}/AudioWAV/{published}.wav", self._folder / f"{published}.wav", digest, n_bytes)
-        if wanted.is_whole(wanted.path):
-            return False
-        self._courier.fetch(wanted, self._count)
-        return True
-
-    def _count(self, n_bytes: int) -> None:
-        with self._lock:
-            self.n_bytes += n_bytes
+def _fetch_clip(base: str, folder: Path, downloader: Downloader, pointers: Pointers, name: str) -> int:
+    """Fetch one clip unless it is there with the right checksum; return the bytes fetched."""
+    pointer = pointers.find(name)
+    path = folder / f"{pointer.name}.wav"
+    if pointer.matches(path):
+        return 0
+    _write(path, downloader.read(f"{base}/{path.name}", at_most=pointer.n_bytes, digest=pointer.digest))
+    return pointer.n_bytes
 
 
-def _table(courier: Courier, url: str, path: Path, mark: str) -> str:
-    """The text of a table, from the disk if it is there; it must have `mark` in its first line."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
-    if mark not in text.partition("\n")[0]:
-        text = courier.read(url).decode("utf-8", "replace")
-        if mark not in text.partition("\n")[0]:
-            raise DownloadError(f"{url} is not the table that it should be")
-        partial = path.with_name(f"{path.name}.part")
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
-    return text
+def _fetch_table(url: str, path: Path, column: str, downloader: Downloader) -> None:
+    """Fetch a table unless it is there; its first line must name the column."""
+    if path.exists() and _has_column(path.read_bytes(), column):
+        return
+    data = downloader.read(url)
+    if not _has_column(data, column):
+        raise DownloadError(f"{url} is not the table that it should be")
+    _write(path, data)
 
 
-def _names(table: str) -> list[str]:
-    names = [row["Filename"] for row in csv.DictReader(io.StringIO(table))]
+def _has_column(table: bytes, column: str) -> bool:
+    return column.encode() in table.partition(b"\n")[0]
+
+
+def _read_names(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    names = [row[_TABLES[_LIST]] for row in csv.DictReader(lines)]
     stranger = next((name for name in names if parse(name, name) is None), None)
     if stranger is not None or not names:
         raise DownloadError(f"{_LIST} does not list clips of CREMA-D ({stranger})")
     return names
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name and rename it, so that no file is there in part."""
+    temporary = path.with_name(f"{path.name}.part")
+    temporary.write_bytes(data)
+    temporary.replace(path)

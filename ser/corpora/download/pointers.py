@@ -1,72 +1,93 @@
-"""The Git LFS pointers of CREMA-D's clips: what the bytes of each file must be."""
+"""The Git LFS pointers of CREMA-D's clips: size and checksum of each file."""
 
 import fcntl
+import hashlib
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
+from ser.audio import LARGEST_BYTES
 from ser.corpora.base import CorpusError
 from ser.corpora.cremad import PUBLISHED_AS
-from ser.corpora.download.courier import Courier, DownloadError, NotThereError
+from ser.corpora.download.http_files import Downloader, DownloadError, NotThereError
 
 _POINTER = re.compile(r"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d+)\n")
 _FILE = ".lfs-pointers"
 _LINE = re.compile(r"^(\S+) ([0-9a-f]{64}) (\d+)\n", re.MULTILINE)
 
 
-class Pointers:
-    """The LFS pointers: asked for once, then kept in a file, a line each."""
+class Pointer(NamedTuple):
+    """Name under which a clip is published, SHA-256 and size of its file."""
 
-    def __init__(self, file: TextIO, courier: Courier, base: str) -> None:
-        self._file, self._courier, self._base = file, courier, base
+    name: str
+    digest: str
+    n_bytes: int
+
+    def matches(self, path: Path) -> bool:
+        """Tell whether `path` is a file with these bytes."""
+        if not path.is_file() or path.stat().st_size != self.n_bytes:
+            return False
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == self.digest
+
+
+class Pointers:
+    """Pointers by name: fetched once, then kept in a file, one per line."""
+
+    def __init__(self, file: TextIO, downloader: Downloader, base: str) -> None:
+        self._file, self._downloader, self._base = file, downloader, base
         self._lock = threading.Lock()
         file.seek(0)
         text = file.read()
-        self._known = {name: (digest, int(size)) for name, digest, size in _LINE.findall(text)}
+        kept = (Pointer(name, digest, int(size)) for name, digest, size in _LINE.findall(text))
+        self._known = {pointer.name: pointer for pointer in kept if pointer.n_bytes <= LARGEST_BYTES}
         if text and not text.endswith("\n"):  # killed while it wrote
             file.write("\n")
 
-    def of(self, name: str) -> tuple[str, str, int]:
-        """The name under which a clip is published, digest and size of its file.
+    def find(self, name: str) -> Pointer:
+        """Find the pointer of a clip under its own name or the one that PUBLISHED_AS pairs with it.
 
         Raises:
-            DownloadError: there is none.
+            DownloadError: no pointer, or one to more bytes than a clip may have.
         """
         spellings = (name, *(other for pair in PUBLISHED_AS.items() if name in pair for other in pair if other != name))
         for spelling in spellings:
             if spelling in self._known:
-                return (spelling, *self._known[spelling])
+                return self._known[spelling]
         for spelling in spellings[:-1]:
             with suppress(NotThereError):
-                return self._asked(spelling)
-        return self._asked(spellings[-1])
+                return self._fetch(spelling)
+        return self._fetch(spellings[-1])
 
-    def _asked(self, name: str) -> tuple[str, str, int]:
+    def _fetch(self, name: str) -> Pointer:
         url = f"{self._base}/AudioWAV/{name}.wav"
-        match = _POINTER.fullmatch(self._courier.read(url).decode("ascii", "replace"))
+        match = _POINTER.fullmatch(self._downloader.read(url).decode("ascii", "replace"))
         if match is None:
             raise DownloadError(f"{url} is no LFS pointer")
-        digest, n_bytes = match[1], int(match[2])
+        pointer = Pointer(name, match[1], int(match[2]))
+        if pointer.n_bytes > LARGEST_BYTES:
+            size, limit = pointer.n_bytes / 1e6, LARGEST_BYTES / 1e6
+            raise DownloadError(f"{url} points to {size:,.0f} MB, a clip has at most {limit:g} MB")
         with self._lock:
-            self._known[name] = (digest, n_bytes)
-            self._file.write(f"{name} {digest} {n_bytes}\n")
+            self._known[name] = pointer
+            self._file.write(f"{name} {pointer.digest} {pointer.n_bytes}\n")
             self._file.flush()
-        return name, digest, n_bytes
+        return pointer
 
 
 @contextmanager
-def held_pointers(place: Path, courier: Courier, base: str) -> Iterator[Pointers]:
-    """The pointers of a folder, held by one process at a time.
+def lock_pointers(place: Path, downloader: Downloader, base: str) -> Iterator[Pointers]:
+    """Open the pointers of a folder for one process at a time.
 
     Raises:
-        CorpusError: another process holds them.
+        CorpusError: another process has them open.
     """
-    with (place / _FILE).open("a+", encoding="ascii") as file:
+    with (place / _FILE).open("a+", encoding="ascii", errors="replace") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CorpusError(f"another process downloads into {place}: wait for it, or stop it") from None
-        yield Pointers(file, courier, base)
+        yield Pointers(file, downloader, base)

@@ -1,0 +1,139 @@
+"""Whole files over HTTP: urllib3's retries, a bound on the size, and a checksum."""
+
+import hashlib
+import threading
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from typing import Any, Self
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, ProtocolError, ResponseError
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Retry
+
+from ser.audio import LARGEST_BYTES
+
+_CHUNK_BYTES = 1 << 16
+_TRANSIENT_STATUSES = (408, 425, 429, 500, 502, 503, 504)
+
+
+class DownloadError(Exception):
+    """A file that could not be fetched; the message says why."""
+
+
+class NotThereError(DownloadError):
+    """The server has no such file."""
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Tries for each file, seconds between them, and timeouts of a connection."""
+
+    n_tries: int = 6
+    backoff_s: float = 0.5
+    longest_wait_s: float = 300.0
+    connect_s: float = 10.0
+    read_s: float = 30.0
+
+
+class Downloader:
+    """Reads files for several threads; once `stop` is set, each of them ends with `CancelledError`."""
+
+    def __init__(self, *, n_threads: int, policy: RetryPolicy, stop: threading.Event) -> None:
+        self._policy, self._stop = policy, stop
+        self._session = requests.Session()
+        retries = _Retries(
+            total=policy.n_tries - 1,
+            backoff_factor=policy.backoff_s,
+            backoff_max=policy.longest_wait_s,
+            status_forcelist=_TRANSIENT_STATUSES,
+            raise_on_status=False,
+            stop=stop,
+        )
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(pool_maxsize=n_threads, pool_block=True, max_retries=retries))
+
+    def read(self, url: str, *, at_most: int = LARGEST_BYTES, digest: str | None = None) -> bytes:
+        """Read a whole file.
+
+        Args:
+            url: address of the file.
+            at_most: bytes; a larger body is cut off and refused.
+            digest: SHA-256 in hexadecimal that the bytes must have; None for any.
+
+        Raises:
+            DownloadError: no answer, a refusal, or a wrong body at each try.
+            CancelledError: stopped in the meantime.
+        """
+        # urllib3 retries up to the headers of a response; its body is read here.
+        for n_failed in range(self._policy.n_tries):
+            _wait(self._stop, n_failed * self._policy.backoff_s)
+            with self._get(url) as response:
+                try:
+                    body = self._read_body(response, at_most)
+                except requests.RequestException as error:
+                    reason = _innermost_reason(error)
+                    continue
+            if len(body) > at_most:
+                reason = f"it has more than {at_most:,} bytes"
+            elif digest not in (None, hashlib.sha256(body).hexdigest()):
+                reason = "its bytes do not have the checksum of its LFS pointer"
+            else:
+                return body
+        raise DownloadError(f"{url}: {reason}, {self._policy.n_tries} times")
+
+    def _read_body(self, response: requests.Response, at_most: int) -> bytes:
+        """The body, or its beginning where it is larger."""
+        body = bytearray()
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            _wait(self._stop, 0)
+            body += chunk
+            if len(body) > at_most:
+                break
+        return bytes(body)
+
+    def _get(self, url: str) -> requests.Response:
+        try:
+            response = self._session.get(url, stream=True, timeout=(self._policy.connect_s, self._policy.read_s))
+        except requests.ConnectionError as error:
+            raise DownloadError(f"{url}: {_innermost_reason(error)}, {self._policy.n_tries} times") from None
+        except (requests.RequestException, HTTPError) as error:
+            raise DownloadError(f"{url}: {_innermost_reason(error)}") from None
+        if response.ok:
+            return response
+        response.close()
+        refusal = NotThereError if response.status_code == requests.codes.not_found else DownloadError
+        raise refusal(f"{url}: the server answers {response.status_code} {response.reason}")
+
+
+class _Retries(Retry):
+    """urllib3's retries with waits that end when the download is stopped and are never longer than `backoff_max`."""
+
+    def __init__(self, *, stop: threading.Event, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._stop = stop
+
+    def new(self, **changes: Any) -> Self:
+        return super().new(stop=self._stop, **changes)
+
+    def sleep(self, response: BaseHTTPResponse | None = None) -> None:
+        asked_s = self.get_retry_after(response) if response else None
+        if response and asked_s and asked_s > self.backoff_max:
+            answer = f"the server answers {response.status} {response.reason}"
+            raise ResponseError(f"{answer} and asks to wait for {asked_s:.0f} s")
+        _wait(self._stop, asked_s or self.get_backoff_time())
+
+
+def _wait(stop: threading.Event, duration_s: float) -> None:
+    if stop.wait(duration_s):
+        raise CancelledError
+
+
+def _innermost_reason(error: Exception) -> str:
+    """Reason of an error of `requests`, which wraps those of three layers."""
+    while error.args and isinstance(error.args[0], Exception):
+        error = error.args[0]
+    reason = getattr(error, "reason", error)
+    text = str(reason.args[0]) if isinstance(reason, ProtocolError) else str(reason)
+    return text.rpartition(": ")[2] or type(error).__name__
