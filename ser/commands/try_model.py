@@ -4,11 +4,12 @@ import os
 import signal
 import webbrowser
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from rich.console import Console
 
+from ser.commands.exit_codes import FINISHED
 from ser.console import print_line
 from ser.errors import UserError
 from ser.serving.client import ServedModel, serve_model
@@ -29,6 +30,9 @@ class PageRequest:
 def show_page(request: PageRequest, console: Console) -> int:
     """Serve the page until Ctrl-C or SIGTERM; the page ends before the model that is served for it.
 
+    Returns:
+        Exit code.
+
     Raises:
         UserError: no model answers, or the port cannot be used.
     """
@@ -45,8 +49,11 @@ def show_page(request: PageRequest, console: Console) -> int:
         print_line(console, f"Open {address}    (Ctrl-C ends)")
         if not request.no_browser:
             webbrowser.open(address)
-        while True:
-            signal.pause()
+        with suppress(KeyboardInterrupt):
+            while True:
+                signal.pause()
+        print_line(console, "Ended.")
+    return FINISHED
 
 
 @contextmanager

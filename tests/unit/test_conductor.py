@@ -2,6 +2,8 @@
 
 import shutil
 
+from optuna.trial import TrialState
+
 from ser.settings.ranges import Value
 from ser.sweep.controller import GLOBAL, Controller
 from ser.sweep.journal import Journal, Reported, Started, TrialKey, read_events

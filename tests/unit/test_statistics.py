@@ -7,9 +7,6 @@ from dataclasses import astuple, replace
 import numpy as np
 import pytest
 
-import ser.evaluation.calibration
-import ser.evaluation.significance
-import ser.evaluation.speaker_counts
 from ser.errors import UserError
 from ser.evaluation.bootstrap import interval, recall_intervals
 from ser.evaluation.metrics import unweighted_average_recall
