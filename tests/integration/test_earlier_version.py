@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from processes import REPOSITORY, Command, Finished, run, running
 from served import ALONE, serving, text
 
