@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import REPOSITORY, Command, Finished, run, running
-from served import ALONE, serving, text
+
+from tests.support.command_runner import REPOSITORY, Command, Finished, run, running
+from tests.support.model_server import ALONE, serving, text
 
 pytestmark = pytest.mark.integration
 
