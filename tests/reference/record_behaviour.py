@@ -1,7 +1,7 @@
 """Record of what a checkout computes, and the comparison of two records to the last bit.
 
-    python tests/reference/record_behaviour.py make DIR [--checkout FOLDER] [--part synthetic]
-    python tests/reference/record_behaviour.py compare DIR_A DIR_B [--part synthetic] [--except energy]
+    python -m tests.reference.record_behaviour make DIR [--checkout FOLDER] [--part synthetic]
+    python -m tests.reference.record_behaviour compare DIR_A DIR_B [--part synthetic] [--except energy]
 
 `make` runs the scripts of `tune/` and writes one JSON file for each part: `synthetic` and `real`, the epochs of a sweep
 of all cells with a fixed seed, one trial at a time; `features`, digests of the features of 50 real clips. `compare`
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from compare_records import compare
+from tests.reference.compare_records import compare
 from numpy.typing import NDArray
 from safetensors import safe_open
 

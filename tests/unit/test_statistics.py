@@ -1,6 +1,7 @@
 """Intervals and tests by speaker: their laws. Agreement with others' code is in tests/reference."""
 
 import doctest
+import importlib
 from collections.abc import Callable
 from dataclasses import astuple, replace
 
