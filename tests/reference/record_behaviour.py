@@ -25,9 +25,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tests.reference.compare_records import compare
 from numpy.typing import NDArray
 from safetensors import safe_open
+
+from tests.reference.compare_records import compare
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NAME, SEED = "record", "0"

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
+
 from tests.reference.compare_records import compare
 from tests.reference.record_behaviour import FAMILIES, describe_features, read_journal, trials_of
-from safetensors.numpy import save_file
 
 UAR = 1 / 3
 Record = dict[str, Any]
