@@ -45,12 +45,12 @@ def _lines(console: Console, n_clips: int, what: str) -> Callable[[int, int | No
 
 def _status(done: int, n_clips: int, n_unusable: int | None, gone_s: float) -> str:
     per_s = done / max(gone_s, 1e-9)
-    left = f"about {clock((n_clips - done) / per_s)} left" if done else "time left not known yet"
+    left = f"about {format_duration((n_clips - done) / per_s)} left" if done else "time left not known yet"
     bad = "" if n_unusable is None else f", {n_unusable:,} cannot be used"
     return f"{done:,} of {n_clips:,} clips, {per_s:,.0f} clips/s, {left}{bad}"
 
 
-def tell_clips(console: Console, what: str, listed: Sequence[str]) -> None:
+def print_clips(console: Console, what: str, listed: Sequence[str]) -> None:
     """How many clips `what` is true of, and the first of them."""
     console.print(f"{len(listed):,} {what}:")
     for line in listed[:_SHOWN]:
@@ -71,6 +71,6 @@ def print_line(console: Console, line: str) -> None:
     console.print(line, soft_wrap=True, markup=False)
 
 
-def clock(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Hours, minutes and seconds: '1:02:03'."""
     return str(timedelta(seconds=round(seconds)))

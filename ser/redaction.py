@@ -7,7 +7,7 @@ _OF_USER = re.compile(r"(://[^:/@\s]*):(?!\d{1,5}/)\S*@")
 _IN_QUERY = re.compile(r"([?&](?:password|passwd|pwd)=)[^&\s'\"]+", re.IGNORECASE)
 
 
-def shown(text: str) -> str:
+def redact(text: str) -> str:
     """The text with *** for each password of an address in it.
 
     Example:

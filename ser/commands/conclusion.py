@@ -10,9 +10,9 @@ from ser.commands.exit_codes import FINISHED, NOT_MET, STOPPED, UNREGISTERED, UN
 from ser.console import print_line
 from ser.errors import UserError
 from ser.paths import DEFAULT_HOME
-from ser.report.ablation import ablation_table, failures_of, variants_of
+from ser.report.ablation import ablation_table, compare_variants, list_failures
 from ser.report.final_table import final_rows, final_table
-from ser.report.leaderboard import Row, leaderboard, leaderboard_table
+from ser.report.leaderboard import LeaderboardRow, leaderboard, leaderboard_table
 from ser.sweep.state import SweepState
 from ser.tracking.publication import Publication, TrackerError
 from ser.tracking.registry.comparison import CHAMPION
@@ -38,7 +38,7 @@ def conclude(
     finals = final_rows(record)
     if finals:
         console.print(final_table(finals))
-    variants = variants_of(record)
+    variants = compare_variants(record)
     if variants:
         console.print(ablation_table(record, variants))
     console.print("Sending what is left to MLflow ...")
@@ -89,7 +89,9 @@ def _show_outcomes(record: SweepState, console: Console) -> None:
     console.print(f"\nSweep {record.name}: {len(record.trials)} trials: {listed}")
 
 
-def _register(record: SweepState, publication: Publication, rows: list[Row], scope: str, console: Console) -> None:
+def _register(
+    record: SweepState, publication: Publication, rows: list[LeaderboardRow], scope: str, console: Console
+) -> None:
     registration = publication.register(record, scope=scope)
     name, best = registration.name, rows[0]
     listed = ", ".join(f"{alias} {number}" for alias, number in sorted(registration.aliases.items()))
@@ -106,9 +108,9 @@ def _register(record: SweepState, publication: Publication, rows: list[Row], sco
     )
 
 
-def _without_result(record: SweepState, rows: list[Row], console: Console) -> int:
+def _without_result(record: SweepState, rows: list[LeaderboardRow], console: Console) -> int:
     if record.plan.is_ablation:
-        failures = failures_of(record)
+        failures = list_failures(record)
         for failure in failures:
             print_line(console, f"{failure}. The runs' tag ser.reason says why.")
         return NOT_MET if failures else FINISHED

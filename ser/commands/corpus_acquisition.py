@@ -8,10 +8,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from ser.console import clock
+from ser.console import format_duration
 from ser.corpora.base import CorpusError
-from ser.corpora.download.cremad import Addresses, Tally, download
-from ser.corpora.locations import Location, is_remote, resolved
+from ser.corpora.download.cremad import Addresses, DownloadProgress, download
+from ser.corpora.locations import Location, is_remote, resolve_location
 from ser.corpora.synthetic import make_synthetic
 
 _LINE_EVERY_S = 10.0
@@ -40,11 +40,11 @@ def acquire_corpus(corpus: str, folder: Location, *, download_from: str | None, 
             markup=False,
         )
     elif corpus == "synthetic" and not is_remote(folder):
-        make_synthetic(Path(resolved(folder)))
+        make_synthetic(Path(resolve_location(folder)))
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Callable[[Tally], None]]:
+def _progress(console: Console) -> Iterator[Callable[[DownloadProgress], None]]:
     """A bar on a terminal, a line now and then in a log."""
     started = shown = time.monotonic()
     if console.is_terminal:
@@ -55,7 +55,7 @@ def _progress(console: Console) -> Iterator[Callable[[Tally], None]]:
             )
         return
 
-    def line(tally: Tally) -> None:
+    def line(tally: DownloadProgress) -> None:
         nonlocal shown
         if time.monotonic() - shown >= _LINE_EVERY_S:
             shown = time.monotonic()
@@ -64,9 +64,9 @@ def _progress(console: Console) -> Iterator[Callable[[Tally], None]]:
     yield line
 
 
-def _text(tally: Tally, elapsed_s: float) -> str:
+def _text(tally: DownloadProgress, elapsed_s: float) -> str:
     """Clips, megabytes a second, and the time left by the clips that came so far."""
     text = f"{tally.n_done:,} of {tally.n_clips:,} clips, {tally.n_bytes / 1e6 / elapsed_s:.1f} MB/s"
     if not tally.n_fetched:
         return text
-    return f"{text}, about {clock((tally.n_clips - tally.n_done) * elapsed_s / tally.n_fetched)} left"
+    return f"{text}, about {format_duration((tally.n_clips - tally.n_done) * elapsed_s / tally.n_fetched)} left"

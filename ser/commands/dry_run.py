@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ser.commands.sweep_corpus import refuse_missing_votes
-from ser.console import clock
+from ser.console import format_duration
 from ser.corpora.base import Clip
 from ser.corpora.locations import Location
 from ser.experiment.preparation import find_clips
@@ -61,7 +61,7 @@ def _show_search(plan: Plan, guesses: Mapping[str, CellEstimate], n_train: int, 
     console.print(table)
     console.print(
         f"{plan.n_searched} trials of at most {plan.max_epochs} epochs, {plan.search} search; "
-        f"about {clock(total_s / slots)} with {slots} trials at a time here (trainings that stop early: less)"
+        f"about {format_duration(total_s / slots)} with {slots} trials at a time here (trainings that stop early: less)"
     )
 
 
@@ -76,13 +76,13 @@ def _show_finals(
     total_s = plan.max_epochs * n_train * sum(guess.ms_per_clip for guess in guesses.values()) / 1000
     if plan.is_ablation:
         console.print(
-            f"Ablation: {n_trials} trainings of at most {plan.max_epochs} epochs; about {clock(total_s / slots)} with "
-            f"{slots} at a time here, if variants are as fast as the baseline"
+            f"Ablation: {n_trials} trainings of at most {plan.max_epochs} epochs; about "
+            f"{format_duration(total_s / slots)} with {slots} at a time here, if variants are as fast as the baseline"
         )
         return
     console.print(
         f"Final evaluation: {n_trials} trainings ({len(guesses)} cells on {len(selection.kept)} splits, folds and "
-        f"seeds) of at most {plan.max_epochs} epochs; at most {clock(total_s / slots)} more"
+        f"seeds) of at most {plan.max_epochs} epochs; at most {format_duration(total_s / slots)} more"
     )
 
 
@@ -111,6 +111,6 @@ def _table(plan: Plan, guesses: Mapping[str, CellEstimate], n_train: int) -> tup
             f"{guess.n_parameters:,}",
             f"{guess.ms_per_clip:.2f}",
             f"{guess.n_epochs:.0f}",
-            clock(guess.seconds(n_train)),
+            format_duration(guess.seconds(n_train)),
         )
     return table, total_s

@@ -10,7 +10,7 @@ from ser.commands.exit_codes import FINISHED
 from ser.commands.feature_pruning import prune
 from ser.corpora.base import CorpusChoice
 from ser.corpora.locations import Location
-from ser.distributed.cluster import connected
+from ser.distributed.cluster import connect
 from ser.distributed.extraction import RayExtractor
 from ser.experiment.preparation import extract_features, find_clips
 from ser.features.pipeline import Pipeline
@@ -47,7 +47,7 @@ def run_extraction(request: ExtractionRequest, console: Console) -> int:
     choice, pipeline = CorpusChoice(name=request.corpus), Pipeline()
     store = FeatureStore((request.store or request.home / "features").resolve())
     clips = find_clips(choice, folder, console)
-    with connected(request.ray_address):
+    with connect(request.ray_address):
         extract_features(
             clips,
             store,

@@ -35,7 +35,7 @@ from ser.distributed.jobs import (
     submit_job,
 )
 from ser.errors import UserError
-from ser.redaction import shown
+from ser.redaction import redact
 from ser.sweep.driver import COMMIT, git_commit, stop_on_sigterm
 
 _SUBMITTED = "SER_SUBMITTED"
@@ -82,7 +82,7 @@ def submit(request: SweepRequest, console: Console) -> int:
         return _followed(followed, resume, console)
 
 
-def refuse_passing(*, home: Path | None, corpus_dir: Location | None, tracking_uri: str | None) -> None:
+def refuse_temporary_places(*, home: Path | None, corpus_dir: Location | None, tracking_uri: str | None) -> None:
     """Refuse what would lie in the folder of the job, which goes when the job ends; None is not given.
 
     Raises:
@@ -97,11 +97,12 @@ def refuse_passing(*, home: Path | None, corpus_dir: Location | None, tracking_u
     if tracking_uri is not None and not tracking_uri.startswith(("http://", "https://")):
         raise UserError(
             "--tracking-uri of a submitted sweep is the address of an MLflow server that the cluster reaches: give it, "
-            f"or leave it away and set MLFLOW_TRACKING_URI where the cluster's head starts; got '{shown(tracking_uri)}'"
+            "or omit it and set MLFLOW_TRACKING_URI where the cluster's head starts; "
+            f"got '{redact(tracking_uri)}'"
         )
 
 
-def words_of(request: SweepRequest) -> list[str]:
+def command_words(request: SweepRequest) -> list[str]:
     """The command line that means the request on the cluster: what was given, a plan's file by its name alone."""
     given = {f.name: getattr(request, f.name) for f in fields(request) if getattr(request, f.name) is not f.default}
     if request.plan and request.plan.endswith(".toml"):
@@ -116,15 +117,15 @@ def words_of(request: SweepRequest) -> list[str]:
 
 def _refuse_hopeless(request: SweepRequest) -> None:
     """What would be refused there is refused here, as far as it can be known."""
-    refuse_passing(
+    refuse_temporary_places(
         home=None if request.home is SweepRequest.home else request.home,
         corpus_dir=request.corpus_dir,
         tracking_uri=request.tracking_uri,
     )
-    if request.tracking_uri and shown(request.tracking_uri) != request.tracking_uri:
+    if request.tracking_uri and redact(request.tracking_uri) != request.tracking_uri:
         raise UserError(
             "--tracking-uri of a submitted sweep must hold no password, which Ray's dashboard would show: set "
-            f"MLFLOW_TRACKING_URI where the cluster's head starts; got '{shown(request.tracking_uri)}'"
+            f"MLFLOW_TRACKING_URI where the cluster's head starts; got '{redact(request.tracking_uri)}'"
         )
     if request.time_budget is not None:
         parse_seconds(request.time_budget)
@@ -143,7 +144,7 @@ def _send(client: JobClient, request: SweepRequest, job_id: str, *, metadata: di
             shutil.copy(request.plan, folder)
         submit_job(
             client,
-            entrypoint=shlex.join(["python", "tune/run_sweep.py", *words_of(request)]),
+            entrypoint=shlex.join(["python", "tune/run_sweep.py", *command_words(request)]),
             job_id=job_id,
             working_dir=scratch,
             variables={_SUBMITTED: "1", COMMIT: git_commit()},

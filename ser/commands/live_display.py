@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ser.console import clock
+from ser.console import format_duration
 from ser.report.leaderboard import leaderboard, leaderboard_table
 from ser.sweep.controller import GLOBAL, Controller
 from ser.sweep.journal import ABLATION, FINAL, SEARCH, Ended
@@ -93,8 +93,9 @@ class Display:
         counts = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in FINAL_OUTCOMES if outcomes[outcome])
         gone = time.monotonic() - self._started
         left = self._time_left(gone)
-        left_text = f"about {clock(left)} left" if left is not None else "time left not known yet"
-        return f"{done} of {self._n_trials()} trials done ({counts or 'none yet'}), {clock(gone)} gone, {left_text}"
+        left_text = f"about {format_duration(left)} left" if left is not None else "time left not known yet"
+        finished = f"{done} of {self._n_trials()} trials done ({counts or 'none yet'})"
+        return f"{finished}, {format_duration(gone)} gone, {left_text}"
 
     def _leaderboard(self) -> list[Table]:
         rows = leaderboard(self._record)
@@ -165,5 +166,5 @@ def announce_trainings(controller: Controller, n_slots: int, console: Console) -
     elif cells:
         best = {cell: controller.record.best_of_cell(cell) for cell in set(cells)}
         took = {cell: trial.ended.test["train_seconds"] for cell, trial in best.items() if trial and trial.ended}
-        left = clock(sum(took[cell] for cell in cells) / min(n_slots, len(cells)))
+        left = format_duration(sum(took[cell] for cell in cells) / min(n_slots, len(cells)))
         console.print(f"Final evaluation: {len(cells)} trainings, about {left} with {n_slots} at a time")

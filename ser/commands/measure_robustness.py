@@ -11,11 +11,11 @@ from rich.table import Table
 from ser.commands.exit_codes import FINISHED
 from ser.commands.sweep_corpus import find_sweep_clips, prepare_sweep_corpus
 from ser.corpora.locations import Location
-from ser.distributed.cluster import connected
+from ser.distributed.cluster import connect
 from ser.distributed.robustness import BestTrial, measure_robustness
 from ser.evaluation.metrics import unweighted_average_recall
 from ser.evaluation.perturbations import CONDITIONS
-from ser.evaluation.robustness import Answer, confusions
+from ser.evaluation.robustness import PerturbedPrediction, confusions_by_condition
 from ser.sweep.facts import refuse_other_clips
 from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import JournalError
@@ -49,7 +49,7 @@ def run_robustness(request: RobustnessRequest, console: Console) -> int:
     networks = best_trials(state)
     corpus_dir = request.corpus_dir or state.facts.corpus_dir
     clips = find_sweep_clips(state.plan, [], corpus_dir, console)
-    with connected(request.ray_address):
+    with connect(request.ray_address):
         prepared, parts = prepare_sweep_corpus(
             state.plan,
             clips,
@@ -85,7 +85,7 @@ def best_trials(state: SweepState) -> tuple[BestTrial, ...]:
     return networks
 
 
-def robustness_table(answers: Sequence[Answer], emotions: Sequence[str]) -> Table:
+def robustness_table(answers: Sequence[PerturbedPrediction], emotions: Sequence[str]) -> Table:
     """UAR by cell and condition, for a terminal."""
     n_clips = len({answer.clip for answer in answers})
     table = Table(
@@ -95,7 +95,7 @@ def robustness_table(answers: Sequence[Answer], emotions: Sequence[str]) -> Tabl
     table.add_column("cell")
     for condition in CONDITIONS:
         table.add_column(condition.name.replace(" ", "\n", 1), justify="right")
-    for cell, by_condition in sorted(confusions(answers, emotions).items()):
+    for cell, by_condition in sorted(confusions_by_condition(answers, emotions).items()):
         figures = (100 * unweighted_average_recall(by_condition[condition]) for condition in CONDITIONS)
         table.add_row(cell, *(f"{figure:.1f}" for figure in figures))
     return table

@@ -7,7 +7,7 @@ from ser.console import print_line
 from ser.tracking.client.connection import open_tracker
 from ser.tracking.registry.comparison import CANDIDATE, CHAMPION, RULE, verdict_table
 from ser.tracking.registry.promotion import PREVIOUS, promote, roll_back
-from ser.tracking.registry.versions import Versions, registered_name
+from ser.tracking.registry.versions import Versions, registered_model_name
 
 
 def run_promotion(
@@ -29,7 +29,7 @@ def run_promotion(
     Raises:
         UserError: the registry has no such run or champion, or the tracker cannot be used.
     """
-    versions = Versions(open_tracker(tracking_uri), registered_name(corpus))
+    versions = Versions(open_tracker(tracking_uri), registered_model_name(corpus))
     candidate = versions.run(run_id) if run_id else versions.run_at(CANDIDATE)
     promotion = promote(versions, candidate, force=force, dry_run=dry_run)
     if promotion.verdict.sides:
@@ -48,7 +48,7 @@ def run_rollback(corpus: str, tracking_uri: str | None, console: Console) -> int
     Raises:
         UserError: there is no champion, or none before it; or the tracker cannot be used.
     """
-    versions = Versions(open_tracker(tracking_uri), registered_name(corpus))
+    versions = Versions(open_tracker(tracking_uri), registered_model_name(corpus))
     now, was = roll_back(versions)
     before = versions.at(PREVIOUS)
     print_line(

@@ -14,7 +14,7 @@ from ser.commands.conclusion import conclude, resume_command
 from ser.commands.corpus_acquisition import acquire_corpus
 from ser.commands.dry_run import show_plan
 from ser.commands.exit_codes import FINISHED
-from ser.commands.job_submission import is_submitted, refuse_passing, submit
+from ser.commands.job_submission import is_submitted, refuse_temporary_places, submit
 from ser.commands.live_display import Display, announce_trainings
 from ser.commands.sweep_corpus import choose_trainings, find_sweep_clips, prepare_sweep_corpus
 from ser.commands.sweep_request import (
@@ -27,8 +27,8 @@ from ser.commands.sweep_request import (
 )
 from ser.corpora.base import Clip
 from ser.corpora.locations import Location
-from ser.distributed.baselines import compared_splits, forget_baselines, measure_baselines
-from ser.distributed.cluster import connected, job_server, refuse_remote_drivers, refuse_too_large
+from ser.distributed.baselines import compared_splits, measure_baselines, remove_baselines
+from ser.distributed.cluster import connect, job_server, refuse_remote_drivers, refuse_too_large
 from ser.distributed.runner import run_trials
 from ser.distributed.step_timing import with_fastest_settings
 from ser.distributed.trial_data import share_trial_data
@@ -36,7 +36,7 @@ from ser.distributed.tune_adapter import parallel_trials, trial_resources
 from ser.errors import UserError
 from ser.paths import default_corpus_dir
 from ser.sweep.controller import Controller
-from ser.sweep.driver import git_commit, stop_on_sigterm, this_driver
+from ser.sweep.driver import current_driver, git_commit, stop_on_sigterm
 from ser.sweep.facts import SweepFacts, describe_corpus, refuse_other_clips
 from ser.sweep.final_evaluation import PlannedTraining, plan_trainings
 from ser.sweep.folder import SweepFolder
@@ -116,7 +116,7 @@ def run_sweep(request: SweepRequest, console: Console) -> int:
         with publication:
             if not sweep.is_finished:
                 origin = _origin(sweep_id, request.command, publication.uri)
-                with connected(address):
+                with connect(address):
                     _train(sweep, request, clips, journal, origin, console)
             return conclude(
                 replay(sweep.folder.journal),
@@ -143,7 +143,7 @@ def resolve_sweep(request: SweepRequest) -> ResolvedSweep:
     corpus_dir = request.corpus_dir or before.facts.corpus_dir or default_corpus_dir(plan.corpus)
     budget_s = None if request.time_budget is None else parse_seconds(request.time_budget)
     if is_submitted():
-        refuse_passing(home=request.home, corpus_dir=corpus_dir, tracking_uri=uri or "none")
+        refuse_temporary_places(home=request.home, corpus_dir=corpus_dir, tracking_uri=uri or "none")
     name = request.resume or ("dry-run" if request.dry_run else _new_name(request))
     return ResolvedSweep(_folder(request, name), before, plan, tuple(plan_trainings(plan)), corpus_dir, uri, budget_s)
 
@@ -173,7 +173,7 @@ def _train(
         refuse_other_clips(before.name, before.facts, prepared, parts)
     trainings = choose_trainings(prepared, sweep.trainings, console)
     if not before.name:
-        forget_baselines(sweep.folder.path)
+        remove_baselines(sweep.folder.path)
         plan = with_fastest_settings(plan, needs, home=request.home, console=console)
     data = share_trial_data(prepared, plan.trained_experiments.values(), console)
     if not plan.is_ablation:  # it compares variants with each other, and tests nothing
@@ -202,7 +202,7 @@ def _origin(sweep_id: str, command: str, tracking_uri: str) -> dict[str, object]
         "command": command,
         "git_commit": git_commit(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
-        "driver": str(this_driver()),
+        "driver": str(current_driver()),
         "tracking_uri": tracking_uri,
     }
 

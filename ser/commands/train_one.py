@@ -9,7 +9,7 @@ import torch
 from rich.console import Console
 
 from ser.commands.exit_codes import FINISHED, NOT_MET
-from ser.console import clock, print_line
+from ser.console import format_duration, print_line
 from ser.corpora.base import CorpusError
 from ser.corpora.cremad_tables import vote_shares
 from ser.corpora.locations import Location
@@ -230,5 +230,5 @@ def _told(epochs: Sequence[Epoch], n_epochs: int, before: Sequence[Mapping[str, 
     beside = f" (logged {100 * before[epoch.epoch - 1]['val_uar']:.2f})" if before else ""
     return (
         f"epoch {epoch.epoch:>3} of {n_epochs}: loss {epoch.train_loss:.4f}, validation UAR {100 * epoch.val_uar:.2f} %"
-        f"{beside}, {epoch.seconds:.1f} s, about {clock(left_s)} left"
+        f"{beside}, {epoch.seconds:.1f} s, about {format_duration(left_s)} left"
     )

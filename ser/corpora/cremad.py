@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from ser.corpora.base import CORPORA, SIX_EMOTIONS, Clip, CorpusError, Scan
 from ser.corpora.layouts import Layouts
-from ser.corpora.locations import Location, is_found, joined
+from ser.corpora.locations import Location, is_found, join_location
 
 SPEAKERS = tuple(str(actor) for actor in range(1001, 1092))
 SENTENCES = ("DFA", "IEO", "IOM", "ITH", "ITS", "IWL", "IWW", "MTI", "TAI", "TIE", "TSI", "WSI")
@@ -47,7 +47,7 @@ class CremaD:
                 folder that `make_synthetic` made.
         """
         scan = LAYOUTS.scan(folder)
-        if is_found(joined(folder, SYNTHETIC_MARK)):
+        if is_found(join_location(folder, SYNTHETIC_MARK)):
             raise CorpusError(f"{folder} holds the synthetic corpus, not CREMA-D: give --corpus synthetic")
         return scan
 

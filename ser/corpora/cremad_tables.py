@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ser.corpora.base import Clip, CorpusChoice, CorpusError
 from ser.corpora.cremad import CremaD
-from ser.corpora.locations import Location, is_found, joined, name_of, read_bytes, resolved
+from ser.corpora.locations import Location, is_found, join_location, name_of, read_bytes, resolve_location
 
 CORPUS = "cremad"
 """The corpus that the tables are of. Made-up clips bear names of real ones: nobody has heard those."""
@@ -58,9 +58,13 @@ class Vote:
 
 def find_table(name: str, corpus_dir: Location) -> str | None:
     """Where a table lies: in the corpus folder, or beside it, or where a clone of its repository has it; else None."""
-    folder = resolved(corpus_dir)
+    folder = resolve_location(corpus_dir)
     beside = folder.rpartition("/")[0]
-    places = (joined(place, name) for each in (folder, beside) for place in (each, joined(each, "processedResults")))
+    places = (
+        join_location(place, name)
+        for each in (folder, beside)
+        for place in (each, join_location(each, "processedResults"))
+    )
     return next((place for place in places if is_found(place)), None)
 
 

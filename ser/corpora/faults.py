@@ -7,7 +7,7 @@ from ser.audio import AudioFacts
 from ser.corpora.base import Clip
 
 
-def known_faults(clips: Sequence[Clip], facts: Mapping[str, AudioFacts]) -> dict[str, str]:
+def find_known_faults(clips: Sequence[Clip], facts: Mapping[str, AudioFacts]) -> dict[str, str]:
     """Name -> reason of every clip that is silent, or byte-identical to one with another label.
 
     Of an identical pair both go, because which label is right cannot be known. Identical clips with one label

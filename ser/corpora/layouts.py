@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ser.corpora.base import Clip, CorpusError, Scan
-from ser.corpora.locations import Entry, Location, entries, is_remote, joined, resolved
+from ser.corpora.locations import Entry, Location, entries, is_remote, join_location, resolve_location
 
 _SUFFIXES = (".wav", ".flac")
 NOT_A_FILE = "named like a sound file, but none"
@@ -46,13 +46,13 @@ class Layouts:
         Raises:
             CorpusError: missing or empty folder, nothing in it that fits, or a clip that is there twice.
         """
-        place = resolved(folder)
+        place = resolve_location(folder)
         held = self._listed(place)
         scans = {layout: self._scan_one(found) for layout, found in self._found(place, held)}
         best = max(scans, key=lambda layout: len(scans[layout].clips))
         if not scans[best].clips:
             raise CorpusError(self._nothing_fits(place, held, list(scans.values())))
-        _refuse_twins(scans[best].clips, joined(place, best) if best != "." else place)
+        _refuse_twins(scans[best].clips, join_location(place, best) if best != "." else place)
         return scans[best]
 
     def _listed(self, place: str) -> list[Entry]:
@@ -72,7 +72,7 @@ class Layouts:
                 yield layout, [*self._opened(held)]
             elif layout.partition("/")[0] in folders:
                 try:
-                    inside = _read_folder(joined(place, layout))
+                    inside = _read_folder(join_location(place, layout))
                 except (FileNotFoundError, NotADirectoryError):
                     continue
                 yield layout, [*self._opened(inside)]

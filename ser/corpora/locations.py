@@ -30,13 +30,13 @@ def is_remote(location: Location) -> bool:
     return "://" in _plain(location)
 
 
-def resolved(location: Location) -> str:
+def resolve_location(location: Location) -> str:
     """The form in which a location is kept: an absolute path, or a URL without a slash at its end."""
     text = _plain(location)
     return text.rstrip("/") if is_remote(text) else str(Path(text).resolve())
 
 
-def joined(folder: Location, name: str) -> str:
+def join_location(folder: Location, name: str) -> str:
     """The location of `name` in `folder`."""
     return f"{os.fspath(folder).rstrip('/')}/{name}"
 

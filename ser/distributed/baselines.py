@@ -24,7 +24,7 @@ from ser.corpora.cremad_tables import (
     where_to_get,
 )
 from ser.corpora.locations import name_of
-from ser.distributed.tasks import get, results
+from ser.distributed.tasks import get_result, run_bounded
 from ser.evaluation.baselines import (
     BASELINES_FOLDER,
     HUMAN_VOTE,
@@ -36,7 +36,7 @@ from ser.evaluation.baselines import (
     mfcc_svm,
     summarise,
 )
-from ser.evaluation.predictions_file import Predicted, write_predictions
+from ser.evaluation.predictions_file import PartPredictions, write_predictions
 from ser.experiment.preparation import PreparedCorpus
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import family_names
@@ -78,7 +78,7 @@ def measure_baselines(sweep_dir: Path, prepared: PreparedCorpus, splits: Sequenc
     _measure_svm(sweep_dir, prepared, parts, console)
 
 
-def forget_baselines(sweep_dir: Path) -> None:
+def remove_baselines(sweep_dir: Path) -> None:
     """Remove what a start that came to nothing has left in the folder of a new sweep: it may be of other clips."""
     shutil.rmtree(sweep_dir / BASELINES_FOLDER, ignore_errors=True)
     (sweep_dir / SPEAKERS_FILE).unlink(missing_ok=True)
@@ -91,7 +91,7 @@ def _missing(sweep_dir: Path, name: str, parts: dict[Split, Partition]) -> Itera
             yield path, split, made
 
 
-def _write(path: Path, predicted: dict[str, Predicted], prepared: PreparedCorpus) -> None:
+def _write(path: Path, predicted: dict[str, PartPredictions], prepared: PreparedCorpus) -> None:
     write_predictions(path, predicted, clips=prepared.clips, emotions=prepared.emotions)
 
 
@@ -114,7 +114,7 @@ def _measure_svm(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, P
     calls = [
         partial(_train_svm.remote, at, summaries, labels, made, n_classes) for at, (_, _, made) in enumerate(missing)
     ]
-    for n_done, (at, result) in enumerate(results(calls), 1):
+    for n_done, (at, result) in enumerate(run_bounded(calls), 1):
         path, split, _ = missing[at]
         _write(path, result.predicted, prepared)
         console.print(
@@ -135,12 +135,12 @@ def _tell_listeners(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split
         _write(path, predicted, prepared)
 
 
-def _heard(positions: Sequence[int], prepared: PreparedCorpus, votes: dict[str, Vote]) -> Predicted:
+def _heard(positions: Sequence[int], prepared: PreparedCorpus, votes: dict[str, Vote]) -> PartPredictions:
     emotions = prepared.emotions
     names = [prepared.clips[at].name for at in positions]
     settled = [emotions.index(votes[name].settled(name)) for name in names]
     shares = [votes[name].row(emotions) for name in names]
-    return Predicted(np.asarray(positions), np.array(settled), np.array(shares))
+    return PartPredictions(np.asarray(positions), np.array(settled), np.array(shares))
 
 
 def _tell_speakers(sweep_dir: Path, prepared: PreparedCorpus, console: Console) -> None:
@@ -188,7 +188,7 @@ def _summaries(prepared: PreparedCorpus) -> NDArray[np.float64]:
     firsts = range(0, len(prepared.digests), _SUMMARISED_TOGETHER)
     batches = [prepared.digests[first : first + _SUMMARISED_TOGETHER] for first in firsts]
     refs = [_summarise.remote(batch, prepared.store, prepared.pipeline) for batch in batches]
-    return np.concatenate([get(ref) for ref in refs])
+    return np.concatenate([get_result(ref) for ref in refs])
 
 
 @ray.remote(num_cpus=1, max_retries=3)

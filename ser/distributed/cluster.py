@@ -21,7 +21,7 @@ _WORKERS_COME_S = 60.0
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[None]:
+def connect(address: str | None) -> Iterator[None]:
     """Ray while the block runs: the cluster at `address` (or RAY_ADDRESS), else a local one.
 
     Raises:
@@ -96,7 +96,7 @@ def _raylet_died() -> bool:
     return node is not None and any(kind == "raylet" for kind, _ in node.dead_processes())
 
 
-def wants_token(address: str | None) -> str:
+def describe_missing_token(address: str | None) -> str:
     """What a user is told whose token is missing or wrong."""
     return (
         f"the Ray cluster at '{address}' wants its token: set RAY_AUTH_TOKEN, or copy ~/.ray/auth_token of the "
@@ -106,7 +106,7 @@ def wants_token(address: str | None) -> str:
 
 def _not_connected(address: str | None, reason: str) -> str:
     if "Unauthenticated" in reason:
-        return wants_token(address)
+        return describe_missing_token(address)
     if address is None:
         return f"Ray does not start on this machine ({reason.splitlines()[0]})"
     return (

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from ser.audio import AudioError, AudioFacts
 from ser.corpora.base import Clip
 from ser.distributed.cluster import resources
-from ser.distributed.tasks import WorkerDiedError, get
-from ser.features.batch import Extraction, Part, Sound, extract_batch, read_sound, unreadable
+from ser.distributed.tasks import WorkerDiedError, get_result
+from ser.features.batch import BatchResult, Extraction, Sound, describe_read_error, extract_batch, read_sound
 from ser.features.extractor import fingerprints_of
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
@@ -75,7 +75,7 @@ class RayExtractor:
         firsts = range(0, len(digests), _CLIPS_COMPARED_TOGETHER)
         batches = [digests[first : first + _CLIPS_COMPARED_TOGETHER] for first in firsts] or [()]
         tasks = [_fingerprints_of.remote(batch, store, pipeline) for batch in batches]
-        return np.concatenate([get(task) for task in tasks])
+        return np.concatenate([get_result(task) for task in tasks])
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,9 @@ class _Flow:
         self._settings = settings
         self._bound = _TASKS_PER_CORE * max(1, int(resources().get("CPU", 1)))
         self._again: deque[_Batch] = deque()
-        self._in_flight: dict[ray.ObjectRef[Part], _Batch] = {}
+        self._in_flight: dict[ray.ObjectRef[BatchResult], _Batch] = {}
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[BatchResult]:
         """What was found, batch by batch, in the order in which they end."""
         fresh = self._fresh()
         while True:
@@ -116,12 +116,12 @@ class _Flow:
             yield _Batch(self._clips[first : first + size])
             first += size
 
-    def _submit(self, batch: _Batch) -> Part:
+    def _submit(self, batch: _Batch) -> BatchResult:
         """Hand a batch to the workers; what of it the driver itself cannot read."""
         sounds, problems = self._read(batch) if batch.sent else ([Sound(c.name, c.location) for c in batch.clips], {})
         if sounds:
             self._in_flight[_extract_batch.remote(sounds, *self._settings)] = batch
-        return Part(unusable=problems)
+        return BatchResult(unusable=problems)
 
     def _read(self, batch: _Batch) -> tuple[list[Sound], dict[str, str]]:
         """The bytes of a batch, or of its beginning where all would be too many; the rest has its turn next."""
@@ -138,23 +138,23 @@ class _Flow:
             except AudioError as error:
                 problems[clip.name] = str(error)
             except OSError as error:
-                problems[clip.name] = unreadable(error)
+                problems[clip.name] = describe_read_error(error)
         return sounds, problems
 
-    def _result(self, ref: ray.ObjectRef[Part], batch: _Batch) -> Part:
+    def _result(self, ref: ray.ObjectRef[BatchResult], batch: _Batch) -> BatchResult:
         try:
-            part = get(ref)
+            part = get_result(ref)
         except WorkerDiedError as error:
             return self._outlived(batch, error)
         if part.unread:
             self._again.append(_Batch([clip for clip in batch.clips if clip.name in part.unread], sent=True))
         return part
 
-    def _outlived(self, batch: _Batch, error: WorkerDiedError) -> Part:
+    def _outlived(self, batch: _Batch, error: WorkerDiedError) -> BatchResult:
         """Of a batch that killed every worker which took it: each clip alone; one alone is given up."""
         if len(batch.clips) > 1:
             self._again.extend(_Batch([clip], batch.sent) for clip in batch.clips)
-            return Part()
+            return BatchResult()
         died = "memory ran out" if error.out_of_memory else "its process died"
         reason = f"whoever reads it does not survive ({died}, {_RETRIES + 1} times): look at the file, record it again"
-        return Part(unusable={batch.clips[0].name: reason})
+        return BatchResult(unusable={batch.clips[0].name: reason})

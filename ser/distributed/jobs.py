@@ -13,7 +13,7 @@ from ray.exceptions import AuthenticationError, RayError
 from ray.job_submission import JobDetails, JobStatus, JobSubmissionClient
 from rich.console import Console
 
-from ser.distributed.cluster import wants_token
+from ser.distributed.cluster import describe_missing_token
 from ser.errors import UserError
 
 SWEEP = "sweep"  # key of a job's metadata
@@ -53,7 +53,7 @@ def connect_to_jobs(address: str) -> JobSubmissionClient:
     except AuthenticationError as error:
         if "authentication token" not in str(error).partition("\n")[0]:  # not Ray's own refusal
             raise UserError(_is_other(address)) from None
-        raise UserError(wants_token(address)) from None
+        raise UserError(describe_missing_token(address)) from None
     except ConnectionError as error:
         raise UserError(
             f"nothing answers at '{address}' ({error}): start the cluster, with its dashboard, or correct "

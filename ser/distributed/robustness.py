@@ -12,23 +12,23 @@ from rich.console import Console
 from ser.audio import AudioError, Wave, decode
 from ser.console import clip_progress
 from ser.corpora.base import Clip
-from ser.distributed.tasks import results
+from ser.distributed.tasks import run_bounded
 from ser.errors import UserError
-from ser.evaluation.perturbations import CONDITIONS, perturbed
+from ser.evaluation.perturbations import CONDITIONS, perturb
 from ser.evaluation.robustness import (
     ROBUSTNESS_FILE,
-    Answer,
-    append_answers,
+    PerturbedPrediction,
+    append_robustness,
     choose_clips,
-    read_answers,
-    talkers_beside,
-    whole_clips,
-    write_answers,
+    choose_talkers,
+    complete_clips,
+    read_robustness,
+    write_robustness,
 )
 from ser.experiment.bundle import Classifier, load_bundle
 from ser.experiment.preparation import PreparedCorpus
 from ser.features.base import Rows, Spectra
-from ser.features.batch import read_sound, unreadable
+from ser.features.batch import describe_read_error, read_sound
 from ser.features.spaces import stored_settings
 from ser.splits.partition import Partition
 from ser.sweep.journal import TrialKey
@@ -52,7 +52,7 @@ def measure_robustness(
     *,
     n_clips: int,
     console: Console,
-) -> list[Answer]:
+) -> list[PerturbedPrediction]:
     """Predictions of each network on some test clips under every condition, kept in `robustness.csv` of the sweep.
 
     All networks get the same clips. What the file has of them already is not measured again; what it has of other
@@ -75,7 +75,7 @@ def measure_robustness(
     chosen = choose_clips([prepared.clips[at] for at in parts.test], n_clips)
     trials = [(network.key.cell, network.key.number) for network in networks]
     answers = _kept(path, trials, {clip.name for clip in chosen})
-    write_answers(path, answers)
+    write_robustness(path, answers)
     done = {answer.clip for answer in answers}
     missing = [clip for clip in chosen if clip.name not in done]
     console.print(
@@ -85,19 +85,19 @@ def measure_robustness(
     batches = (missing[first : first + _CLIPS_PER_TASK] for first in range(0, len(missing), _CLIPS_PER_TASK))
     n_done = 0
     with clip_progress(console, len(missing), what="Answers to") as tell:
-        for given in results(partial(_submit, tuple(networks), batch, training) for batch in batches):
-            append_answers(path, given)
+        for given in run_bounded(partial(_submit, tuple(networks), batch, training) for batch in batches):
+            append_robustness(path, given)
             answers += given
             n_done += len({answer.clip for answer in given})
             tell(n_done, None)
     return answers
 
 
-def _kept(path: Path, trials: Sequence[tuple[str, int]], chosen: set[str]) -> list[Answer]:
+def _kept(path: Path, trials: Sequence[tuple[str, int]], chosen: set[str]) -> list[PerturbedPrediction]:
     answers = [
-        answer for answer in read_answers(path) if (answer.cell, answer.trial) in trials and answer.clip in chosen
+        answer for answer in read_robustness(path) if (answer.cell, answer.trial) in trials and answer.clip in chosen
     ]
-    whole = whole_clips(answers, trials)
+    whole = complete_clips(answers, trials)
     return [answer for answer in answers if answer.clip in whole]
 
 
@@ -111,10 +111,10 @@ class _Tried:
 
 def _submit(
     networks: tuple[BestTrial, ...], batch: Sequence[Clip], training: Sequence[Clip]
-) -> ray.ObjectRef[list[Answer]]:
+) -> ray.ObjectRef[list[PerturbedPrediction]]:
     """Hand a batch to the workers, with its bytes: their machines need not have the corpus."""
     return _answer_batch.remote(
-        networks, [_Tried(clip, _sounds(clip, *talkers_beside(clip, training))) for clip in batch]
+        networks, [_Tried(clip, _sounds(clip, *choose_talkers(clip, training))) for clip in batch]
     )
 
 
@@ -124,7 +124,7 @@ def _sounds(*clips: Clip) -> dict[str, bytes]:
         try:
             sounds[clip.location] = read_sound(clip.location)
         except OSError as error:
-            raise UserError(f"{clip.location} {unreadable(error)}, then run the same command again") from None
+            raise UserError(f"{clip.location} {describe_read_error(error)}, then run the same command again") from None
         except AudioError as error:
             raise _unusable(clip.location, error) from None
     return sounds
@@ -142,14 +142,14 @@ def _unusable(location: str, error: AudioError) -> UserError:
 
 
 @ray.remote(num_cpus=1, max_retries=3)
-def _answer_batch(networks: tuple[BestTrial, ...], batch: Sequence[_Tried]) -> list[Answer]:
+def _answer_batch(networks: tuple[BestTrial, ...], batch: Sequence[_Tried]) -> list[PerturbedPrediction]:
     torch.set_num_threads(1)
     classifiers = [(network.key, Classifier(load_bundle(network.bundle))) for network in networks]
     answers = []
     for clip, sounds in ((tried.clip, tried.sounds) for tried in batch):
         wave, *talkers = (_wave(location, sound) for location, sound in sounds.items())
         for condition in CONDITIONS:
-            perturbed_wave = perturbed(wave, condition, name=clip.name, talkers=talkers)
+            perturbed_wave = perturb(wave, condition, name=clip.name, talkers=talkers)
             features: dict[str, Rows] = {}
             for key, classifier in classifiers:
                 space = classifier.space
@@ -159,6 +159,8 @@ def _answer_batch(networks: tuple[BestTrial, ...], batch: Sequence[_Tried]) -> l
                     features[stored] = space.compute(Spectra(perturbed_wave, space.framing))
                 prediction = classifier.emotions[int(classifier.probabilities_of(features[stored]).argmax())]
                 answers.append(
-                    Answer(key.cell, key.number, condition, clip.name, clip.speaker, clip.emotion, prediction)
+                    PerturbedPrediction(
+                        key.cell, key.number, condition, clip.name, clip.speaker, clip.emotion, prediction
+                    )
                 )
     return answers

@@ -17,9 +17,9 @@ import torch
 from rich.console import Console
 
 from ser.distributed.cluster import resources
-from ser.distributed.tasks import get
+from ser.distributed.tasks import get_result
 from ser.experiment.experiment import Experiment
-from ser.experiment.step_timing import PLAIN, Way, fastest, probed
+from ser.experiment.step_timing import PLAIN, StepTiming, choose_fastest, measure_step_times
 from ser.sweep.plan import Plan
 
 _FILE = "step_times.json"
@@ -49,24 +49,24 @@ def with_fastest_settings(plan: Plan, needs: Mapping[str, float], *, home: Path,
     chosen = {cell: known[keys[cell]] for cell in open_cells if keys[cell] in known}
     for line in _told(chosen):
         console.print(line)
-    return _with_ways(plan, {cell: fastest(ways) for cell, ways in chosen.items()})
+    return _with_ways(plan, {cell: choose_fastest(ways) for cell, ways in chosen.items()})
 
 
-def _measured(ways: ray.ObjectRef[tuple[Way, ...]]) -> tuple[Way, ...]:
+def _measured(ways: ray.ObjectRef[tuple[StepTiming, ...]]) -> tuple[StepTiming, ...]:
     """What was measured of a cell; nothing where it fails: its trials will, and say why."""
     try:
-        return get(ways)
+        return get_result(ways)
     except Exception:
         return ()
 
 
 @ray.remote(max_retries=3)
-def _probe(experiment: Experiment, needs: Mapping[str, float], fixed: Set[str]) -> tuple[Way, ...]:
+def _probe(experiment: Experiment, needs: Mapping[str, float], fixed: Set[str]) -> tuple[StepTiming, ...]:
     torch.set_num_threads(max(1, int(needs["cpu"])))
-    return probed(experiment, device="cuda" if needs["gpu"] else "cpu", fixed=fixed)
+    return measure_step_times(experiment, device="cuda" if needs["gpu"] else "cpu", fixed=fixed)
 
 
-def _with_ways(plan: Plan, ways: Mapping[str, Way]) -> Plan:
+def _with_ways(plan: Plan, ways: Mapping[str, StepTiming]) -> Plan:
     cell_settings = {
         cell: {
             **plan.cell_settings.get(cell, {}),
@@ -77,11 +77,11 @@ def _with_ways(plan: Plan, ways: Mapping[str, Way]) -> Plan:
     return replace(plan, cell_settings={**plan.cell_settings, **cell_settings})
 
 
-def _told(chosen: Mapping[str, tuple[Way, ...]]) -> list[str]:
+def _told(chosen: Mapping[str, tuple[StepTiming, ...]]) -> list[str]:
     """A line for each cell that does not train the plain way."""
     lines = []
     for cell, (plain, *others) in chosen.items():
-        best = fastest((plain, *others))
+        best = choose_fastest((plain, *others))
         if best is not plain:
             how = ", ".join(str(best.values[name]) for name in PLAIN)
             lines.append(f"{cell} trains {plain.ms_per_clip / best.ms_per_clip:.1f} times as fast with {how}")
@@ -106,16 +106,16 @@ def _processor() -> str:
     return f"{os.cpu_count()} {names[0] if names else platform.processor()}"
 
 
-def _read(path: Path) -> dict[str, tuple[Way, ...]]:
+def _read(path: Path) -> dict[str, tuple[StepTiming, ...]]:
     try:
         content: dict[str, Any] = json.loads(path.read_text())
-        return {key: tuple(Way(**way) for way in ways) for key, ways in content.items()}
+        return {key: tuple(StepTiming(**way) for way in ways) for key, ways in content.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         # Measured again: nothing is lost.
         return {}
 
 
-def _write(path: Path, known: Mapping[str, tuple[Way, ...]]) -> None:
+def _write(path: Path, known: Mapping[str, tuple[StepTiming, ...]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
     partial.write_text(json.dumps({key: [vars(way) for way in ways] for key, ways in known.items()}, indent=1))

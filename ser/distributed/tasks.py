@@ -31,7 +31,7 @@ class WorkerDiedError(UserError):
         self.out_of_memory = out_of_memory
 
 
-def get(ref: ray.ObjectRef[T]) -> T:
+def get_result(ref: ray.ObjectRef[T]) -> T:
     """What a task gave; what it raised is raised as it is.
 
     Raises:
@@ -45,15 +45,15 @@ def get(ref: ray.ObjectRef[T]) -> T:
         raise WorkerDiedError(out_of_memory=isinstance(error, OutOfMemoryError)) from error
 
 
-def results(calls: Iterable[Callable[[], ray.ObjectRef[T]]]) -> Iterator[T]:
+def run_bounded(calls: Iterable[Callable[[], ray.ObjectRef[T]]]) -> Iterator[T]:
     """What the tasks gave that `calls` start, the first to end first; what one raised is raised as it is."""
     bound = _TASKS_PER_CPU * max(1, int(resources().get("CPU", 1)))
     in_flight: list[ray.ObjectRef[T]] = []
     for call in calls:
         if len(in_flight) >= bound:
             ready, in_flight = ray.wait(in_flight, num_returns=1)
-            yield get(ready[0])
+            yield get_result(ready[0])
         in_flight.append(call())
     while in_flight:
         ready, in_flight = ray.wait(in_flight, num_returns=1)
-        yield get(ready[0])
+        yield get_result(ready[0])

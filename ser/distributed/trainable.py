@@ -19,7 +19,7 @@ from ser.experiment.experiment import Experiment, from_flat
 from ser.experiment.trial import Trial, validation_metrics
 from ser.experiment.trial_data import TrialData
 from ser.features.spaces import stored_name
-from ser.training.checkpoint import TrainingError, TrainingState, load_state, newest_state
+from ser.training.checkpoint import TrainingError, TrainingState, find_newest_state, load_state
 
 # Faults of the machine and not of the trial: Tune runs the trial again, from its last checkpoint.
 _OF_THE_MACHINE = (OSError, RayError, torch.OutOfMemoryError)
@@ -116,4 +116,4 @@ def _state_to_resume(config: dict[str, Any]) -> TrainingState | None:
     if checkpoint is not None:
         with checkpoint.as_directory() as folder, suppress(TrainingError):
             return load_state(Path(folder))
-    return newest_state(map(Path, config["states"]), last_epoch=config["epoch"])
+    return find_newest_state(map(Path, config["states"]), last_epoch=config["epoch"])

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ser.corpora.cremad_tables import vote_shares
 from ser.distributed.extraction import RayExtractor
-from ser.distributed.tasks import get
+from ser.distributed.tasks import get_result
 from ser.experiment.experiment import Experiment
 from ser.experiment.preparation import PreparedCorpus, extract_features, pipeline_of
 from ser.experiment.trial_data import TrialData, load_trial_data
@@ -65,5 +65,5 @@ def share_trial_data(
             )
         loading[name] = load(experiment.cell.dimensions, pipeline=pipeline)
     for _, n_clips in loading.values():
-        get(n_clips)
+        get_result(n_clips)
     return {name: data for name, (data, _) in loading.items()}

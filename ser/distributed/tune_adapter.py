@@ -15,8 +15,8 @@ from ray.tune.search import Searcher
 from ser.distributed.cluster import resources
 from ser.distributed.observer import Observer
 from ser.experiment.trial import TEST_FILE
-from ser.sweep.controller import Ask, Controller
-from ser.sweep.folder import states_of
+from ser.sweep.controller import Controller, NextTrial
+from ser.sweep.folder import find_checkpoints
 from ser.sweep.journal import ABLATION, SEARCH, Ended, Reported, TrialKey
 from ser.sweep.plan import Plan
 from ser.sweep.state import FINAL_OUTCOMES
@@ -58,7 +58,7 @@ class SweepSearch(Searcher):
             self._slots, self._measured_s = parallel_trials(trial_resources(self._plan)), time.monotonic()
         return self._slots
 
-    def _config(self, ask: Ask) -> dict[str, Any]:
+    def _config(self, ask: NextTrial) -> dict[str, Any]:
         return {
             "key": [ask.key.sweep, ask.key.cell, ask.key.number],
             "values": ask.experiment.flat(),
@@ -67,7 +67,7 @@ class SweepSearch(Searcher):
             "checkpoint_every_s": self._plan.checkpoint_every_s,
             "keep_model": ask.stage == SEARCH,
             "test": ask.stage != ABLATION,
-            "states": [str(path.parent) for path in states_of(self._storage, ask.key)],
+            "states": [str(path.parent) for path in find_checkpoints(self._storage, ask.key)],
             "epoch": self._controller.record.trials[ask.key].n_epochs,
         }
 
@@ -123,13 +123,13 @@ class SweepCallback(Callback):
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial's process died more often than is tried again."""
         key, told = key_of(trial), str(trial.get_error())
-        self._end(Ended(key.cell, key.number, "failed", reason=reason_of(told), traceback=told))
+        self._end(Ended(key.cell, key.number, "failed", reason=failure_reason(told), traceback=told))
 
     def _end(self, event: Ended) -> None:
         self._controller.end(event)
         self._observer.ended(event)
         if event.outcome in FINAL_OUTCOMES:
-            for path in states_of(self._storage, self._controller.record.trial(event).key):
+            for path in find_checkpoints(self._storage, self._controller.record.trial(event).key):
                 path.unlink(missing_ok=True)
 
 
@@ -154,7 +154,7 @@ def key_of(trial: Trial) -> TrialKey:
     return TrialKey(sweep, cell, number)
 
 
-def reason_of(told: str) -> str:
+def failure_reason(told: str) -> str:
     """The last failure of what Tune tells of a trial: its exception, or how its process died."""
     lines = re.split(r"^Failure # \d+.*\n", told, flags=re.MULTILINE)[-1].strip().splitlines()
     return next((line for line in lines if "died" in line), lines[-1] if lines else "unknown")

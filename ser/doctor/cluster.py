@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from ser.distributed.cluster import connected, describe_cluster, refuse_too_large
+from ser.distributed.cluster import connect, describe_cluster, refuse_too_large
 from ser.distributed.tune_adapter import trial_resources
 from ser.doctor.finding import Finding, fine, problem, refused, warning
 from ser.errors import UserError
@@ -39,10 +39,10 @@ def ray_findings(address: str | None, plan: Plan) -> Iterator[Finding]:
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address is None:
         yield _this_machine(plan)
-        yield from left_findings(ray_processes())
+        yield from leftover_process_findings(ray_processes())
         return
     try:
-        with connected(address):
+        with connect(address):
             refuse_too_large(trial_resources(plan))
             yield fine("Ray", f"{address}: {describe_cluster()}")
     except UserError as error:
@@ -59,7 +59,7 @@ def _refused(error: UserError) -> Finding:
     return refused("Ray", error)
 
 
-def left_findings(processes: list[RayProcess]) -> Iterator[Finding]:
+def leftover_process_findings(processes: list[RayProcess]) -> Iterator[Finding]:
     """A line per Ray of this user that no command holds any more."""
     sessions: dict[str, list[RayProcess]] = {}
     for process in processes:

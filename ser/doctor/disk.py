@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ser.doctor.finding import Finding, fine, problem, size, warning
-from ser.doctor.requirements import Needs
+from ser.doctor.requirements import Requirements
 
 _SPARE_BYTES = 1_000_000_000
 _SLOW_WRITE_S = 0.2
@@ -18,7 +18,7 @@ _FULL_FOR_RAY = 0.95
 _SHARED_MEMORY = Path("/dev/shm")
 
 
-def disk_findings(home: Path, needs: Needs) -> Iterator[Finding]:
+def disk_findings(home: Path, needs: Requirements) -> Iterator[Finding]:
     """Of the home folder, of Ray's folder, and of shared memory."""
     yield home_finding(home, needed=needs.features + needs.trials_on_disk)
     yield ray_folder_finding(ray_folder())
@@ -28,7 +28,7 @@ def disk_findings(home: Path, needs: Needs) -> Iterator[Finding]:
 
 def home_finding(home: Path, *, needed: int) -> Finding:
     """Whether there is room, writes reach the disk, and a file can be locked."""
-    folder = nearest(home)
+    folder = nearest_existing_folder(home)
     try:
         write_s = write_time_s(folder)
     except OSError as error:
@@ -54,7 +54,7 @@ def home_finding(home: Path, *, needed: int) -> Finding:
 
 def ray_folder_finding(folder: Path) -> Finding:
     """Whether Ray has room for its logs and for what does not fit into shared memory."""
-    place = nearest(folder)
+    place = nearest_existing_folder(folder)
     usage = shutil.disk_usage(place)
     found = f"{folder} (Ray's logs and spilled objects): {size(usage.free)} free"
     if not os.access(place, os.W_OK):
@@ -98,7 +98,7 @@ def write_time_s(folder: Path) -> float:
         return time.monotonic() - started
 
 
-def nearest(folder: Path) -> Path:
+def nearest_existing_folder(folder: Path) -> Path:
     """The folder itself, or the one above it that is there already."""
     folder = folder.absolute()
     return next(place for place in (folder, *folder.parents) if place.exists())

@@ -16,10 +16,10 @@ from ser.doctor.features import corpus_finding, store_findings
 from ser.doctor.finding import Finding, Level, problem, refused
 from ser.doctor.memory import free_bytes, memory_finding
 from ser.doctor.open_runs import open_run_findings
-from ser.doctor.requirements import needs_of
-from ser.doctor.stale_checkpoints import leftover_findings
-from ser.doctor.sweeps import SeenSweep, seen_sweeps, sweep_findings
-from ser.doctor.tracker import not_in_the_way, tracker_findings, trackers
+from ser.doctor.requirements import estimate_requirements
+from ser.doctor.stale_checkpoints import stale_checkpoint_findings
+from ser.doctor.sweeps import FoundSweep, find_sweeps, sweep_findings
+from ser.doctor.tracker import as_warning, list_trackers, tracker_findings
 from ser.features.store import FeatureStore
 from ser.paths import DEFAULT_HOME
 from ser.sweep.journal import JournalError
@@ -75,22 +75,22 @@ def _findings(request: DoctorRequest, plan: Plan, console: Console) -> Iterator[
     """One thing after the other; one that cannot be looked at hinders none of the others."""
     corpus, n_clips = corpus_finding(plan.corpus, request.corpus_dir)
     yield corpus
-    needs = needs_of(plan, n_clips=n_clips)
+    needs = estimate_requirements(plan, n_clips=n_clips)
     yield from _looked_at("disk", lambda: disk_findings(request.home, needs))
     yield memory_finding(free_bytes(), needs)
     store = FeatureStore(request.home / "features")
     yield from _looked_at("features", lambda: store_findings(store, console))
-    sweeps = seen_sweeps(request.home)
+    sweeps = find_sweeps(request.home)
     yield from _looked_at("journals", lambda: sweep_findings(request.home, sweeps))
-    yield from _looked_at("states", lambda: leftover_findings(sweeps))
-    meant, *earlier = trackers(request.tracking_uri, sweeps)
+    yield from _looked_at("states", lambda: stale_checkpoint_findings(sweeps))
+    meant, *earlier = list_trackers(request.tracking_uri, sweeps)
     yield from _of_tracker(meant, request.home, sweeps)
     for uri in earlier:
-        yield from map(not_in_the_way, _of_tracker(uri, request.home, sweeps))
+        yield from map(as_warning, _of_tracker(uri, request.home, sweeps))
     yield from _looked_at("Ray", lambda: ray_findings(request.ray_address, plan))
 
 
-def _of_tracker(uri: str, home: Path, sweeps: Sequence[SeenSweep]) -> Iterator[Finding]:
+def _of_tracker(uri: str, home: Path, sweeps: Sequence[FoundSweep]) -> Iterator[Finding]:
     found = list(_looked_at("tracker", lambda: tracker_findings(uri)))
     yield from found
     if all(finding.level is not Level.PROBLEM for finding in found):

@@ -8,7 +8,7 @@ from rich.console import Console
 from ser.audio import LFS_POINTER_START
 from ser.console import clip_progress
 from ser.corpora.base import CORPORA, Clip, CorpusError, describe
-from ser.corpora.locations import Location, exists, is_remote, name_of, read_bytes, resolved
+from ser.corpora.locations import Location, exists, is_remote, name_of, read_bytes, resolve_location
 from ser.doctor.finding import Finding, fine, problem, refused, size, warning
 from ser.features.store import FeatureStore
 from ser.paths import default_corpus_dir
@@ -39,7 +39,9 @@ def corpus_finding(name: str, folder: Location | None) -> tuple[Finding, int | N
         return problem(
             "corpus",
             f"{found}; {len(pointers):,} of them are Git LFS pointers, not sound, as {name_of(pointers[0].location)}",
-            remedy="upload the sound in their place" if is_remote(place) else f"git -C {resolved(place)} lfs pull",
+            remedy="upload the sound in their place"
+            if is_remote(place)
+            else f"git -C {resolve_location(place)} lfs pull",
         ), len(scan.clips)
     for reason, names in scan.left_out.items():
         found += f"; {len(names):,} more files are left out: {reason}"

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ser.doctor.finding import Finding, fine, size, warning
-from ser.doctor.requirements import Needs
+from ser.doctor.requirements import Requirements
 
 # Where the limit stands that holds for a process, and what is used: of control groups version 2, then 1.
 _LIMITS = (("", "memory.max", "memory.current"), ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes"))
 
 
-def memory_finding(free: int | None, needs: Needs) -> Finding:
+def memory_finding(free: int | None, needs: Requirements) -> Finding:
     """Whether the trials that run at a time, their driver and the features fit.
 
     Args:

@@ -7,34 +7,34 @@ from pathlib import Path
 
 from ser.commands.conclusion import resume_command
 from ser.doctor.finding import Finding, fine, warning
-from ser.doctor.sweeps import SeenSweep
-from ser.doctor.tracker import serves
-from ser.redaction import shown
-from ser.sweep.driver import driver_from
-from ser.sweep.journal import kept_from_drivers, read_events
+from ser.doctor.sweeps import FoundSweep
+from ser.doctor.tracker import is_serving
+from ser.redaction import redact
+from ser.sweep.driver import parse_driver
+from ser.sweep.journal import lock_out_drivers, read_events
 from ser.sweep.state import SweepState
 from ser.tracking.open_runs import OpenRuns, close_runs, open_runs
-from ser.tracking.sender import ends_of
+from ser.tracking.sender import run_ends
 
 _CHECK = "open runs"
 
 
-def open_run_findings(uri: str, home: Path, sweeps: Sequence[SeenSweep]) -> Iterator[Finding]:
+def open_run_findings(uri: str, home: Path, sweeps: Sequence[FoundSweep]) -> Iterator[Finding]:
     """A line per sweep that has some.
 
     Raises:
         TrackerError: the tracker does not serve.
     """
-    found = open_runs(uri) if serves(uri) else []
+    found = open_runs(uri) if is_serving(uri) else []
     by_id = {sweep.record.facts.sweep_id: sweep for sweep in sweeps if sweep.record.facts.sweep_id}
     for runs in found:
         yield _finding(uri, home, runs, by_id.get(runs.sweep_id))
     if not found:
-        yield fine(_CHECK, f"none in {shown(uri)}")
+        yield fine(_CHECK, f"none in {redact(uri)}")
 
 
-def _finding(uri: str, home: Path, runs: OpenRuns, sweep: SeenSweep | None) -> Finding:
-    driver = driver_from(runs.driver)
+def _finding(uri: str, home: Path, runs: OpenRuns, sweep: FoundSweep | None) -> Finding:
+    driver = parse_driver(runs.driver)
     whom = f"by {runs.driver or 'an unknown driver'} since {datetime.fromtimestamp(runs.since_s):%Y-%m-%d %H:%M}"
     what = f"{runs.sweep}: {len(runs.keys)} open, {whom}"
     if (sweep is not None and sweep.runs) or (driver is not None and driver.lives):
@@ -64,14 +64,14 @@ def _finding(uri: str, home: Path, runs: OpenRuns, sweep: SeenSweep | None) -> F
     return warning(_CHECK, f"{what}, who is gone", remedy=remedy, fix=lambda: _close(uri, runs, sweep))
 
 
-def _resume(home: Path, sweep: SeenSweep | None) -> str:
+def _resume(home: Path, sweep: FoundSweep | None) -> str:
     if sweep is None:
         return "go on with it, or to end it"
     return f"end it, or go on with it here: {resume_command(sweep.name, home)}"
 
 
-def _close(uri: str, runs: OpenRuns, sweep: SeenSweep) -> str:
-    with kept_from_drivers(sweep.folder.journal) as free:
+def _close(uri: str, runs: OpenRuns, sweep: FoundSweep) -> str:
+    with lock_out_drivers(sweep.folder.journal) as free:
         if not free:
             return f"left those of {runs.sweep}: it runs now"
         ends = _ends(sweep.folder.journal)
@@ -93,4 +93,4 @@ def _ends(journal: Path) -> dict[str, tuple[str, float]]:
         record.apply(event)
         last_s = event.time_s
     goes_on = {str(key) for key, trial in record.trials.items() if not trial.is_final}
-    return {key: end for key, end in ends_of(record).items() if key not in goes_on} | {"": ("KILLED", last_s)}
+    return {key: end for key, end in run_ends(record).items() if key not in goes_on} | {"": ("KILLED", last_s)}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from ser.corpora.base import CORPORA
-from ser.experiment.bundle import network
+from ser.experiment.bundle import build_network
 from ser.experiment.experiment import Experiment
 from ser.features.spaces import stored_name
 from ser.sweep.plan import Plan
@@ -24,7 +24,7 @@ _BYTES_PER_WEIGHT = 4
 
 
 @dataclass(frozen=True)
-class Needs:
+class Requirements:
     """Of one sweep.
 
     Attributes:
@@ -40,7 +40,7 @@ class Needs:
     memory: int
 
 
-def needs_of(plan: Plan, *, n_clips: int | None = None) -> Needs:
+def estimate_requirements(plan: Plan, *, n_clips: int | None = None) -> Requirements:
     """What the plan takes on this machine alone; without a number of clips the corpus is taken as whole."""
     n_clips = CORPORA[plan.corpus].n_published_clips if n_clips is None else n_clips
     trained = plan.trained_experiments
@@ -48,7 +48,7 @@ def needs_of(plan: Plan, *, n_clips: int | None = None) -> Needs:
     n_slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
     largest = max(weights)
     n_kept = 0 if plan.is_ablation else plan.trials_per_cell
-    return Needs(
+    return Requirements(
         n_slots=n_slots,
         features=n_clips * BYTES_PER_CLIP * (1 + len(_stored(trained.values()) - _stored(plan.experiments.values()))),
         trials_on_disk=n_kept * sum(weights) + n_slots * _COPIES_IN_STATE * largest,
@@ -62,4 +62,4 @@ def _stored(experiments: Iterable[Experiment]) -> set[str]:
 
 def _n_weights(experiments: Iterable[Experiment]) -> list[int]:
     with torch.device("meta"):  # shapes alone
-        return [sum(p.numel() for p in network(experiment).parameters()) for experiment in experiments]
+        return [sum(p.numel() for p in build_network(experiment).parameters()) for experiment in experiments]

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ser.doctor.finding import Finding, fine, size, warning
-from ser.doctor.sweeps import SeenSweep
-from ser.sweep.folder import states_of
-from ser.sweep.journal import kept_from_drivers
+from ser.doctor.sweeps import FoundSweep
+from ser.sweep.folder import find_checkpoints
+from ser.sweep.journal import lock_out_drivers
 
 
-def leftover_findings(sweeps: Sequence[SeenSweep]) -> Iterator[Finding]:
+def stale_checkpoint_findings(sweeps: Sequence[FoundSweep]) -> Iterator[Finding]:
     """A line per sweep that has some; bundles, which the tracker gets, are never among them."""
     found = False
     for sweep in sweeps:
@@ -27,13 +27,13 @@ def leftover_findings(sweeps: Sequence[SeenSweep]) -> Iterator[Finding]:
         yield fine("states", "no training state of an ended trial is left")
 
 
-def _states(sweep: SeenSweep) -> list[Path]:
+def _states(sweep: FoundSweep) -> list[Path]:
     ended = (key for key, trial in sweep.record.trials.items() if trial.is_final)
-    return [path for key in ended for path in states_of(sweep.folder.storage, key)]
+    return [path for key in ended for path in find_checkpoints(sweep.folder.storage, key)]
 
 
-def _remove(sweep: SeenSweep, states: Sequence[Path]) -> str:
-    with kept_from_drivers(sweep.folder.journal) as free:
+def _remove(sweep: FoundSweep, states: Sequence[Path]) -> str:
+    with lock_out_drivers(sweep.folder.journal) as free:
         if not free:
             return f"left those of {sweep.name}: it runs now"
         for path in states:

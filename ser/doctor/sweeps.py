@@ -8,15 +8,15 @@ from pathlib import Path
 
 from ser.commands.conclusion import resume_command
 from ser.doctor.finding import Finding, fine, warning
-from ser.redaction import shown
+from ser.redaction import redact
 from ser.sweep.folder import SweepFolder
-from ser.sweep.journal import JOURNAL, Journal, JournalError, kept_from_drivers, read_events
+from ser.sweep.journal import JOURNAL, Journal, JournalError, lock_out_drivers, read_events
 from ser.sweep.state import SweepState
-from ser.tracking.writer import sent_until
+from ser.tracking.writer import read_sent_position
 
 
 @dataclass
-class SeenSweep:
+class FoundSweep:
     """A sweep's folder as it was found.
 
     Attributes:
@@ -60,12 +60,12 @@ class SeenSweep:
         return self.record.facts.driver
 
 
-def seen_sweeps(home: Path) -> list[SeenSweep]:
+def find_sweeps(home: Path) -> list[FoundSweep]:
     """All sweeps of the home, in the order of their names."""
     return [_seen(SweepFolder(path.parent)) for path in sorted((home / "sweeps").glob(f"*/{JOURNAL}"))]
 
 
-def sweep_findings(home: Path, sweeps: list[SeenSweep]) -> Iterator[Finding]:
+def sweep_findings(home: Path, sweeps: list[FoundSweep]) -> Iterator[Finding]:
     """A line per sweep that is not simply finished, and one for those that are."""
     if not sweeps:
         yield fine("journals", f"no sweep in {home}")
@@ -78,12 +78,12 @@ def sweep_findings(home: Path, sweeps: list[SeenSweep]) -> Iterator[Finding]:
         yield fine("journals", f"{n_finished} of {len(sweeps)} sweeps are finished, and all of them is sent")
 
 
-def _seen(folder: SweepFolder) -> SeenSweep:
-    sweep = SeenSweep(folder)
+def _seen(folder: SweepFolder) -> FoundSweep:
+    sweep = FoundSweep(folder)
     try:
-        with kept_from_drivers(folder.journal) as free:
+        with lock_out_drivers(folder.journal) as free:
             sweep.runs = not free
-        sweep.tracker, sent = sent_until(folder.journal)
+        sweep.tracker, sent = read_sent_position(folder.journal)
         sweep.n_bytes = folder.journal.stat().st_size
         for offset, event in read_events(folder.journal):
             sweep.record.apply(event)
@@ -98,7 +98,7 @@ def _seen(folder: SweepFolder) -> SeenSweep:
     return sweep
 
 
-def _of_one(home: Path, sweep: SeenSweep) -> Iterator[Finding]:
+def _of_one(home: Path, sweep: FoundSweep) -> Iterator[Finding]:
     resume = resume_command(sweep.name, home)
     if sweep.damage:
         yield warning(  # the next sweep has a journal of its own
@@ -120,17 +120,17 @@ def _of_one(home: Path, sweep: SeenSweep) -> Iterator[Finding]:
         yield from _left_behind(sweep, resume)
 
 
-def _way_out(sweep: SeenSweep) -> str:
+def _way_out(sweep: FoundSweep) -> str:
     return "use that version" if "another version of ser" in sweep.damage else "restore a copy of it"
 
 
-def _left_behind(sweep: SeenSweep, resume: str) -> Iterator[Finding]:
+def _left_behind(sweep: FoundSweep, resume: str) -> Iterator[Finding]:
     if sweep.record.name and not sweep.is_finished:
         closed = sweep.record.closed
         how = f"stopped ({closed.outcome})" if closed else f"its driver died ({sweep.driver})"
         yield warning("journals", f"{sweep.name}: {how}{_progress(sweep)}", remedy=resume)
     elif sweep.n_unsent:
-        to = f" to {shown(sweep.tracker)}" if sweep.tracker else ""
+        to = f" to {redact(sweep.tracker)}" if sweep.tracker else ""
         yield warning(
             "journals",
             f"{sweep.name}: {sweep.n_unsent:,} of {len(sweep.offsets):,} events were not sent{to}",
@@ -138,7 +138,7 @@ def _left_behind(sweep: SeenSweep, resume: str) -> Iterator[Finding]:
         )
 
 
-def _progress(sweep: SeenSweep) -> str:
+def _progress(sweep: FoundSweep) -> str:
     trials = sweep.record.trials.values()
     since = datetime.fromtimestamp(sweep.folder.journal.stat().st_mtime)
     n_final = sum(trial.is_final for trial in trials)
@@ -146,6 +146,6 @@ def _progress(sweep: SeenSweep) -> str:
     return f", {n_final} trials ended, {len(trials) - n_final} open{unsent}, last written {since:%Y-%m-%d %H:%M}"
 
 
-def _cut(sweep: SeenSweep) -> str:
+def _cut(sweep: FoundSweep) -> str:
     Journal(sweep.folder.journal).close()
     return f"cut the torn line of {sweep.name}"

@@ -6,29 +6,29 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ser.corpora.base import CORPORA
-from ser.doctor.disk import nearest, write_time_s
+from ser.doctor.disk import nearest_existing_folder, write_time_s
 from ser.doctor.finding import Finding, Level, fine, problem, warning
-from ser.doctor.sweeps import SeenSweep
-from ser.redaction import shown
+from ser.doctor.sweeps import FoundSweep
+from ser.redaction import redact
 from ser.tracking.client.server import artefact_locations, server_version
-from ser.tracking.client.uri import database_file, local_folder, meant
+from ser.tracking.client.uri import database_file, local_folder, resolve_tracking_uri
 
 
-def trackers(uri: str | None, sweeps: Sequence[SeenSweep]) -> list[str]:
+def list_trackers(uri: str | None, sweeps: Sequence[FoundSweep]) -> list[str]:
     """The addresses to look at: that of the next sweep, then those of sweeps that are not done with theirs."""
     left = (sweep for sweep in sweeps if sweep.record.name and (not sweep.is_finished or sweep.n_unsent))
     named = [sweep.record.facts.tracking_uri for sweep in left if sweep.record.facts.tracking_uri]
-    return list(dict.fromkeys([meant(uri), *named]))
+    return list(dict.fromkeys([resolve_tracking_uri(uri), *named]))
 
 
-def not_in_the_way(finding: Finding) -> Finding:
+def as_warning(finding: Finding) -> Finding:
     """Of a tracker that the next sweep does without: a warning at most."""
     if finding.level is not Level.PROBLEM:
         return finding
     return replace(finding, level=Level.WARNING, found=f"{finding.found}; only earlier sweeps write to it")
 
 
-def serves(uri: str) -> bool:
+def is_serving(uri: str) -> bool:
     """Whether there is something to ask: an SQLite file comes into being with the first sweep."""
     path = database_file(uri)
     return path is None or (path.exists() and path.stat().st_size > 0)
@@ -40,7 +40,7 @@ def tracker_findings(uri: str) -> Iterator[Finding]:
     Raises:
         TrackerError: it does not answer, or not as MLflow.
     """
-    if not serves(uri):
+    if not is_serving(uri):
         yield _fresh(uri)
         return
     number = server_version(uri)
@@ -56,7 +56,7 @@ def _fresh(uri: str) -> Finding:
     path = database_file(uri)
     assert path is not None
     try:
-        write_time_s(nearest(path.parent))
+        write_time_s(nearest_existing_folder(path.parent))
     except OSError as error:
         return problem(
             "tracker",
@@ -69,19 +69,19 @@ def _fresh(uri: str) -> Finding:
 def _versions(uri: str, number: str) -> Finding:
     here = version("mlflow")
     if not number:
-        return fine("tracker", f"{shown(uri)}: a database of MLflow {here}")
+        return fine("tracker", f"{redact(uri)}: a database of MLflow {here}")
     if number != here:
         return warning(
             "tracker",
-            f"{shown(uri)}: MLflow {number}, here it is {here}",
+            f"{redact(uri)}: MLflow {number}, here it is {here}",
             remedy=f"use one version at both ends: pip install mlflow=={here} where the server runs",
         )
-    return fine("tracker", f"{shown(uri)}: MLflow {number}, as here")
+    return fine("tracker", f"{redact(uri)}: MLflow {number}, as here")
 
 
 def _artefacts(uri: str, experiment: str, folder: Path) -> Iterator[Finding]:
     try:
-        write_time_s(nearest(folder))
+        write_time_s(nearest_existing_folder(folder))
     except OSError as error:
         served = uri.startswith("http")
         yield problem(

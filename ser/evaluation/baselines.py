@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from ser.evaluation.metrics import confusion_matrix, unweighted_average_recall
-from ser.evaluation.predictions_file import Predicted
+from ser.evaluation.predictions_file import PartPredictions
 from ser.evaluation.temperature import fit_temperature
 from ser.features.base import Rows
 from ser.splits.partition import Partition
@@ -37,7 +37,7 @@ Summaries = NDArray[np.float64]
 class SvmResult:
     """What the machine made of validation and test clips, and the settings that the validation clips chose."""
 
-    predicted: dict[str, Predicted]
+    predicted: dict[str, PartPredictions]
     cost: float
     gamma: float
     temperature: float
@@ -111,11 +111,11 @@ def mfcc_svm(summaries: Summaries, labels: NDArray[np.int64], partition: Partiti
     for part in _EVALUATED:
         positions = np.asarray(partition.parts[part])
         scores = machine.decision_function(scaled[positions])
-        predicted[part] = Predicted(positions, scores.argmax(axis=1), softmax(scores / temperature, axis=1))
+        predicted[part] = PartPredictions(positions, scores.argmax(axis=1), softmax(scores / temperature, axis=1))
     return SvmResult(predicted, machine.C, machine.gamma, temperature, uar)
 
 
-def majority(labels: NDArray[np.int64], partition: Partition, *, n_classes: int) -> dict[str, Predicted]:
+def majority(labels: NDArray[np.int64], partition: Partition, *, n_classes: int) -> dict[str, PartPredictions]:
     """Every clip is taken for the commonest class of the training clips: chance. Its UAR is 1 / C.
 
     Args:
@@ -128,7 +128,7 @@ def majority(labels: NDArray[np.int64], partition: Partition, *, n_classes: int)
     """
     shares = np.bincount(labels[np.asarray(partition.train)], minlength=n_classes) / len(partition.train)
     return {
-        part: Predicted(
+        part: PartPredictions(
             np.asarray(partition.parts[part]),
             np.full(len(partition.parts[part]), shares.argmax()),
             np.tile(shares, (len(partition.parts[part]), 1)),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.evaluation.metrics import mean_of_present, recalls_per_class
-from ser.evaluation.speaker_counts import Figure, Figures, SpeakerCounts, need_speakers
+from ser.evaluation.speaker_counts import Figure, Figures, SpeakerCounts, require_speakers
 
 N_RESAMPLES = 2000
 CONFIDENCE = 0.95
@@ -51,7 +51,7 @@ def interval(
         Field and Welsh, Bootstrapping clustered data, J. R. Statist. Soc. B 69 (2007), section 3 (cluster bootstrap);
         Efron and Tibshirani, An introduction to the bootstrap (1993), section 13.3 (percentile interval).
     """
-    need_speakers(counts)
+    require_speakers(counts)
     draws = mean_of_present(figure(counts.weighted(resamples(len(counts.speakers), n_resamples, seed))))
     low, high = quantiles(draws, confidence)
     return Interval(counts.figure(figure), float(low), float(high))
@@ -65,7 +65,7 @@ def recall_intervals(
     Raises:
         UserError: fewer than two speakers.
     """
-    need_speakers(counts)
+    require_speakers(counts)
     values = mean_of_present(recalls_per_class(counts.confusions.sum(axis=1)).T)
     weights = resamples(len(counts.speakers), n_resamples, seed)
     draws = mean_of_present(recalls_per_class(counts.weighted(weights)).swapaxes(1, 2))

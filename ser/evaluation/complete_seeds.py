@@ -8,7 +8,7 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
-def whole_repeats(
+def keep_complete_seeds(
     trainings: Collection[_T],
     *,
     seed: Callable[[_T], Hashable],

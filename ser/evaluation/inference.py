@@ -30,7 +30,7 @@ class Batches(Protocol):
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class InferenceResult:
     """Mean cross-entropy in nats, (n, C) logits, (n,) likeliest classes, (C, C) confusion matrix."""
 
     loss: float
@@ -46,7 +46,7 @@ def evaluate(
     n_classes: int,
     batch_size: int = 64,
     device: torch.device | str = "cpu",
-) -> Evaluation:
+) -> InferenceResult:
     """Run `model`, already on `device`, over all clips in evaluation mode, in which it is left.
 
     Args:
@@ -73,7 +73,7 @@ def evaluate(
     # A copy: labels may lie in shared memory that torch must not write to.
     scores, labels = torch.cat(logits), torch.from_numpy(np.array(clips.labels))
     predictions = scores.argmax(1).numpy()
-    return Evaluation(
+    return InferenceResult(
         loss=F.cross_entropy(scores, labels).item(),
         logits=scores.numpy(),
         predictions=predictions,
@@ -90,7 +90,7 @@ def probabilities(logits: NDArray[np.float32], *, temperature: float) -> NDArray
 
 
 @contextmanager
-def as_served() -> Iterator[None]:
+def compute_as_served() -> Iterator[None]:
     """Compute as the model server does, in one thread: sums of the same order have the same bits. No TF32 on a GPU."""
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)

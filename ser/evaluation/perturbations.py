@@ -51,7 +51,7 @@ CONDITIONS = (
 )
 
 
-def perturbed(wave: Wave, condition: Condition, *, name: str, talkers: Sequence[Wave], seed: int = 0) -> Wave:
+def perturb(wave: Wave, condition: Condition, *, name: str, talkers: Sequence[Wave], seed: int = 0) -> Wave:
     """The clip as it is heard under a condition.
 
     The noise of a clip is the same at every ratio, only louder, so that its curve is of one noise.
@@ -76,8 +76,8 @@ def perturbed(wave: Wave, condition: Condition, *, name: str, talkers: Sequence[
     assert condition.snr_db is not None
     digest = hashlib.sha256(f"{seed} {condition.kind} {name}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-    noise = white(len(wave), rng) if condition.kind == "white" else babble(talkers, len(wave), rng)
-    return in_noise(wave, noise, snr_db=condition.snr_db)
+    noise = white_noise(len(wave), rng) if condition.kind == "white" else babble(talkers, len(wave), rng)
+    return add_noise(wave, noise, snr_db=condition.snr_db)
 
 
 def active_rms(wave: Wave) -> float:
@@ -98,7 +98,7 @@ def active_rms(wave: Wave) -> float:
     return float(np.sqrt(level))
 
 
-def in_noise(wave: Wave, noise: NDArray[np.float64], *, snr_db: float) -> Wave:
+def add_noise(wave: Wave, noise: NDArray[np.float64], *, snr_db: float) -> Wave:
     """The clip with noise at a ratio of its active speech to the whole of the noise.
 
     Args:
@@ -111,7 +111,7 @@ def in_noise(wave: Wave, noise: NDArray[np.float64], *, snr_db: float) -> Wave:
     return noisy
 
 
-def white(n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+def white_noise(n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Noise with as much power at every frequency: normal numbers, (N,)."""
     return rng.standard_normal(n_samples)
 

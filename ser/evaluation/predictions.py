@@ -99,7 +99,7 @@ def read_predictions(path: Path, *, part: str, repeat: int = 0) -> Predictions:
     )
 
 
-def together(parts: Sequence[Predictions]) -> Predictions:
+def concatenate_predictions(parts: Sequence[Predictions]) -> Predictions:
     """The predictions of several files with the same classes, such as those of folds and seeds."""
     rows = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _row_names()}
     return Predictions(parts[0].emotions, **rows)

@@ -15,7 +15,7 @@ COLUMNS = ("clip", "part", "speaker", "truth", "prediction")
 
 
 @dataclass(frozen=True)
-class Predicted:
+class PartPredictions:
     """Positions of n clips, (n,), the class each was taken for, (n,), and the probability of each class, (n, C)."""
 
     positions: NDArray[np.int64]
@@ -24,7 +24,7 @@ class Predicted:
 
 
 def write_predictions(
-    path: Path, parts: Mapping[str, Predicted], *, clips: Sequence[Clip], emotions: Sequence[str]
+    path: Path, parts: Mapping[str, PartPredictions], *, clips: Sequence[Clip], emotions: Sequence[str]
 ) -> None:
     """Write `clip,part,speaker,truth,prediction` and a column for each emotion's probability; whole or not at all.
 

@@ -21,7 +21,7 @@ ROBUSTNESS_FILE = "robustness.csv"
 
 
 @dataclass(frozen=True)
-class Answer:
+class PerturbedPrediction:
     """What the network of a cell, trained in trial `trial`, made of one clip under one condition."""
 
     cell: str
@@ -36,7 +36,7 @@ class Answer:
 _COLUMNS = ("cell", "trial", "condition", "snr_db", "clip", "speaker", "truth", "prediction")
 
 
-def read_answers(path: Path) -> list[Answer]:
+def read_robustness(path: Path) -> list[PerturbedPrediction]:
     """The answers in the file of a sweep, in its order; none where there is no file.
 
     A last line that a killed writer left unfinished is left out.
@@ -56,7 +56,7 @@ def read_answers(path: Path) -> list[Answer]:
         raise UserError(f"line {lines.line_num} of {path} is damaged: delete the file and measure again") from None
 
 
-def write_answers(path: Path, answers: Iterable[Answer]) -> None:
+def write_robustness(path: Path, answers: Iterable[PerturbedPrediction]) -> None:
     """Write the file anew, whole or not at all."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     with partial.open("w", newline="", encoding="utf-8") as file:
@@ -66,15 +66,15 @@ def write_answers(path: Path, answers: Iterable[Answer]) -> None:
     partial.replace(path)
 
 
-def append_answers(path: Path, answers: Iterable[Answer]) -> None:
-    """Add answers to a file that `write_answers` made, and wait until they are on the disk."""
+def append_robustness(path: Path, answers: Iterable[PerturbedPrediction]) -> None:
+    """Add answers to a file that `write_robustness` made, and wait until they are on the disk."""
     with path.open("a", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows(map(_line, answers))
         file.flush()
         os.fsync(file.fileno())
 
 
-def whole_clips(answers: Sequence[Answer], trials: Sequence[tuple[str, int]]) -> set[str]:
+def complete_clips(answers: Sequence[PerturbedPrediction], trials: Sequence[tuple[str, int]]) -> set[str]:
     """The clips of which every trial, (cell, number), has answered under every condition."""
     needed = {(cell, trial, condition) for cell, trial in trials for condition in CONDITIONS}
     given: dict[str, set[tuple[str, int, Condition]]] = {}
@@ -83,9 +83,11 @@ def whole_clips(answers: Sequence[Answer], trials: Sequence[tuple[str, int]]) ->
     return {clip for clip, answered in given.items() if needed <= answered}
 
 
-def confusions(answers: Sequence[Answer], emotions: Sequence[str]) -> dict[str, dict[Condition, NDArray[np.int64]]]:
+def confusions_by_condition(
+    answers: Sequence[PerturbedPrediction], emotions: Sequence[str]
+) -> dict[str, dict[Condition, NDArray[np.int64]]]:
     """Confusion matrices, (C, C), by cell and condition."""
-    grouped: dict[str, dict[Condition, list[Answer]]] = {}
+    grouped: dict[str, dict[Condition, list[PerturbedPrediction]]] = {}
     for answer in answers:
         grouped.setdefault(answer.cell, {}).setdefault(answer.condition, []).append(answer)
     place = {emotion: index for index, emotion in enumerate(emotions)}
@@ -119,7 +121,7 @@ def choose_clips(clips: Sequence[Clip], n_clips: int) -> list[Clip]:
     return list(islice((clip for clip in in_turn if clip is not None), n_clips))
 
 
-def talkers_beside(clip: Clip, training: Sequence[Clip], *, n_talkers: int = N_TALKERS) -> list[Clip]:
+def choose_talkers(clip: Clip, training: Sequence[Clip], *, n_talkers: int = N_TALKERS) -> list[Clip]:
     """Who babbles while `clip` is heard: one training clip each of as many speakers, never of the clip's own.
 
     Fewer where there are not as many other speakers; drawn by the names of both clips.
@@ -140,7 +142,7 @@ def _lot(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def _line(answer: Answer) -> list[object]:
+def _line(answer: PerturbedPrediction) -> list[object]:
     heard = _columns(answer.condition)
     return [answer.cell, answer.trial, *heard, answer.clip, answer.speaker, answer.truth, answer.prediction]
 
@@ -152,5 +154,7 @@ def _columns(condition: Condition) -> tuple[str, str]:
 _BY_COLUMNS = {_columns(condition): condition for condition in CONDITIONS}
 
 
-def _answer(cell: str, trial: str, kind: str, snr: str, clip: str, speaker: str, truth: str, prediction: str) -> Answer:
-    return Answer(cell, int(trial), _BY_COLUMNS[kind, snr], clip, speaker, truth, prediction)
+def _answer(
+    cell: str, trial: str, kind: str, snr: str, clip: str, speaker: str, truth: str, prediction: str
+) -> PerturbedPrediction:
+    return PerturbedPrediction(cell, int(trial), _BY_COLUMNS[kind, snr], clip, speaker, truth, prediction)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ser.errors import UserError
 from ser.evaluation.bootstrap import CONFIDENCE, N_RESAMPLES, Interval, quantiles, resamples
 from ser.evaluation.metrics import mean_of_present
-from ser.evaluation.speaker_counts import Figure, Figures, SpeakerCounts, need_speakers
+from ser.evaluation.speaker_counts import Figure, Figures, SpeakerCounts, require_speakers
 
 ALPHA = 0.05
 """Below it a difference counts as real."""
@@ -23,7 +23,7 @@ class Comparison:
 
     Attributes:
         difference: first minus second, with its interval over speakers.
-        p_value: two-sided; not corrected, unless `corrected` made it.
+        p_value: two-sided; not corrected, unless `correct_p_values` made it.
     """
 
     difference: Interval
@@ -64,7 +64,7 @@ def compare(
         Noreen, Computer-intensive methods for testing hypotheses (1989), chapter 2 (approximate randomisation);
         Phipson and Smyth, Permutation p-values should never be zero (2010), for counting the one seen.
     """
-    need_speakers(first)
+    require_speakers(first)
     one, other = _paired(first, second)
 
     def difference(weights: NDArray[np.generic]) -> Figures:
@@ -97,7 +97,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(value) for value in adjusted]
 
 
-def corrected(comparisons: Sequence[Comparison]) -> list[Comparison]:
+def correct_p_values(comparisons: Sequence[Comparison]) -> list[Comparison]:
     """The comparisons with p values corrected for their number, in the same order."""
     adjusted = holm([comparison.p_value for comparison in comparisons])
     return [replace(comparison, p_value=p) for comparison, p in zip(comparisons, adjusted, strict=True)]

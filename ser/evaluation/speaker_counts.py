@@ -95,7 +95,7 @@ def speaker_counts(
     return SpeakerCounts(tuple(names), counts)
 
 
-def need_speakers(counts: SpeakerCounts) -> None:
+def require_speakers(counts: SpeakerCounts) -> None:
     """Refuse what a single speaker cannot tell.
 
     Raises:

@@ -17,7 +17,7 @@ from ser.audio import Wave
 from ser.errors import UserError
 from ser.evaluation.inference import probabilities
 from ser.experiment.experiment import Experiment, from_flat
-from ser.experiment.input_range import Heard
+from ser.experiment.input_range import InputRange
 from ser.features.base import Rows, Spectra
 from ser.features.dataset import Normalisation, frame_clip
 from ser.models.base import Dimensions, build_model
@@ -37,7 +37,7 @@ class Bundle:
     emotions: tuple[str, ...]
     normalisation: Normalisation
     temperature: float
-    heard: Heard
+    heard: InputRange
     weights: dict[str, torch.Tensor]
 
     def save(self, folder: Path) -> None:
@@ -81,7 +81,7 @@ def load_bundle(folder: Path) -> Bundle:
         emotions=tuple(content["emotions"]),
         normalisation=Normalisation(mean=arrays["mean"], scale=arrays["scale"]),
         temperature=content["temperature"],
-        heard=Heard(**content["heard"]),
+        heard=InputRange(**content["heard"]),
         weights=load_file(folder / _WEIGHTS),
     )
 
@@ -97,7 +97,7 @@ class Classifier:
         self.space = bundle.experiment.features
         self._normalisation = bundle.normalisation
         self._temperature = bundle.temperature
-        self._model = network(bundle.experiment)
+        self._model = build_network(bundle.experiment)
         self._model.load_state_dict(bundle.weights)
         self._model.eval()
 
@@ -114,7 +114,7 @@ class Classifier:
         return cast(NDArray[np.float64], shares)
 
 
-def network(experiment: Experiment) -> nn.Module:
+def build_network(experiment: Experiment) -> nn.Module:
     """The network of an experiment, with the weights that its training starts from."""
     return build_model(
         experiment.model,

@@ -14,7 +14,7 @@ _MOST_AT_FULL_SCALE = 0.01
 
 
 @dataclass(frozen=True)
-class Heard:
+class InputRange:
     """The range of the training clips: seconds, and the smallest of their highest samples, full scale being 1."""
 
     shortest_s: float
@@ -40,10 +40,10 @@ class Heard:
         return f"quieter than every training clip: peak at {_db(peak)} dB, theirs at {_db(self.quietest_peak)} or more"
 
 
-def heard(clips: Sequence[AudioFacts]) -> Heard:
+def measure_input_range(clips: Sequence[AudioFacts]) -> InputRange:
     """The range of the training clips, at least one."""
     lengths = [clip.n_samples / SAMPLE_RATE_HZ for clip in clips]
-    return Heard(min(lengths), max(lengths), min(clip.peak for clip in clips))
+    return InputRange(min(lengths), max(lengths), min(clip.peak for clip in clips))
 
 
 def _clipping(wave: Wave) -> str:

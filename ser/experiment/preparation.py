@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from ser.console import clip_progress, tell_clips
+from ser.console import clip_progress, print_clips
 from ser.corpora.base import CORPORA, Clip, CorpusChoice, describe
-from ser.corpora.locations import Location, resolved
+from ser.corpora.locations import Location, resolve_location
 from ser.experiment.experiment import Experiment
 from ser.features.batch import Extraction
 from ser.features.clip_selection import select_clips
@@ -22,9 +22,9 @@ from ser.features.pipeline import Pipeline
 from ser.features.quarantine import Quarantine
 from ser.features.spaces import FrameSpace, MelSpace
 from ser.features.store import FeatureStore
-from ser.splits.manifests import manifests
+from ser.splits.manifests import load_manifests
 from ser.splits.partition import Partition
-from ser.splits.split import Split, missing, partition
+from ser.splits.split import Split, describe_missing, partition
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,9 @@ def find_clips(choice: CorpusChoice, folder: Location, console: Console) -> tupl
     scan = corpus().scan(folder)
     console.print(f"Corpus {choice.name} in {folder}: {describe(corpus, scan.clips)}")
     if scan.misnamed:
-        tell_clips(console, "files whose names do not fit the corpus are omitted", scan.misnamed)
+        print_clips(console, "files whose names do not fit the corpus are omitted", scan.misnamed)
     for reason, names in scan.left_out.items():
-        tell_clips(console, f"files are omitted: {reason}", names)
+        print_clips(console, f"files are omitted: {reason}", names)
     return scan.clips
 
 
@@ -140,7 +140,7 @@ def extract_features(
     quarantine.write(clips, extraction)
     if extraction.unusable:
         listed = [f"{name}: {reason}" for name, reason in extraction.unusable.items()]
-        tell_clips(console, f"clips cannot be used, all of them in {quarantine.report}", listed)
+        print_clips(console, f"clips cannot be used, all of them in {quarantine.report}", listed)
     quarantine.refuse_too_many(extraction, len(clips))
     return extraction
 
@@ -184,16 +184,16 @@ def prepare_corpus(
 
     selected, duplicates = select_clips(clips, facts, choice=choice, duplicates_of=duplicates_of, console=console)
     digests = tuple(facts[clip.name].digest for clip in selected)
-    return PreparedCorpus(choice, resolved(folder), selected, digests, duplicates, store, pipeline)
+    return PreparedCorpus(choice, resolve_location(folder), selected, digests, duplicates, store, pipeline)
 
 
 def describe_split(prepared: PreparedCorpus, parts: Partition, split: Split) -> Iterable[str]:
     """The split of a sweep in a line, and in another one what its lists name and the corpus lacks."""
     yield (
-        f"Split {manifests()[parts.name]}, {parts.kind}, fold {parts.fold}: {len(parts.train):,} training, "
+        f"Split {load_manifests()[parts.name]}, {parts.kind}, fold {parts.fold}: {len(parts.train):,} training, "
         f"{len(parts.validation):,} validation, {len(parts.test):,} test clips"
     )
-    lacking = missing(prepared.clips, split)
+    lacking = describe_missing(prepared.clips, split)
     if lacking:
         yield f"This is part of its corpus: {lacking}"
 

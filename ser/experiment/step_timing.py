@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ser.experiment.bundle import network
+from ser.experiment.bundle import build_network
 from ser.experiment.experiment import Experiment
-from ser.features.dataset import ClipSet, Normalisation, join
+from ser.features.dataset import ClipSet, Normalisation, join_clips
 from ser.settings.ranges import Value
 from ser.training.loop import Fit, fit
 
@@ -23,16 +23,16 @@ _LONG_ENOUGH_S, _MOST_ROUNDS = 1.5, 8
 
 
 @dataclass(frozen=True)
-class Way:
+class StepTiming:
     """One way to compute a training step: its settings, and what it takes per clip."""
 
     values: dict[str, Value]
     ms_per_clip: float
 
 
-def probed(
+def measure_step_times(
     experiment: Experiment, *, device: torch.device | str = "cpu", fixed: Set[str] = frozenset()
-) -> tuple[Way, ...]:
+) -> tuple[StepTiming, ...]:
     """The ways that the device has for this experiment, each measured, at least one; the plainest is first.
 
     Settings named in `fixed` stay as the experiment has them.
@@ -55,10 +55,10 @@ def probed(
         if n_round == _MOST_ROUNDS or (n_round >= 2 and spent_s > _LONG_ENOUGH_S):
             break
     n_clips = _STEPS * experiment.training.batch_size
-    return tuple(Way(values, 1000 * s / n_clips) for values, s in zip(ways, best, strict=True))
+    return tuple(StepTiming(values, 1000 * s / n_clips) for values, s in zip(ways, best, strict=True))
 
 
-def fastest(ways: tuple[Way, ...]) -> Way:
+def choose_fastest(ways: tuple[StepTiming, ...]) -> StepTiming:
     """The fastest way, or the plain one where that is about as fast."""
     plain, best = ways[0], min(ways, key=lambda way: way.ms_per_clip)
     return best if plain.ms_per_clip > _WORTHWHILE * best.ms_per_clip else plain
@@ -86,7 +86,7 @@ def _training(experiment: Experiment, device: torch.device) -> Fit:
     without = {"training.max_epochs": 500, "training.patience": 500, "training.vote_share": 0.0}
     experiment = experiment.with_values(without)
     return fit(
-        network(experiment),
+        build_network(experiment),
         train=_noise(experiment, _STEPS * experiment.training.batch_size),
         validation=_noise(experiment, 1),
         n_classes=experiment.n_classes,
@@ -103,7 +103,7 @@ def _noise(experiment: Experiment, n_clips: int) -> ClipSet:
     shape = (space.n_frames + space.n_frames // 10, space.n_rows)
     n_rows = len(space.selected_rows)
     return ClipSet(
-        matrix=join([rng.standard_normal(shape, dtype=np.float32) for _ in range(n_clips)]),
+        matrix=join_clips([rng.standard_normal(shape, dtype=np.float32) for _ in range(n_clips)]),
         clips=np.arange(n_clips),
         labels=np.arange(n_clips) % experiment.n_classes,
         space=space,

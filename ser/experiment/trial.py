@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ser.evaluation.calibration import expected_calibration_error
-from ser.evaluation.inference import Evaluation, as_served, evaluate, probabilities
+from ser.evaluation.inference import InferenceResult, compute_as_served, evaluate, probabilities
 from ser.evaluation.metrics import Confusion, accuracy, macro_f1, unweighted_average_recall
-from ser.evaluation.predictions_file import Predicted, write_predictions
+from ser.evaluation.predictions_file import PartPredictions, write_predictions
 from ser.evaluation.temperature import fit_temperature
-from ser.experiment.bundle import Bundle, network
+from ser.experiment.bundle import Bundle, build_network
 from ser.experiment.experiment import Experiment
-from ser.experiment.input_range import heard
+from ser.experiment.input_range import measure_input_range
 from ser.experiment.trial_data import TrialData
 from ser.features.dataset import ClipSet, fit_normalisation
 from ser.splits.leaks import check_fitted
-from ser.splits.manifests import manifests
+from ser.splits.manifests import load_manifests
 from ser.splits.split import partition
 from ser.training.checkpoint import TrainingState, save_state
 from ser.training.loop import Epoch, fit
@@ -62,7 +62,7 @@ class Trial:
         self.n_train_clips = len(train)
         self._validation = self._clips(np.asarray(self.partition.validation))
         self._fit = fit(
-            network(experiment),
+            build_network(experiment),
             train=self._clips(train),
             validation=self._validation,
             n_classes=len(data.emotions),
@@ -101,9 +101,9 @@ class Trial:
         check_fitted(self.partition, self._data.clips, self._fitted())
         weights = self._fit.best_weights()
         # As it will be served: a network that knows nothing of how its training was computed.
-        model = network(self._experiment).to(self._device)
+        model = build_network(self._experiment).to(self._device)
         model.load_state_dict(weights)
-        with as_served():
+        with compute_as_served():
             parts = ("validation", "test") if test else ("validation",)
             made = {part: self._evaluate(model, self.partition.parts[part]) for part in parts}
         temperature = fit_temperature(made["validation"].logits, self._validation.labels)
@@ -115,7 +115,7 @@ class Trial:
             **(_figures(made["test"].confusion) if test else {}),
             "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
             "train_seconds": self._fit.seconds,
-            "split_manifest": str(manifests()[self.partition.name]),
+            "split_manifest": str(load_manifests()[self.partition.name]),
             "split_digest": self.partition.digest,
             "calibration": calibration,
         }
@@ -123,7 +123,7 @@ class Trial:
             self._bundle(weights, temperature).save(folder)
         (folder / TEST_FILE).write_text(json.dumps(results))
         predicted = {
-            part: Predicted(
+            part: PartPredictions(
                 np.asarray(self.partition.parts[part]),
                 evaluation.predictions,
                 probabilities(evaluation.logits, temperature=temperature),
@@ -139,7 +139,7 @@ class Trial:
             emotions=self._data.emotions,
             normalisation=self._normalisation,
             temperature=temperature,
-            heard=heard([self._data.facts[position] for position in self.partition.train]),
+            heard=measure_input_range([self._data.facts[position] for position in self.partition.train]),
             weights=weights,
         )
 
@@ -162,13 +162,13 @@ class Trial:
             normalisation=self._normalisation,
         )
 
-    def _evaluate(self, model: nn.Module, positions: tuple[int, ...]) -> Evaluation:
+    def _evaluate(self, model: nn.Module, positions: tuple[int, ...]) -> InferenceResult:
         clips = self._clips(np.asarray(positions))
         # One by one: within a batch the sums have another order, and the last bits differ from the served ones.
         return evaluate(model, clips, n_classes=len(self._data.emotions), batch_size=1, device=self._device)
 
     def _calibration_errors(
-        self, part: str, evaluation: Evaluation, positions: Sequence[int], temperature: float
+        self, part: str, evaluation: InferenceResult, positions: Sequence[int], temperature: float
     ) -> dict[str, float]:
         labels = self._labels(positions)
         return {

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ser.audio import AudioFacts
 from ser.corpora.base import Clip
-from ser.features.dataset import FeatureMatrix, join
+from ser.features.dataset import FeatureMatrix, join_clips
 from ser.features.duplicates import DuplicatePairs
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
@@ -72,4 +72,4 @@ def load_trial_data(
         entry = store.load(store.key(digest, pipeline.digest))
         facts.append(entry.facts)
         rows.append(entry.features[f"{dimensions}d"])
-    return TrialData(join(rows), tuple(clips), tuple(facts), emotions, duplicates, votes)
+    return TrialData(join_clips(rows), tuple(clips), tuple(facts), emotions, duplicates, votes)

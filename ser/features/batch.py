@@ -24,7 +24,7 @@ class Sound:
 
 
 @dataclass(frozen=True)
-class Part:
+class BatchResult:
     """What was found in the sound of some clips, by their names.
 
     Attributes:
@@ -53,7 +53,7 @@ class Extraction:
         """Clips that were looked at."""
         return len(self.facts) + len(self.unusable)
 
-    def extended(self, part: Part) -> "Extraction":
+    def extended(self, part: BatchResult) -> "Extraction":
         """The same with what was found in further clips; what `part` has unread is unusable."""
         return Extraction(
             {**self.facts, **part.facts},
@@ -62,7 +62,7 @@ class Extraction:
         )
 
 
-def extract_batch(sounds: Sequence[Sound], store: FeatureStore, pipeline: Pipeline, whole: bool) -> Part:
+def extract_batch(sounds: Sequence[Sound], store: FeatureStore, pipeline: Pipeline, whole: bool) -> BatchResult:
     """Make sure that the store holds the features of some clips.
 
     Args:
@@ -86,8 +86,8 @@ def extract_batch(sounds: Sequence[Sound], store: FeatureStore, pipeline: Pipeli
         except AudioError as error:
             unusable[sound.name] = str(error)
         except OSError as error:
-            unread[sound.name] = unreadable(error)
-    return Part(found, unusable, unread, n_computed)
+            unread[sound.name] = describe_read_error(error)
+    return BatchResult(found, unusable, unread, n_computed)
 
 
 def read_sound(location: str) -> bytes:
@@ -103,7 +103,7 @@ def read_sound(location: str) -> bytes:
     return data
 
 
-def unreadable(error: OSError) -> str:
+def describe_read_error(error: OSError) -> str:
     """What a user is told of a file that cannot be read."""
     return f"cannot be read ({error.strerror or error}): check the file and its permissions"
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Console
 
 from ser.audio import AudioFacts
-from ser.console import tell_clips
+from ser.console import print_clips
 from ser.corpora.base import Clip, CorpusChoice
-from ser.corpora.faults import known_faults
+from ser.corpora.faults import find_known_faults
 from ser.features.duplicates import DuplicatePairs, exclude_duplicates
 
 
@@ -31,7 +31,7 @@ def select_clips(
     clips = tuple(clip for clip in clips if clip.name in facts)
     if choice.known_faults == "keep":
         return clips, duplicates_of(clips)
-    faulty = known_faults(clips, facts)
+    faulty = find_known_faults(clips, facts)
     clips = _without(faulty, clips, "faulty clips are left out (corpus.known_faults=keep keeps them)", console)
     doubled = exclude_duplicates(clips, duplicates_of(clips))
     return _without(doubled, clips, "clips are left out because another is the same take", console), ()
@@ -39,5 +39,5 @@ def select_clips(
 
 def _without(reasons: Mapping[str, str], clips: Sequence[Clip], what: str, console: Console) -> tuple[Clip, ...]:
     if reasons:
-        tell_clips(console, what, [f"{name}: {reason}" for name, reason in reasons.items()])
+        print_clips(console, what, [f"{name}: {reason}" for name, reason in reasons.items()])
     return tuple(clip for clip in clips if clip.name not in reasons)

@@ -31,7 +31,7 @@ class FeatureMatrix:
         return self.frames[self.offsets[position] : self.offsets[position + 1]]
 
 
-def join(clips: Sequence[Rows]) -> FeatureMatrix:
+def join_clips(clips: Sequence[Rows]) -> FeatureMatrix:
     """The matrix of at least one clip, each (T, R) float32."""
     offsets = np.zeros(len(clips) + 1, np.int64)
     np.cumsum([len(clip) for clip in clips], out=offsets[1:])
@@ -108,7 +108,7 @@ class ClipSet:
 def frame_clip(stored: Rows, *, space: FeatureSpace, normalisation: Normalisation) -> NDArray[np.float32]:
     """One clip, (T, R), as `ClipSet.batch` without `rng` gives it: (D, T) or (1, M, T)."""
     first = np.zeros(1, np.int64)
-    clip: NDArray[np.float32] = ClipSet(join([stored]), first, first, space, normalisation).batch(first, None)[0]
+    clip: NDArray[np.float32] = ClipSet(join_clips([stored]), first, first, space, normalisation).batch(first, None)[0]
     return clip
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ser.corpora.base import Clip, CorpusError
 from ser.features.batch import Extraction
-from ser.features.store import FeatureStore, explained
+from ser.features.store import FeatureStore, describe_store_error
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Quarantine:
                     )
                 unfinished.replace(self.report)
         except OSError as error:
-            raise explained(error, self.report.parent) from None
+            raise describe_store_error(error, self.report.parent) from None
 
     def refuse_too_many(self, extraction: Extraction, n_clips: int) -> None:
         """Go on only with enough of the clips.

@@ -90,7 +90,7 @@ class FeatureStore:
                 unfinished.unlink(missing_ok=True)
                 raise
         except OSError as error:
-            raise explained(error, self.root) from error
+            raise describe_store_error(error, self.root) from error
 
     def abandoned(self) -> list[Path]:
         """What killed writers have left; what is being written now is younger."""
@@ -117,7 +117,7 @@ class FeatureStore:
         try:
             _in_folder(mark, mark.touch)
         except OSError as error:
-            raise explained(error, self.root) from error
+            raise describe_store_error(error, self.root) from error
 
     def unused_s(self, pipeline_digest: str) -> float:
         """Seconds since a command needed the entries of this pipeline; infinite where none ever said so."""
@@ -134,11 +134,11 @@ class FeatureStore:
         try:
             _in_folder(going, lambda: (self.root / pipeline_digest).rename(going))
         except OSError as error:
-            raise explained(error, self.root) from error
+            raise describe_store_error(error, self.root) from error
         _delete(going)
 
 
-def explained(error: OSError, root: Path) -> UserError:
+def describe_store_error(error: OSError, root: Path) -> UserError:
     """What a user is told of `error`, met while writing into `root`."""
     if error.errno in _NO_ROOM:
         return UserError(

@@ -11,9 +11,9 @@ from rich import box
 from rich.table import Table
 
 from ser.evaluation.bootstrap import N_RESAMPLES
-from ser.evaluation.complete_seeds import whole_repeats
-from ser.evaluation.predictions import Predictions, PredictionsError, read_predictions, together
-from ser.evaluation.significance import Comparison, compare, corrected, same_clips
+from ser.evaluation.complete_seeds import keep_complete_seeds
+from ser.evaluation.predictions import Predictions, PredictionsError, concatenate_predictions, read_predictions
+from ser.evaluation.significance import Comparison, compare, correct_p_values, same_clips
 from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.sweep.journal import BASELINE
@@ -77,7 +77,7 @@ class Variant:
         return sum(float(trial.ended.test["train_seconds"]) for trial in self.trials if trial.ended) / len(self.trials)
 
 
-def variants_of(record: SweepState, *, n_resamples: int = N_RESAMPLES) -> list[Variant]:
+def compare_variants(record: SweepState, *, n_resamples: int = N_RESAMPLES) -> list[Variant]:
     """The variants of an ablation that were trained on every fold: of each cell the baseline first, then by UAR.
 
     Each is compared with the baseline on the seeds that both have; p values are corrected for the number of variants of
@@ -93,7 +93,7 @@ def variants_of(record: SweepState, *, n_resamples: int = N_RESAMPLES) -> list[V
     ]
 
 
-def failures_of(record: SweepState) -> list[str]:
+def list_failures(record: SweepState) -> list[str]:
     """The variants of which a training failed, as 'sercnn-2d votes: 1 of 3 trainings failed'."""
     outcomes: dict[str, Counter[str]] = defaultdict(Counter)
     for trial in record.ablations():
@@ -111,7 +111,7 @@ def _whole(cell: str, split: str, trials: dict[str, list[SweepTrial]]) -> dict[s
     made = {}
     for name, listed in trials.items():
         completed = [trial for trial in listed if trial.outcome == "completed"]
-        whole = whole_repeats(completed, seed=_seed, fold=_fold, folds=folds)
+        whole = keep_complete_seeds(completed, seed=_seed, fold=_fold, folds=folds)
         read = _predictions(whole)
         if read is not None:
             made[name] = Variant(cell, split, name, tuple(whole), read)
@@ -125,7 +125,7 @@ def _compared(variants: dict[str, Variant], n_resamples: int) -> list[Variant]:
         return ranked
     compared = {variant.name: _against(variant, baseline, n_resamples) for variant in ranked}
     known = {name: comparison for name, comparison in compared.items() if comparison is not None}
-    found = dict(zip(known, corrected(list(known.values())), strict=True))
+    found = dict(zip(known, correct_p_values(list(known.values())), strict=True))
     return [baseline, *(replace(variant, against=found.get(variant.name)) for variant in ranked)]
 
 
@@ -151,7 +151,7 @@ def _predictions(trials: Sequence[SweepTrial]) -> Predictions | None:
         ]
     except PredictionsError:
         return None
-    return together(parts) if parts else None
+    return concatenate_predictions(parts) if parts else None
 
 
 def _fold(trial: SweepTrial) -> int:
@@ -162,7 +162,7 @@ def _seed(trial: SweepTrial) -> int:
     return trial.seed
 
 
-def changes_of(record: SweepState, name: str) -> str:
+def describe_changes(record: SweepState, name: str) -> str:
     """What a variant changes, as 'augment.mixup_alpha=0.0'."""
     changes = record.plan.variants.get(name, {})
     return ", ".join(f"{setting}={value}" for setting, value in changes.items()) or "nothing"
@@ -184,7 +184,7 @@ def ablation_table(record: SweepState, variants: Sequence[Variant]) -> Table:
             variant.cell,
             variant.split,
             variant.name,
-            changes_of(record, variant.name),
+            describe_changes(record, variant.name),
             f"{100 * variant.uar:.1f}",
             *_told(variant.against),
             str(variant.n_seeds),

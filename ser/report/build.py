@@ -6,7 +6,7 @@ from pathlib import Path
 from ser.errors import UserError
 from ser.evaluation.bootstrap import N_RESAMPLES
 from ser.report.content import Facts, Report, Section, Table
-from ser.report.report_data import Study, read_study
+from ser.report.report_data import ReportData, read_report_data
 from ser.report.sections import (
     ablation,
     calibration,
@@ -23,7 +23,7 @@ from ser.report.sections import (
     speaker_dependence,
 )
 
-_SECTIONS: tuple[Callable[[Study], Section], ...] = (
+_SECTIONS: tuple[Callable[[ReportData], Section], ...] = (
     leaderboard.section,
     speaker_dependence.section,
     paired_tests.section,
@@ -51,7 +51,7 @@ def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES)
         UserError: no completed trial has predictions that can be read.
         JournalError: the journal is damaged.
     """
-    study = read_study(journal, n_resamples=n_resamples, command=command)
+    study = read_report_data(journal, n_resamples=n_resamples, command=command)
     if study.record.plan.is_ablation:
         return _ablation_report(study)
     if not study.boards:
@@ -67,7 +67,7 @@ def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES)
     )
 
 
-def _ablation_report(study: Study) -> Report:
+def _ablation_report(study: ReportData) -> Report:
     section = ablation.section(study)
     if not any(isinstance(block, Table) for block in section.blocks):
         raise UserError(
@@ -86,13 +86,13 @@ def _ablation_report(study: Study) -> Report:
     )
 
 
-def _subtitle(study: Study) -> str:
+def _subtitle(study: ReportData) -> str:
     if study.record.facts.corpus == "synthetic":
         return "Speech emotion recognition on made-up voices: figures say that everything works, nothing about emotion."
     return "Speech emotion recognition: which network hears emotion best?"
 
 
-def _facts(study: Study) -> Facts:
+def _facts(study: ReportData) -> Facts:
     facts = study.record.facts
     n_runs = sum(trial.outcome == "completed" for trial in study.record.trials.values())
     return Facts(

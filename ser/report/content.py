@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ser.evaluation.bootstrap import Interval
-from ser.report.markers import Mark
+from ser.report.markers import Marker
 
 Value = str | int | float | Interval | None
 
@@ -99,7 +99,7 @@ class ForestRow:
     """A name with its mark, and its interval."""
 
     name: str
-    mark: Mark
+    mark: Marker
     interval: Interval
 
 
@@ -149,7 +149,7 @@ class Gallery:
     kind: ClassVar[str] = "gallery"
     caption: str
     blocks: tuple[Chart | Matrix, ...]
-    legend: tuple[tuple[str, Mark], ...] = ()
+    legend: tuple[tuple[str, Marker], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ser.audio import SAMPLE_RATE_HZ
-from ser.evaluation.inference import as_served
+from ser.evaluation.inference import compute_as_served
 from ser.experiment.bundle import Classifier, load_bundle
 
 CLIP_S = 2.5
@@ -29,7 +29,7 @@ def latency_ms(bundle: Path) -> float:
     classifier = Classifier(load_bundle(bundle))
     wave = 0.1 * np.random.default_rng(0).standard_normal(round(CLIP_S * SAMPLE_RATE_HZ)).astype(np.float32)
     times_s: list[float] = []
-    with as_served():
+    with compute_as_served():
         for _ in range(2):
             classifier.probabilities(wave)
         while len(times_s) < _LEAST or (len(times_s) < _MOST and sum(times_s) < _BUDGET_S):

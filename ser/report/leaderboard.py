@@ -14,7 +14,7 @@ from ser.sweep.state import SweepState, SweepTrial
 
 
 @dataclass(frozen=True)
-class Row:
+class LeaderboardRow:
     """One cell: its chosen trial, what chose it (validation) and what it scored once on test clips."""
 
     cell: str
@@ -33,14 +33,14 @@ class Row:
     train_seconds: float
 
 
-def leaderboard(sweep: SweepState) -> list[Row]:
+def leaderboard(sweep: SweepState) -> list[LeaderboardRow]:
     """One row per cell that has a completed trial, best validation UAR first; test figures choose nothing."""
     best = (sweep.best_of_cell(cell) for cell in sorted({key.cell for key in sweep.trials}))
     rows = [_row(sweep, trial) for trial in best if trial is not None]
     return sorted(rows, key=lambda row: (-row.val_uar, row.cell))
 
 
-def leaderboard_table(rows: Sequence[Row]) -> Table:
+def leaderboard_table(rows: Sequence[LeaderboardRow]) -> Table:
     """The rows for a terminal."""
     n_validation, n_test = (rows[0].n_validation_clips, rows[0].n_test_clips) if rows else (0, 0)
     table = Table(
@@ -65,7 +65,7 @@ def leaderboard_table(rows: Sequence[Row]) -> Table:
     return table
 
 
-def leaderboard_text(rows: Sequence[Row]) -> str:
+def leaderboard_text(rows: Sequence[LeaderboardRow]) -> str:
     """The same table as plain text."""
     console = Console(width=110, no_color=True)
     with console.capture() as capture:
@@ -73,12 +73,12 @@ def leaderboard_text(rows: Sequence[Row]) -> str:
     return capture.get()
 
 
-def _row(sweep: SweepState, trial: SweepTrial) -> Row:
+def _row(sweep: SweepState, trial: SweepTrial) -> LeaderboardRow:
     assert trial.best is not None
     assert trial.ended is not None
     trials = sweep.of_cell(trial.key.cell)
     validation, test = np.array(trial.best.confusion), np.array(trial.ended.test["confusion"])
-    return Row(
+    return LeaderboardRow(
         cell=trial.key.cell,
         key=trial.key,
         n_completed=sum(other.outcome == "completed" for other in trials),

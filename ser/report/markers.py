@@ -19,7 +19,7 @@ _CROSS = "M-4.5-4.5L4.5 4.5M-4.5 4.5L4.5-4.5"
 
 
 @dataclass(frozen=True)
-class Mark:
+class Marker:
     """A colour, and a shape as the path of an SVG, filled or hollow."""
 
     colour: str
@@ -32,7 +32,7 @@ class Mark:
         return self.colour if self.filled else "#ffffff"
 
 
-def marks_of(names: Iterable[str]) -> dict[str, Mark]:
+def assign_markers(names: Iterable[str]) -> dict[str, Marker]:
     """A mark for each name: cells by architecture and dimension, anything else a grey cross.
 
     Args:
@@ -41,9 +41,9 @@ def marks_of(names: Iterable[str]) -> dict[str, Mark]:
     listed = sorted(set(names))
     cells = {name: name.rsplit("-", 1) for name in listed if name.endswith(("-1d", "-2d"))}
     architectures = list(dict.fromkeys(architecture for architecture, _ in cells.values()))
-    marks = {name: Mark(GREY, _CROSS, filled=False) for name in listed}
+    marks = {name: Marker(GREY, _CROSS, filled=False) for name in listed}
     for name, (architecture, dimensions) in cells.items():
         place = architectures.index(architecture)
         colour, shape = _COLOURS[place % len(_COLOURS)], _SHAPES[place % len(_SHAPES)]
-        marks[name] = Mark(colour, shape, filled=dimensions == "2d")
+        marks[name] = Marker(colour, shape, filled=dimensions == "2d")
     return marks

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from ser.report.leaderboard import Row
+from ser.report.leaderboard import LeaderboardRow
 
 _DIMENSION_COLOURS = {"1d": "#e69f00", "2d": "#0072b2"}
 
@@ -35,7 +35,7 @@ def confusion_figure(confusion: Sequence[Sequence[int]], labels: Sequence[str], 
     return figure
 
 
-def leaderboard_figure(rows: Sequence[Row], *, title: str, n_classes: int) -> Figure:
+def leaderboard_figure(rows: Sequence[LeaderboardRow], *, title: str, n_classes: int) -> Figure:
     """Validation and test UAR of the cells, one standard error over clips each, and the chance level.
 
     Args:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from ser.evaluation.bootstrap import Interval, interval
 from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts
-from ser.report.boards import Board, boards_of
-from ser.report.markers import Mark, marks_of
+from ser.report.markers import Marker, assign_markers
+from ser.report.split_results import SplitResults, collect_results
 from ser.sweep.journal import Reported, TrialKey, read_events
 from ser.sweep.state import SweepState, replay
 
 
 @dataclass(frozen=True)
-class Study:
+class ReportData:
     """A sweep to be reported.
 
     Attributes:
@@ -30,7 +30,7 @@ class Study:
     journal: Path
     record: SweepState
     reports: dict[TrialKey, list[Reported]]
-    boards: tuple[Board, ...]
+    boards: tuple[SplitResults, ...]
     n_resamples: int
     command: str
 
@@ -45,10 +45,10 @@ class Study:
         return tuple(self.record.plan.cells)
 
     @cached_property
-    def marks(self) -> dict[str, Mark]:
+    def marks(self) -> dict[str, Marker]:
         """How each of them looks."""
         names = {line.name for board in self.boards for line in board.lines}
-        return marks_of({*self.cells, *names})
+        return assign_markers({*self.cells, *names})
 
     @property
     def folder(self) -> Path:
@@ -68,7 +68,7 @@ def clips_of(counts: SpeakerCounts, part: str) -> str:
     return f"{' to '.join(f'{n:,}' for n in ends)} {part} clips of {len(counts.speakers)} speakers"
 
 
-def read_study(journal: Path, *, n_resamples: int, command: str) -> Study:
+def read_report_data(journal: Path, *, n_resamples: int, command: str) -> ReportData:
     """The study of the sweep at `journal`.
 
     Raises:
@@ -79,4 +79,6 @@ def read_study(journal: Path, *, n_resamples: int, command: str) -> Study:
     for _, event in read_events(journal):
         if isinstance(event, Reported):
             reports[record.trial(event).key].append(event)
-    return Study(journal, record, dict(reports), tuple(boards_of(record, journal.parent)), n_resamples, command)
+    return ReportData(
+        journal, record, dict(reports), tuple(collect_results(record, journal.parent)), n_resamples, command
+    )

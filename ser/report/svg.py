@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from ser.report.markers import Mark
+from ser.report.markers import Marker
 
 WIDTH, HEIGHT = 340, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 50, 14, 12, 46
@@ -59,7 +59,7 @@ class Axis:
         return f"{shown:g}"
 
 
-def padded(title: str, values: Iterable[float], *, log: bool = False, percent: bool = False) -> Axis:
+def fit_axis(title: str, values: Iterable[float], *, log: bool = False, percent: bool = False) -> Axis:
     """An axis around finite values, with some room at both ends."""
     listed = [value for value in values if math.isfinite(value)]
     low, high = min(listed), max(listed)
@@ -91,7 +91,7 @@ class Picture:
             'stroke-linejoin="round"/>'
         )
 
-    def mark(self, point: Point, mark: Mark, *, size: float = 1.0, title: str = "") -> None:
+    def mark(self, point: Point, mark: Marker, *, size: float = 1.0, title: str = "") -> None:
         """A mark at a point, which says `title` to a mouse that rests on it."""
         x, y = self.at(point)
         said = f"<title>{escape(title)}</title>" if title else ""

@@ -63,10 +63,10 @@ def with_values(holder: S, values: Mapping[str, Value | str]) -> S:
     for name in values:
         if name not in known:
             raise unknown_name("setting", name, list(known))
-    return _with(holder, {name: read(known[name], value) for name, value in values.items()}, "")
+    return _with(holder, {name: parse_value(known[name], value) for name, value in values.items()}, "")
 
 
-def read(setting: Setting, value: Value) -> Value:
+def parse_value(setting: Setting, value: Value) -> Value:
     """`value` as the type of `setting`, checked: text is parsed, whole numbers may stand for real ones.
 
     Raises:
@@ -80,13 +80,13 @@ def read(setting: Setting, value: Value) -> Value:
     return typed
 
 
-def narrowed(setting: Setting, part: Sequence[Value]) -> Range:
+def narrow_range(setting: Setting, part: Sequence[Value]) -> Range:
     """The range of `setting` cut to [low, high], or to the listed options of a choice.
 
     Raises:
         SettingError: not a part of the range, or one without the present value, which every search tries first.
     """
-    inside = [read(setting, value) for value in part]
+    inside = [parse_value(setting, value) for value in part]
     allowed = setting.range
     if isinstance(allowed, Choice):
         made: Range = replace(allowed, options=tuple(inside))

@@ -6,7 +6,7 @@ from itertools import combinations
 
 from ser.corpora.base import Clip
 from ser.errors import UserError
-from ser.splits.manifests import Lists, manifests
+from ser.splits.manifests import Lists, load_manifests
 from ser.splits.partition import CLAIMS, Partition
 
 
@@ -107,7 +107,7 @@ def check_predictions(split: str, rows: Sequence[Mapping[str, str]], selected: A
         "clip {} is in both validation and test": names["validation"] & names["test"],
         "selection saw test clip {}": selected & names["test"],
     }
-    if "speaker" in CLAIMS[manifests()[split].kind]:
+    if "speaker" in CLAIMS[load_manifests()[split].kind]:
         shared["speaker {} is in both validation and test"] = speakers["validation"] & speakers["test"]
     for how, both in shared.items():
         if both:
@@ -124,7 +124,7 @@ def _check_not_empty(partition: Partition, clips: Sequence[Clip]) -> None:
 
 def _needs(partition: Partition, part: str) -> str:
     """What the split would need, and what can be done instead."""
-    manifest = manifests().get(partition.name)
+    manifest = load_manifests().get(partition.name)
     if manifest is None or not manifest.claims:
         return "it needs at least 3 clips of one emotion; give a corpus with more clips"
     lists = {

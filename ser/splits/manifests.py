@@ -31,7 +31,7 @@ class Lists:
 
 
 @dataclass(frozen=True)
-class Dealt:
+class BalancedFolds:
     """Folds over those who are there: in the order of their names they are dealt to the folds in turn."""
 
     n_folds: int
@@ -57,7 +57,7 @@ class Manifest:
     name: str
     version: int
     source: str
-    speakers: Lists | Dealt | None
+    speakers: Lists | BalancedFolds | None
     sentences: Lists | None
     left_out: frozenset[str]
     digest: str
@@ -65,14 +65,14 @@ class Manifest:
     @property
     def n_folds(self) -> int:
         """How many folds it has."""
-        if isinstance(self.speakers, Dealt):
+        if isinstance(self.speakers, BalancedFolds):
             return self.speakers.n_folds
         return 1 if self.speakers is None else len(self.speakers.folds)
 
     @property
     def claims(self) -> tuple[Claim, ...]:
         """What no two parts share."""
-        rules: dict[Claim, Lists | Dealt | None] = {"speaker": self.speakers, "sentence": self.sentences}
+        rules: dict[Claim, Lists | BalancedFolds | None] = {"speaker": self.speakers, "sentence": self.sentences}
         return tuple(claim for claim, rule in rules.items() if rule is not None)
 
     @property
@@ -89,7 +89,7 @@ class Manifest:
         rule = self.speakers if claim == "speaker" else self.sentences
         assert rule is not None
         there = {getattr(clip, claim) for clip in clips}
-        if isinstance(rule, Dealt) and len(there) < rule.n_folds:
+        if isinstance(rule, BalancedFolds) and len(there) < rule.n_folds:
             raise UserError(f"{self.name} needs at least {rule.n_folds} speakers, found {len(there)}: use assignment")
         return rule.members(fold, there)
 
@@ -98,7 +98,7 @@ class Manifest:
 
 
 @cache
-def manifests() -> dict[str, Manifest]:
+def load_manifests() -> dict[str, Manifest]:
     """All manifests by the name of their split."""
     tables = tomllib.loads(Path(__file__).with_name("cremad.toml").read_text(encoding="utf-8"))
     return {name: _manifest(name, table) for name, table in tables.items()}
@@ -118,9 +118,9 @@ def _manifest(name: str, table: dict[str, Any]) -> Manifest:
     )
 
 
-def _speakers(table: dict[str, Any]) -> Lists | Dealt | None:
+def _speakers(table: dict[str, Any]) -> Lists | BalancedFolds | None:
     if "dealt" in table:
-        return Dealt(table["dealt"])
+        return BalancedFolds(table["dealt"])
     if "folds" in table:
         tests = [_actors(ranges) for ranges in table["folds"]]
         return Lists(frozenset(SPEAKERS), tuple(zip(tests[1:] + tests[:1], tests, strict=True)))

@@ -11,13 +11,8 @@ from ser.settings.declaration import settings
 from ser.settings.ranges import Ints, Text
 from ser.settings.registry import unknown_name
 from ser.splits.leaks import check, check_unseen
-from ser.splits.manifests import Manifest, manifests
-from ser.splits.partition import PART_NAMES, Kind, Partition, digest_of
-
-__all__ = [
-    "ASSIGNMENT", "NOTHING", "Kind", "Partition", "Split", "UserError", "missing", "partition", "seen_by_selection",
-    "selection_of", "split_names",
-]  # fmt: skip
+from ser.splits.manifests import Manifest, load_manifests
+from ser.splits.partition import PART_NAMES, Partition, digest_of
 
 ASSIGNMENT = "assignment"
 NOTHING = "none"
@@ -39,7 +34,7 @@ class Split:
 
 def split_names() -> list[str]:
     """The names that `Split.name` may have, sorted."""
-    return sorted(manifests())
+    return sorted(load_manifests())
 
 
 def selection_of(split: Split) -> str:
@@ -70,7 +65,7 @@ def partition(
         UserError: a fold the split does not have, a speaker or sentence its lists do not know, or a refusal of the
             gate.
     """
-    parts, manifest = _cut(clips, split), manifests()[split.name]
+    parts, manifest = _cut(clips, split), load_manifests()[split.name]
     seen = seen_by_selection(clips, split)
     tested, unseen = parts["test"], tuple(at for at in parts["test"] if clips[at].name not in seen)
     if tested and not unseen:
@@ -103,9 +98,9 @@ def seen_by_selection(clips: Sequence[Clip], split: Split) -> frozenset[str]:
     return frozenset(clips[at].name for at in _cut(clips, Split(name=name, fold=fold, seed=seed))["validation"])
 
 
-def missing(clips: Sequence[Clip], split: Split) -> str:
+def describe_missing(clips: Sequence[Clip], split: Split) -> str:
     """What the lists of a split name and the corpus lacks, as one line; '' where nothing is missing."""
-    manifest = manifests()[split.name]
+    manifest = load_manifests()[split.name]
     lines = []
     for claim in manifest.claims:
         there = {getattr(clip, claim) for clip in clips}
@@ -119,7 +114,7 @@ def missing(clips: Sequence[Clip], split: Split) -> str:
 def _cut(clips: Sequence[Clip], split: Split) -> dict[str, tuple[int, ...]]:
     if split.name not in split_names():
         raise unknown_name("split", split.name, split_names())
-    manifest = manifests()[split.name]
+    manifest = load_manifests()[split.name]
     if split.fold >= manifest.n_folds:
         raise UserError(f"{split.name} has {manifest.n_folds} fold: split.fold must be 0, got {split.fold}")
     return _by_lists(clips, manifest, split.fold) if manifest.claims else _by_emotion(clips, split.seed)

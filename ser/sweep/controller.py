@@ -37,7 +37,7 @@ GLOBAL = "global"
 
 
 @dataclass(frozen=True)
-class Ask:
+class NextTrial:
     """A trial to run: its key, the experiment that it trains, the stage of the sweep, and the ablation's variant."""
 
     key: TrialKey
@@ -92,7 +92,7 @@ class Controller:
         """The cell of each training that the final evaluation has not asked for yet; none before the search is over."""
         return [cell for cell, _ in self._trainings_to_ask()] if self._is_searched() else []
 
-    def next_trial(self) -> Ask | None:
+    def next_trial(self) -> NextTrial | None:
         """The next trial to run, interrupted ones first, then the cells in turn.
 
         None when all have been asked for, or when the final evaluation waits for the search to end.
@@ -104,13 +104,13 @@ class Controller:
             return self._next_searched()
         return self._next_final() if self._is_searched() else None
 
-    def _next_searched(self) -> Ask:
+    def _next_searched(self) -> NextTrial:
         group = min(self._studies, key=self._n_asked)
         key, searched = self._studies[group].ask(self.record.name, self._n_asked(group))
         experiment = self._experiments[key.cell].with_values(searched)
-        return self._ask(Ask(key, experiment), searched)
+        return self._ask(NextTrial(key, experiment), searched)
 
-    def _next_final(self) -> Ask | None:
+    def _next_final(self) -> NextTrial | None:
         cell, final = next(self._trainings_to_ask(), (None, None))
         if cell is None or final is None:
             return None
@@ -119,7 +119,7 @@ class Controller:
         number = 1 + max((key.number for key in self.record.trials if key.cell == cell), default=-1)
         experiment = self._experiments[cell].with_values({**chosen, **final.values()})
         stage = ABLATION if self.plan.is_ablation else FINAL
-        return self._ask(Ask(TrialKey(self.record.name, cell, number), experiment, stage, final.variant), {})
+        return self._ask(NextTrial(TrialKey(self.record.name, cell, number), experiment, stage, final.variant), {})
 
     def _trainings_to_ask(self) -> Iterator[tuple[str, PlannedTraining]]:
         """What has not been asked for yet, the cells in turn; none of a cell whose search has no result."""
@@ -129,7 +129,7 @@ class Controller:
             done = {event.cell for event in asked if final.matches(event)}
             yield from ((cell, final) for cell in cells if cell not in done)
 
-    def _ask(self, ask: Ask, searched: dict[str, Value]) -> Ask:
+    def _ask(self, ask: NextTrial, searched: dict[str, Value]) -> NextTrial:
         self._append(Asked(ask.key.cell, ask.key.number, ask.experiment.flat(), searched, ask.stage, ask.variant))
         self._open.add(ask.key)
         return ask
@@ -229,11 +229,11 @@ class Controller:
         if trial.is_final and trial.stage == SEARCH:
             self._studies[self._group(event.cell)].tell(trial)
 
-    def _again(self, trial: SweepTrial) -> Ask:
+    def _again(self, trial: SweepTrial) -> NextTrial:
         self._open.add(trial.key)
         trial.ended = None
         experiment = self._experiments[trial.key.cell].with_values(trial.asked.values)
-        return Ask(trial.key, experiment, trial.stage, trial.asked.variant)
+        return NextTrial(trial.key, experiment, trial.stage, trial.asked.variant)
 
     def _groups(self) -> dict[str, list[str]]:
         cells = list(self._experiments)

@@ -19,7 +19,7 @@ _SCRIPT = b"run_sweep"
 
 
 @dataclass(frozen=True)
-class Driver:
+class DriverProcess:
     """A process, as 'user@host pid 123'."""
 
     user: str
@@ -43,15 +43,15 @@ class Driver:
             return False
 
 
-def this_driver() -> Driver:
+def current_driver() -> DriverProcess:
     """The process that asks."""
-    return Driver(_user(), socket.gethostname(), os.getpid())
+    return DriverProcess(_user(), socket.gethostname(), os.getpid())
 
 
-def driver_from(text: str) -> Driver | None:
+def parse_driver(text: str) -> DriverProcess | None:
     """The driver that `str` of it tells; None of any other text."""
     match = _FORM.fullmatch(text)
-    return Driver(match["user"], match["host"], int(match["pid"])) if match else None
+    return DriverProcess(match["user"], match["host"], int(match["pid"])) if match else None
 
 
 def git_commit() -> str:

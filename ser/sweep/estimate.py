@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ser.experiment.bundle import network
+from ser.experiment.bundle import build_network
 from ser.experiment.experiment import Experiment
-from ser.experiment.step_timing import fastest, probed
+from ser.experiment.step_timing import choose_fastest, measure_step_times
 from ser.sweep.plan import Plan
 from ser.sweep.successive_halving import Rungs
 
@@ -55,7 +55,7 @@ def _play(plan: Plan, rng: np.random.Generator) -> int:
 
 def _probe(experiment: Experiment, fixed: set[str], n_epochs: float) -> CellEstimate:
     return CellEstimate(
-        ms_per_clip=fastest(probed(experiment, fixed=fixed)).ms_per_clip,
-        n_parameters=sum(parameter.numel() for parameter in network(experiment).parameters()),
+        ms_per_clip=choose_fastest(measure_step_times(experiment, fixed=fixed)).ms_per_clip,
+        n_parameters=sum(parameter.numel() for parameter in build_network(experiment).parameters()),
         n_epochs=n_epochs,
     )

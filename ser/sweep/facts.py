@@ -6,7 +6,7 @@ from typing import Any
 
 from ser.errors import UserError
 from ser.experiment.preparation import PreparedCorpus
-from ser.splits.manifests import manifests
+from ser.splits.manifests import load_manifests
 from ser.splits.partition import Partition
 
 # In the journal these carry the names of their tags.
@@ -75,7 +75,7 @@ def describe_corpus(prepared: PreparedCorpus, parts: Partition) -> dict[str, Any
         "corpus_dir": prepared.folder,
         "corpus_digest": prepared.digest,
         "split_digest": parts.digest,
-        "split_manifest": str(manifests()[parts.name]),
+        "split_manifest": str(load_manifests()[parts.name]),
         "n_clips": len(prepared.clips),
         "n_speakers": len({clip.speaker for clip in prepared.clips}),
         "n_train": len(parts.train),

@@ -14,7 +14,7 @@ from ser.corpora.base import Clip
 from ser.errors import UserError
 from ser.settings.ranges import Value
 from ser.settings.registry import unknown_name
-from ser.splits.manifests import manifests
+from ser.splits.manifests import load_manifests
 from ser.splits.split import ASSIGNMENT, NOTHING, Split, partition, seen_by_selection, selection_of, split_names
 from ser.sweep.journal import BASELINE, Asked
 from ser.sweep.plan import Plan
@@ -58,7 +58,7 @@ def plan_trainings(plan: Plan) -> list[PlannedTraining]:
     for name in names:
         if name not in split_names():
             raise unknown_name("split", name, split_names())
-    most = max(manifests()[name].n_folds for name in names)
+    most = max(load_manifests()[name].n_folds for name in names)
     for fold in () if isinstance(plan.final_folds, str) else plan.final_folds:
         if fold >= most:
             raise UserError(f"final_folds (--folds) must be below {most}, the folds of {', '.join(names)}; got {fold}")
@@ -120,7 +120,7 @@ def _draw(name: str, seed: int) -> int:
 
 
 def _folds(plan: Plan, name: str) -> list[int]:
-    n_folds = manifests()[name].n_folds
+    n_folds = load_manifests()[name].n_folds
     if n_folds == 1 or isinstance(plan.final_folds, str):
         return list(range(n_folds))
     return [fold for fold in plan.final_folds if fold < n_folds]

@@ -29,7 +29,7 @@ def trial_folder_name(key: TrialKey) -> str:
     return f"{key.cell}-{key.number:03d}"
 
 
-def states_of(storage: Path, key: TrialKey) -> list[Path]:
+def find_checkpoints(storage: Path, key: TrialKey) -> list[Path]:
     """The training states that any driver of this sweep left of a trial: absolute paths, newest first."""
     found = storage.resolve().glob(f"run-*/{trial_folder_name(key)}/checkpoint_*/{FILE_NAME}")
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

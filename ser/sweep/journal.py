@@ -205,7 +205,7 @@ def read_events(path: Path, offset: int = 0) -> Iterator[tuple[int, Event]]:
 
 
 @contextmanager
-def kept_from_drivers(path: Path) -> Iterator[bool]:
+def lock_out_drivers(path: Path) -> Iterator[bool]:
     """Let no driver take up the journal while the block runs; False where one has it already."""
     with path.open("rb") as file:
         try:

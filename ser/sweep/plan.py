@@ -10,7 +10,7 @@ from ser.corpora.base import CorpusChoice
 from ser.errors import UserError
 from ser.experiment.experiment import Cell, Experiment, all_cells, default_experiment
 from ser.features.spaces import stored_settings
-from ser.settings.declaration import narrowed
+from ser.settings.declaration import narrow_range
 from ser.settings.ranges import Choice, Floats, Ints, Range, SettingError, Value
 from ser.settings.registry import unknown_name
 from ser.splits.split import Split
@@ -158,7 +158,7 @@ class Plan:
             if name in known and not known[name].range.searched:
                 raise UserError(f"{name} is never searched: fix it under settings, not under ranges")
         space = {name: allowed for name, allowed in experiment.searched().items() if name not in fixed}
-        narrower = {name: narrowed(known[name], part) for name, part in self.ranges.items() if name in space}
+        narrower = {name: narrow_range(known[name], part) for name, part in self.ranges.items() if name in space}
         return space | narrower
 
     @cached_property

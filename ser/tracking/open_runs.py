@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from ser.redaction import shown
-from ser.tracking.client.deadline import asked, explained
+from ser.redaction import redact
+from ser.tracking.client.deadline import ask_tracker, describe_tracker_error
 from ser.tracking.publication import TrackerError
 from ser.tracking.runs import PARENT
 
@@ -50,7 +50,7 @@ def open_runs(uri: str) -> list[OpenRuns]:
         found = [_of_sweep(client, experiments, sweep_id, listed) for sweep_id, listed in runs.items()]
         return sorted(found, key=lambda sweep: (sweep.sweep, sweep.sweep_id))
 
-    return asked(uri, ask)
+    return ask_tracker(uri, ask)
 
 
 def close_runs(uri: str, ends: Mapping[str, tuple[str, float]], *, longest_s: float = _LONGEST_S) -> None:
@@ -72,12 +72,12 @@ def close_runs(uri: str, ends: Mapping[str, tuple[str, float]], *, longest_s: fl
         for n_closed, (run_id, (status, end_s)) in enumerate(ends.items()):
             if time.monotonic() > deadline_s:
                 raise TrackerError(
-                    f"{shown(uri)} closed {n_closed} of {len(ends)} runs in {longest_s:g} s: look at its log, then ask "
-                    "again"
+                    f"{redact(uri)} closed {n_closed} of {len(ends)} runs in {longest_s:g} s: look at its log, then "
+                    "ask again"
                 )
             client.set_terminated(run_id, status=status, end_time=round(end_s * 1000))
     except Exception as error:
-        raise explained(uri, error) from None
+        raise describe_tracker_error(uri, error) from None
 
 
 def _of_sweep(client: MlflowClient, experiments: list[str], sweep_id: str, runs: list[Run]) -> OpenRuns:

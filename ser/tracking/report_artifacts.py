@@ -23,7 +23,7 @@ _DESCRIPTION = "mlflow.note.content"
 logger = logging.getLogger(__name__)
 
 
-def made_report(journal: Path) -> Report | str:
+def make_report(journal: Path) -> Report | str:
     """The report of the sweep at `journal`, or why there is none: no fault of it may keep a sweep from its end."""
     home = journal.resolve().parents[2]
     words = ["python", "tune/report.py", "--sweep", journal.parent.name, "--home", str(home), "--out", "report"]

@@ -8,14 +8,14 @@ from typing import Any
 from mlflow.entities import Metric
 
 from ser.experiment.trial import PREDICTIONS_FILE
-from ser.redaction import shown
+from ser.redaction import redact
 from ser.report.content import Report
 from ser.report.leaderboard import leaderboard, leaderboard_text
 from ser.report.plots import confusion_figure, leaderboard_figure
 from ser.sweep.journal import ABLATION, SEARCH, Asked, Closed, Ended, Event, Reported, Started, TrialKey
 from ser.sweep.state import SweepState, SweepTrial
 from ser.tracking.models import log_model, remove_unfinished_models
-from ser.tracking.report_artifacts import log_report, made_report
+from ser.tracking.report_artifacts import log_report, make_report
 from ser.tracking.runs import PARENT, Runs
 
 _SPLIT = ("split_digest", "split_manifest")
@@ -23,7 +23,7 @@ _FINALS = ("final_seeds", "final_folds", "final_splits")
 _STATUS = {"completed": "FINISHED", "pruned": "KILLED", "failed": "FAILED", "killed": "KILLED"}
 
 
-def ends_of(record: SweepState) -> dict[str, tuple[str, float]]:
+def run_ends(record: SweepState) -> dict[str, tuple[str, float]]:
     """Status in MLflow and time of the end of each run that has ended, by its key."""
     ended = {str(key): trial.ended for key, trial in record.trials.items() if trial.ended}
     ends = {key: (_STATUS[end.outcome], end.time_s) for key, end in ended.items()}
@@ -76,7 +76,7 @@ class Sender:
     def _started(self, runs: Runs, event: Started) -> None:
         plan, facts = self._record.plan, self._record.facts
         tags = {
-            "ser.command": shown(facts.command),
+            "ser.command": redact(facts.command),
             "ser.git_commit": facts.git_commit,
             "ser.split": plan.split,
             "ser.corpus_digest": facts.corpus_digest,
@@ -190,7 +190,7 @@ class Sender:
         for key, trial in self._record.trials.items():
             if trial.outcome == "completed" and trial.stage == SEARCH:
                 runs.set_tags(runs.id_of(key), {"ser.best_of_cell": str(key in best_of_cells).lower()})
-        ends = ends_of(self._record)
+        ends = run_ends(self._record)
         status, end_s = ends.pop(PARENT)
         remove_unfinished_models(runs)
         runs.settle(ends)
@@ -200,7 +200,7 @@ class Sender:
     def _report(self, event: Closed) -> Report | str:
         """Made once for each end of the sweep, however often it takes to send it."""
         if self._reported is None or self._reported[0] != event:
-            self._reported = event, made_report(self._journal)
+            self._reported = event, make_report(self._journal)
         return self._reported[1]
 
     def _log_dataset(self, runs: Runs, run_id: str) -> None:

@@ -100,11 +100,11 @@ class Writer:
         return runs
 
     def _sent_before(self) -> int:
-        uri, offset = sent_until(self._path)
+        uri, offset = read_sent_position(self._path)
         return offset if uri == self._uri else 0
 
 
-def sent_until(journal: Path) -> tuple[str, int]:
+def read_sent_position(journal: Path) -> tuple[str, int]:
     """To which tracker, and up to which byte, the journal has been sent: ('', 0) where nothing was."""
     try:
         sent = json.loads(journal.with_suffix(_CURSOR).read_text())

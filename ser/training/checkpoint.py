@@ -76,7 +76,7 @@ def load_state(folder: Path) -> TrainingState:
     return TrainingState(**parts, progress=progress)
 
 
-def newest_state(folders: Iterable[Path], *, last_epoch: int) -> TrainingState | None:
+def find_newest_state(folders: Iterable[Path], *, last_epoch: int) -> TrainingState | None:
     """The first whole state of `folders`, newest first, that is not ahead of `last_epoch`; None to begin anew.
 
     A state can be ahead of what was reported: it is stored first, and a killed driver never hears of its epoch.

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ser.experiment.experiment import all_cells
-from ser.sweep.controller import Ask, Controller
+from ser.sweep.controller import Controller, NextTrial
 from ser.sweep.journal import Ended, Journal, Reported, Started
 from ser.sweep.plan import Plan
 from ser.sweep.state import replay
@@ -44,7 +44,7 @@ def timed(step, times: list[float]):
     return result
 
 
-def play_trial(controller: Controller, ask: Ask, n_asked: int, reports: list[float]) -> None:
+def play_trial(controller: Controller, ask: NextTrial, n_asked: int, reports: list[float]) -> None:
     cell, number = ask.key.cell, ask.key.number
     for epoch in range(1, N_EPOCHS + 1):
         uar = n_asked / 2000 + epoch / 1000

@@ -28,7 +28,7 @@ from joblib import Parallel, delayed
 
 from ser.audio import decode, digest_of, facts
 from ser.corpora.base import CORPORA, Clip
-from ser.distributed.cluster import connected
+from ser.distributed.cluster import connect
 from ser.distributed.extraction import RayExtractor
 from ser.features.batch import Sound, extract_batch, read_sound
 from ser.features.entry import Entry, encoded
@@ -72,7 +72,7 @@ def corpus(shared_dir: Path) -> Iterator[Corpus]:
 
 @pytest.fixture(scope="module")
 def two_workers(corpus: Corpus) -> Iterator[None]:
-    with connected(None):
+    with connect(None):
         if ray.cluster_resources()["CPU"] != 2:
             pytest.skip("this is for a machine of two cores")
         by_ray(corpus.clips[:256], corpus.new_store())

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from ser.corpora.base import CORPORA, Clip
-from ser.distributed.cluster import connected
+from ser.distributed.cluster import connect
 from ser.distributed.extraction import RayExtractor
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
@@ -101,7 +101,7 @@ def test_print_memory_and_speed_by_tenths(shared_dir: Path) -> None:
         clips = list(many_clips(real, sounds))[:N_CLIPS]
         store = FeatureStore(folder / "store")
         print(f"\n{len(clips):,} clips are made; driver {resident_bytes() / MEBIBYTE:.0f} MiB", flush=True)
-        with connected(None):
+        with connect(None):
             for what in ("computed", "were there"):
                 tell = by_tenths(len(clips))
                 started = time.monotonic()

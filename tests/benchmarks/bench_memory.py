@@ -17,12 +17,12 @@ from rich.console import Console
 
 from ser.commands.sweep_corpus import prepare_sweep_corpus
 from ser.corpora.base import CORPORA
-from ser.distributed.cluster import connected
+from ser.distributed.cluster import connect
 from ser.distributed.trial_data import share_trial_data
 from ser.experiment.experiment import Experiment
 from ser.experiment.trial import Trial
 from ser.experiment.trial_data import TrialData
-from ser.features.dataset import join
+from ser.features.dataset import join_clips
 from ser.features.spaces import stored_name
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import with_settings
@@ -58,7 +58,7 @@ class Process:
 def tenth(data: TrialData) -> TrialData:
     chosen = range(0, len(data.clips), 10)
     return TrialData(
-        matrix=join([data.matrix.clip(position) for position in chosen]),
+        matrix=join_clips([data.matrix.clip(position) for position in chosen]),
         clips=data.clips[::10],
         facts=data.facts[::10],
         emotions=data.emotions,
@@ -67,7 +67,7 @@ def tenth(data: TrialData) -> TrialData:
 
 @pytest.fixture(scope="module")
 def shared(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, ray.ObjectRef]]:
-    with connected(None):
+    with connect(None):
         experiments, folder = PLAN.experiments, shared_dir / "cremad"
         clips = CORPORA["cremad"]().scan(folder).clips
         store = tmp_path_factory.mktemp("store")

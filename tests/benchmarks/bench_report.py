@@ -24,7 +24,7 @@ from ser.commands.live_display import Display
 from ser.commands.sweep_corpus import prepare_sweep_corpus
 from ser.corpora.synthetic import make_synthetic
 from ser.distributed import runner, trainable
-from ser.distributed.cluster import connected
+from ser.distributed.cluster import connect
 from ser.distributed.trial_data import share_trial_data
 from ser.experiment.experiment import from_flat
 from ser.experiment.preparation import find_clips
@@ -142,7 +142,7 @@ def recipe(config, *, data):
 def trials(tmp_path: Path) -> Iterator[Trials]:
     corpus, experiments = tmp_path / "synthetic", PLAN.experiments
     make_synthetic(corpus)
-    with connected(None):
+    with connect(None):
         clips = find_clips(PLAN.corpus_choice, corpus, QUIET)
         prepared, parts = prepare_sweep_corpus(
             PLAN, clips, corpus_dir=str(corpus), home=tmp_path, max_bad=1, console=QUIET

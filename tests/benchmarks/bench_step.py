@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from ser.experiment.experiment import Experiment
-from ser.experiment.step_timing import MEMORY_FORMAT, PLAIN, PRECISION, fastest, probed
+from ser.experiment.step_timing import MEMORY_FORMAT, PLAIN, PRECISION, choose_fastest, measure_step_times
 from ser.experiment.trial import Trial
 from ser.experiment.trial_data import TrialData
 from ser.settings.ranges import Value
@@ -44,8 +44,8 @@ def test_the_chosen_way_is_not_slower_when_measured_again_and_vgg16_2d_is_twice_
     cells = {**QUICK.experiments, "vgg16-2d, half of the published width": WIDE.experiments["vgg16-2d"]}
     print()
     for cell, experiment in cells.items():
-        chosen = name_of(fastest(probed(experiment)).values)
-        again = {name_of(way.values): way.ms_per_clip for way in probed(experiment)}
+        chosen = name_of(choose_fastest(measure_step_times(experiment)).values)
+        again = {name_of(way.values): way.ms_per_clip for way in measure_step_times(experiment)}
         ratio = again[name_of(PLAIN)] / again[chosen]
         listed = ", ".join(f"{name} {ms:.2f}" for name, ms in again.items())
         print(f"{cell:<38} {chosen}: plain / chosen {ratio:.2f}   (ms a clip: {listed})")
@@ -56,7 +56,7 @@ def test_the_chosen_way_is_not_slower_when_measured_again_and_vgg16_2d_is_twice_
 
 def ms_per_clip(experiment: Experiment, n_threads: int) -> float:
     torch.set_num_threads(n_threads)
-    return fastest(probed(experiment)).ms_per_clip
+    return choose_fastest(measure_step_times(experiment)).ms_per_clip
 
 
 def test_a_thread_for_each_trial_trains_more_than_all_threads_for_one():

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ser.corpora.base import CORPORA
-from ser.experiment.bundle import network
+from ser.experiment.bundle import build_network
 from ser.experiment.experiment import Experiment, all_cells, default_experiment, from_flat
 from ser.paths import plan_names
 from ser.settings.ranges import Choice, Floats, Ints, Range, Subset, Value
@@ -174,7 +174,7 @@ def test_a_plans_first_experiments_build_networks(name, cell):
     asked = first_asks(plan, cell, 3)
     assert asked[0] == plan.experiments[cell]
     for experiment in asked:
-        check_network(experiment, network(experiment))
+        check_network(experiment, build_network(experiment))
 
 
 @each_cell

@@ -15,7 +15,7 @@ import pytest
 import ray
 
 from ser.features.store import FeatureStore
-from ser.sweep.driver import Driver, this_driver
+from ser.sweep.driver import DriverProcess, current_driver
 from ser.sweep.journal import Journal, Started
 from ser.training.checkpoint import FILE_NAME
 from tests.support.command_runner import FROM_OUTSIDE, REPOSITORY, SWEEP, Finished, free_port, run, run_sweep, running
@@ -76,7 +76,7 @@ def test_a_killed_sweep_is_told_repaired_and_still_ends_whole(
     with running(sys.executable, SWEEP, *words, folder=tmp_path) as command:
         command.wait_until(lambda: n_reports(tmp_path, "small") >= 6)
         command.wait_until(lambda: (tmp_path / "mlflow.db").exists() and statuses(tmp_path).count("RUNNING") >= 2)
-        driver = Driver(this_driver().user, this_driver().host, command.pid)
+        driver = DriverProcess(current_driver().user, current_driver().host, command.pid)
         alive = examine(*words[:4], "--fix", folder=tmp_path)
         command.signal(SIGKILL)
         assert command.end().code == -SIGKILL

@@ -11,10 +11,10 @@ from rich.console import Console
 
 from ser.commands.sweep_corpus import find_sweep_clips, prepare_sweep_corpus
 from ser.distributed.baselines import measure_baselines
-from ser.distributed.cluster import connected
+from ser.distributed.cluster import connect
 from ser.evaluation.baselines import BASELINES, HUMAN_VOTE, baseline_path
 from ser.evaluation.perturbations import CONDITIONS
-from ser.evaluation.robustness import Answer, read_answers
+from ser.evaluation.robustness import PerturbedPrediction, read_robustness
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.splits.split import Split
 from tests.support.command_runner import REPOSITORY, Finished, run
@@ -36,7 +36,7 @@ def predictions_of(path: Path, part: str = "test") -> dict[str, dict[str, str]]:
         return {row["clip"]: row for row in csv.DictReader(file) if row["part"] == part}
 
 
-def check_clean_is_offline(sweep: FinishedSweep, answers: list[Answer]) -> None:
+def check_clean_is_offline(sweep: FinishedSweep, answers: list[PerturbedPrediction]) -> None:
     """Without noise, each network says what it said when its trial ended."""
     for cell in sweep.record.plan.cells:
         best = sweep.record.best_of_cell(cell)
@@ -57,7 +57,7 @@ def test_noise_is_heard_once_and_goes_on_where_it_was_cut_off(finished: Finished
     assert ended.code == 0, ended.seen
     assert ended.stderr == ""
     path = finished.journal.with_name("robustness.csv")
-    answers = read_answers(path)
+    answers = read_robustness(path)
     cells = finished.record.plan.cells
     assert len(answers) == len(set(answers)) == N_CLIPS * len(CONDITIONS) * len(cells)
     assert set(Counter((a.cell, a.condition, a.truth) for a in answers).values()) == {N_CLIPS // 6}
@@ -86,7 +86,7 @@ def test_what_cannot_be_measured_is_refused(finished: FinishedSweep) -> None:
 def test_baselines_are_measured_once_on_the_clips_of_each_split(finished: FinishedSweep, tmp_path: Path) -> None:
     plan = finished.record.plan
     corpus_dir, console = finished.record.facts.corpus_dir, Console(record=True, width=200)
-    with connected(None):
+    with connect(None):
         clips = find_sweep_clips(plan, [], corpus_dir, console)
         home = finished.folder / ".ser"
         prepared, _ = prepare_sweep_corpus(plan, clips, corpus_dir=corpus_dir, home=home, max_bad=0.0, console=console)

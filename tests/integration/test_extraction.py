@@ -21,9 +21,9 @@ from ser.audio import Wave, decode, digest_of
 from ser.corpora.base import CORPORA, Clip
 from ser.corpora.locations import read_bytes
 from ser.distributed import extraction
-from ser.distributed.cluster import connected, resources
+from ser.distributed.cluster import connect, resources
 from ser.distributed.extraction import RayExtractor
-from ser.distributed.tasks import WorkerDiedError, get
+from ser.distributed.tasks import WorkerDiedError, get_result
 from ser.errors import UserError
 from ser.features.base import Rows
 from ser.features.batch import Extraction, Sound
@@ -61,7 +61,7 @@ class Watched(Pipeline):
 
 @pytest.fixture(scope="module", autouse=True)
 def local_ray() -> Iterator[None]:
-    with connected(None):
+    with connect(None):
         yield
 
 
@@ -251,5 +251,5 @@ def _die() -> None:
 
 def test_of_a_task_whose_worker_dies_it_is_said_in_a_sentence() -> None:
     with pytest.raises(WorkerDiedError, match="a Ray worker died, or its whole machine: look into Ray's logs") as died:
-        get(_die.remote())
+        get_result(_die.remote())
     assert not died.value.out_of_memory

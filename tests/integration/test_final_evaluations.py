@@ -17,7 +17,7 @@ from ser.report.final_table import final_rows
 from ser.splits.split import partition
 from ser.sweep.journal import FINAL, TrialKey
 from ser.sweep.state import SweepState
-from ser.tracking.registry.run_evaluations import evaluations
+from ser.tracking.registry.run_evaluations import list_evaluations
 from tests.support.command_runner import SWEEP, run_sweep, running
 from tests.support.sweep_checks import check_journal
 from tests.support.sweep_results import FinishedSweep, check_runs, client_of, metrics_of, record_of
@@ -140,7 +140,7 @@ def test_a_search_that_an_older_version_logged_is_known_by_its_final_evaluation(
             "DELETE FROM params WHERE run_uuid = ? AND key = 'training.averaging'", (run.info.run_id,)
         )
         assert gone.rowcount == 1
-    first, *_, own = evaluations(old.client, old.client.get_run(run.info.run_id))
+    first, *_, own = list_evaluations(old.client, old.client.get_run(run.info.run_id))
     assert first.key[:2] == (FINAL, SPLIT)
     assert own.key[0] == "run"
 

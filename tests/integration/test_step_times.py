@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ser.distributed.cluster import connected
+from ser.distributed.cluster import connect
 from ser.distributed.step_timing import with_fastest_settings
 from ser.experiment.step_timing import MEMORY_FORMAT, PLAIN, PRECISION
 from ser.sweep.plan import Plan
@@ -18,7 +18,7 @@ PLAN = Plan(corpus="synthetic", cells=("lenet5-1d", "lenet5-2d"), cell_settings=
 
 def test_what_is_measured_is_fixed_for_each_cell_and_kept(tmp_path: Path) -> None:
     console, kept = Console(record=True, width=200), tmp_path / "step_times.json"
-    with connected(None):
+    with connect(None):
         first = with_fastest_settings(PLAN, NEEDS, home=tmp_path, console=console)
         assert "Measuring how 2 cells train fastest here" in console.export_text()
         measured = kept.read_bytes()

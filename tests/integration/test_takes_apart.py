@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ser.commands.sweep_corpus import prepare_sweep_corpus
 from ser.corpora.cremad import CremaD
-from ser.distributed.cluster import connected
+from ser.distributed.cluster import connect
 from ser.distributed.trial_data import share_trial_data
 from ser.errors import UserError
 from ser.features.spaces import stored_name
@@ -40,7 +40,7 @@ def test_a_take_that_is_there_twice_is_left_out_or_refused(shared_dir: Path, tmp
         "max_bad": 0.0,
         "console": Console(file=out, width=200),
     }
-    with connected(None):
+    with connect(None):
         prepared, _ = prepare_sweep_corpus(plans[0], clips, **how)
         assert {clip.name for clip in clips} - {clip.name for clip in prepared.clips} == {PAIR[1]}
         assert f"{PAIR[1]}: the same take as {PAIR[0]} (disgust), labelled disgust" in out.getvalue()

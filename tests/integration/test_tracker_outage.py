@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.tracking.writer import sent_until
+from ser.tracking.writer import read_sent_position
 from tests.support.command_runner import SWEEP, run_sweep, running
 from tests.support.mlflow_server import Tracker
 from tests.support.sweep_results import check_runs, journal_of, n_reports, record_of
@@ -22,7 +22,7 @@ def test_a_sweep_trains_and_ends_without_its_tracker_and_a_resume_sends_the_rest
     with running(sys.executable, SWEEP, *words, folder=tmp_path) as sweep:
         sweep.wait_until(lambda: n_reports(tmp_path, "alone") >= 2)
         with tracker:
-            sweep.wait_until(lambda: sent_until(journal)[1] > 0)
+            sweep.wait_until(lambda: read_sent_position(journal)[1] > 0)
         ended = sweep.end()
     assert ended.code == 3, ended.seen
     assert ended.stderr == ""

@@ -14,7 +14,7 @@ import numpy as np
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, CremaD
 from ser.evaluation.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
-from ser.evaluation.predictions_file import Predicted, write_predictions
+from ser.evaluation.predictions_file import PartPredictions, write_predictions
 from ser.experiment.experiment import Cell, default_experiment
 from ser.settings.ranges import Value
 from ser.splits.split import Split
@@ -109,7 +109,7 @@ def tested(split: Split, clips: Sequence[Clip]) -> list[int]:
     return sorted(np.random.default_rng(split.seed).permutation(len(clips))[: len(clips) // 3].tolist())
 
 
-def answered(clips: Sequence[Clip], positions: Sequence[int], *, skill: float, seed: int) -> Predicted:
+def answered(clips: Sequence[Clip], positions: Sequence[int], *, skill: float, seed: int) -> PartPredictions:
     """Answers that are right as often as `skill` says, a little oftener of later speakers."""
     rng = np.random.default_rng(seed)
     truth = np.array([EMOTIONS.index(clips[at].emotion) for at in positions])
@@ -118,7 +118,7 @@ def answered(clips: Sequence[Clip], positions: Sequence[int], *, skill: float, s
     labels = np.where(rng.random(len(positions)) < ease, truth, guess) if skill else guess
     shares = np.full((len(positions), len(EMOTIONS)), 0.1)
     shares[np.arange(len(positions)), labels] = 0.5
-    return Predicted(np.array(positions), labels, shares)
+    return PartPredictions(np.array(positions), labels, shares)
 
 
 def _search_trial(journal: Journal, sweep: Evaluated, clips: Sequence[Clip], cell: str, number: int) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ser.report.leaderboard import leaderboard
-from ser.sweep.controller import Ask, Controller
+from ser.sweep.controller import Controller, NextTrial
 from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.journal import Ended, Journal, Reported, Started, TrialKey
 from ser.sweep.plan import Plan
@@ -40,7 +40,7 @@ def conducted(path: Path, of: Plan = PLAN) -> tuple[Journal, Controller]:
     return journal, Controller(journal, of, plan_trainings(of))
 
 
-def report_of(ask: Ask, epoch: int, max_epochs: int) -> Reported:
+def report_of(ask: NextTrial, epoch: int, max_epochs: int) -> Reported:
     """Better the nearer dropout is to 0.3 and the later the epoch, with a wobble that depends on the key alone."""
     wobble = random.Random(f"{ask.key}/{epoch}").random()
     dropout = float(ask.experiment.flat()["model.dropout"])
@@ -49,7 +49,7 @@ def report_of(ask: Ask, epoch: int, max_epochs: int) -> Reported:
     return Reported(ask.key.cell, ask.key.number, epoch, metrics, [[3, 1], [2, 2]], epoch == max_epochs)
 
 
-def run_trial(controller: Controller, ask: Ask, max_epochs: int) -> Iterator[None]:
+def run_trial(controller: Controller, ask: NextTrial, max_epochs: int) -> Iterator[None]:
     """What Tune and a worker do with one trial; pauses after each step."""
     cell, number = ask.key.cell, ask.key.number
     for epoch in range(1, max_epochs + 1):

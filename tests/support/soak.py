@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from ser.console import clock
+from ser.console import format_duration
 from ser.corpora.synthetic import make_synthetic
 from tests.support.command_runner import run_sweep
 from tests.support.fault_environment import NAME, Stage, staged, write_plan
@@ -132,7 +132,9 @@ def soak(folder: Path, rng: Random, names: list[str], n_faults: int) -> list[Row
         done, gone = sum(row.injected for row in rows), time.monotonic() - started
         left = gone / max(1, done) * (n_faults - done)
         print(*row.cells(), sep=" | ")
-        print(f"{done} of {n_faults} faults, {clock(gone)} gone, about {clock(left)} left", flush=True)
+        print(
+            f"{done} of {n_faults} faults, {format_duration(gone)} gone, about {format_duration(left)} left", flush=True
+        )
     return rows
 
 

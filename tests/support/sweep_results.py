@@ -7,7 +7,7 @@ from pathlib import Path
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
-from ser.report.leaderboard import Row
+from ser.report.leaderboard import LeaderboardRow
 from ser.sweep.journal import ABLATION, Reported, TrialKey, read_events
 from ser.sweep.state import SweepState, replay
 from tests.support.command_runner import Finished
@@ -58,7 +58,7 @@ def runs_of(client: MlflowClient, sweep: str) -> list[Run]:
     return list(client.search_runs([experiment.experiment_id], f"tags.`ser.sweep` = '{sweep}'"))
 
 
-def figures(rows: list[Row]) -> list[tuple[object, ...]]:
+def figures(rows: list[LeaderboardRow]) -> list[tuple[object, ...]]:
     """All of the table but the seconds of training."""
     return [
         (row.cell, row.key, row.n_completed, row.n_trials, row.val_uar, row.test_uar, row.n_parameters) for row in rows

@@ -11,7 +11,7 @@ import pytest
 
 from ser.errors import UserError
 from ser.evaluation.predictions_file import COLUMNS
-from ser.report.ablation import failures_of, variants_of
+from ser.report.ablation import compare_variants, list_failures
 from ser.settings.ranges import Value
 from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.journal import ABLATION, Asked, Ended, Started
@@ -140,7 +140,7 @@ def record_of(folder: Path, right: dict[str, float], *, n_speakers: int = 30) ->
 
 
 def test_variants_are_compared_with_the_baseline_speaker_by_speaker(tmp_path: Path) -> None:
-    found = variants_of(record_of(tmp_path, {"baseline": 0.6, "worse": 0.45, "better": 0.8}), n_resamples=500)
+    found = compare_variants(record_of(tmp_path, {"baseline": 0.6, "worse": 0.45, "better": 0.8}), n_resamples=500)
     assert [variant.name for variant in found] == ["baseline", "better", "worse"]
     baseline, better, worse = found
     assert baseline.against is None
@@ -155,7 +155,7 @@ def test_variants_are_compared_with_the_baseline_speaker_by_speaker(tmp_path: Pa
 
 
 def test_equal_variants_do_not_differ(tmp_path: Path) -> None:
-    _, same = variants_of(record_of(tmp_path, {"baseline": 0.6, "same": 0.6}), n_resamples=500)
+    _, same = compare_variants(record_of(tmp_path, {"baseline": 0.6, "same": 0.6}), n_resamples=500)
     assert same.against is not None
     assert same.against.difference.low < 0 < same.against.difference.high
     assert same.against.p_value > 0.05
@@ -166,8 +166,8 @@ def test_a_failed_training_takes_its_variant_alone_and_is_named(tmp_path: Path) 
     last = record.trials[max(record.trials)]
     assert last.ended is not None
     last.ended = replace(last.ended, outcome="failed")
-    assert [variant.name for variant in variants_of(record, n_resamples=50)] == ["baseline", "worse"]
-    assert failures_of(record) == ["alexnet-2d failing: 1 of 2 trainings failed"]
+    assert [variant.name for variant in compare_variants(record, n_resamples=50)] == ["baseline", "worse"]
+    assert list_failures(record) == ["alexnet-2d failing: 1 of 2 trainings failed"]
 
 
 def test_a_fold_that_failed_for_all_is_not_all_folds(tmp_path: Path) -> None:
@@ -175,11 +175,11 @@ def test_a_fold_that_failed_for_all_is_not_all_folds(tmp_path: Path) -> None:
     last = record.trials[max(record.trials)]
     assert last.ended is not None
     last.ended = replace(last.ended, outcome="failed")
-    assert variants_of(record) == []
+    assert compare_variants(record) == []
 
 
 def test_a_variant_that_lacks_a_fold_waits(tmp_path: Path) -> None:
     record = record_of(tmp_path, {"baseline": 0.6, "late": 0.6})
     last = record.trials[max(record.trials)]
     last.ended = None
-    assert [variant.name for variant in variants_of(record)] == ["baseline"]
+    assert [variant.name for variant in compare_variants(record)] == ["baseline"]

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from ser.errors import UserError
-from ser.experiment.bundle import Bundle, load_bundle, network
+from ser.experiment.bundle import Bundle, build_network, load_bundle
 from ser.experiment.experiment import Cell, default_experiment
-from ser.experiment.input_range import Heard
+from ser.experiment.input_range import InputRange
 from ser.features.dataset import Normalisation
 from ser.report.build import build_report
 from ser.report.content import Note
@@ -22,8 +22,8 @@ def bundle() -> Bundle:
     experiment = default_experiment(Cell(architecture="lenet5", dimensions=1))
     n_channels = experiment.features.n_channels
     normalisation = Normalisation(np.zeros(n_channels, np.float32), np.ones(n_channels, np.float32))
-    weights = network(experiment).state_dict()
-    return Bundle(experiment, EMOTIONS, normalisation, 1.5, Heard(1.0, 4.0, 0.1), weights)
+    weights = build_network(experiment).state_dict()
+    return Bundle(experiment, EMOTIONS, normalisation, 1.5, InputRange(1.0, 4.0, 0.1), weights)
 
 
 def without(key: str, folder: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from ser.audio import AudioFacts, decode, digest_of, facts
 from ser.corpora.base import Clip, CorpusError, describe
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES, SPEAKERS, CremaD, parse
-from ser.corpora.faults import known_faults
+from ser.corpora.faults import find_known_faults
 from ser.corpora.locations import read_bytes
 from ser.corpora.synthetic import make_synthetic
 
@@ -141,24 +141,24 @@ def clip(name: str) -> Clip:
 def test_identical_files_with_two_labels_are_both_faults() -> None:
     names = ("1001_TIE_HAP_XX", "1001_TIE_NEU_XX", "1001_TIE_SAD_XX")
     clips = [clip(name) for name in names]
-    found = known_faults(clips, {name: AudioFacts("ab"[n > 1], 9, 0.5) for n, name in enumerate(names)})
+    found = find_known_faults(clips, {name: AudioFacts("ab"[n > 1], 9, 0.5) for n, name in enumerate(names)})
     assert list(found) == ["1001_TIE_HAP_XX", "1001_TIE_NEU_XX"]
     assert found["1001_TIE_HAP_XX"] == "labelled happiness, but the same bytes as 1001_TIE_NEU_XX (neutral)"
 
 
 def test_identical_files_with_one_label_are_no_fault() -> None:
     names = ("1001_IEO_SAD_LO", "1001_IEO_SAD_HI")
-    assert known_faults([clip(name) for name in names], dict.fromkeys(names, AudioFacts("a", 9, 0.5))) == {}
+    assert find_known_faults([clip(name) for name in names], dict.fromkeys(names, AudioFacts("a", 9, 0.5))) == {}
 
 
 def test_a_silent_clip_is_a_fault() -> None:
-    found = known_faults([clip("1076_MTI_SAD_XX")], {"1076_MTI_SAD_XX": AudioFacts("a", 9, 0.0)})
+    found = find_known_faults([clip("1076_MTI_SAD_XX")], {"1076_MTI_SAD_XX": AudioFacts("a", 9, 0.0)})
     assert found == {"1076_MTI_SAD_XX": "every sample is zero"}
 
 
 def test_a_clip_without_facts_is_an_error() -> None:
     with pytest.raises(KeyError, match="1001_DFA_ANG_XX"):
-        known_faults([clip("1001_DFA_ANG_XX")], {})
+        find_known_faults([clip("1001_DFA_ANG_XX")], {})
 
 
 def test_the_three_known_pairs_are_found_in_the_real_files(shared_dir: Path) -> None:
@@ -168,5 +168,6 @@ def test_the_three_known_pairs_are_found_in_the_real_files(shared_dir: Path) -> 
     clips = [c for c in CremaD().scan(shared_dir / "cremad").clips if c.speaker in speakers]
     data = {c.name: read_bytes(c.location) for c in clips}
     assert (
-        tuple(known_faults(clips, {name: facts(decode(d), digest=digest_of(d)) for name, d in data.items()})) == pairs
+        tuple(find_known_faults(clips, {name: facts(decode(d), digest=digest_of(d)) for name, d in data.items()}))
+        == pairs
     )

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ser.features.dataset import ClipSet, FeatureMatrix, Normalisation, fit_normalisation, frame_clip, join
+from ser.features.dataset import ClipSet, FeatureMatrix, Normalisation, fit_normalisation, frame_clip, join_clips
 from ser.features.spaces import FeatureSpace, FrameSpace, MelSpace
 
 SPACES: tuple[FeatureSpace, ...] = (
@@ -29,7 +29,7 @@ def clip_set(
     lengths: list[int], space: FeatureSpace, normalisation: Normalisation | None = None
 ) -> tuple[ClipSet, list[NDArray[np.float32]]]:
     clips = make_clips(lengths, space.n_rows)
-    matrix, everything = join(clips), np.arange(len(clips))
+    matrix, everything = join_clips(clips), np.arange(len(clips))
     matrix.frames.flags.writeable = False
     normalisation = normalisation or fit_normalisation(matrix, everything, space.selected_rows)
     return ClipSet(matrix, everything, everything % 6, space, normalisation), clips
@@ -83,7 +83,7 @@ def test_random_places_hold_the_clip_in_order_and_zeros_around_it(length: int, s
     space = MelSpace(duration_s=0.5, n_mels=16)
     ramp = np.repeat(np.arange(1, length + 1, dtype=np.float32)[:, None], 16, axis=1)
     unit = Normalisation(np.zeros(16, np.float32), np.ones(16, np.float32))
-    one = ClipSet(join([ramp, ramp]), np.array([1]), np.array([0]), space, unit)
+    one = ClipSet(join_clips([ramp, ramp]), np.array([1]), np.array([0]), space, unit)
     seen = one.batch(np.array([0]), np.random.default_rng(seed))[0, 0, 0]
     inside = seen[seen > 0]
     assert len(inside) == min(length, N_FRAMES)
@@ -103,7 +103,7 @@ def test_random_places_are_all_taken_and_repeat_with_the_seed(length: int) -> No
 
 @pytest.mark.parametrize("space", SPACES)
 def test_standardised_training_rows_have_mean_0_and_deviation_1(space: FeatureSpace) -> None:
-    matrix = join(make_clips([50, 80, 31], space.n_rows))
+    matrix = join_clips(make_clips([50, 80, 31], space.n_rows))
     fitted = fit_normalisation(matrix, np.arange(3), space.selected_rows)
     assert fitted.mean.shape == fitted.scale.shape == space.selected_rows.shape
     assert fitted.mean.dtype == fitted.scale.dtype == np.float32
@@ -114,9 +114,9 @@ def test_standardised_training_rows_have_mean_0_and_deviation_1(space: FeatureSp
 
 def test_only_the_training_clips_are_fitted() -> None:
     clips, train = make_clips([30, 40, 50, 60], 4), np.array([3, 1])
-    before = fit_normalisation(join(clips), train, np.arange(4))
+    before = fit_normalisation(join_clips(clips), train, np.arange(4))
     clips[0][:], clips[2][:] = 1e6, np.nan
-    after = fit_normalisation(join(clips), train, np.arange(4))
+    after = fit_normalisation(join_clips(clips), train, np.arange(4))
     np.testing.assert_array_equal(before.mean, after.mean)
     np.testing.assert_array_equal(before.scale, after.scale)
 
@@ -124,7 +124,7 @@ def test_only_the_training_clips_are_fitted() -> None:
 def test_rows_that_do_not_vary_keep_their_scale_and_become_zero() -> None:
     clip = make_clips([100], 64)[0]
     clip[:, 0], clip[:, 1] = -100.0, 0.1
-    matrix = join([clip, clip])
+    matrix = join_clips([clip, clip])
     fitted = fit_normalisation(matrix, np.arange(2), np.arange(64))
     np.testing.assert_array_equal(fitted.scale[:2], 1)
     one = ClipSet(matrix, np.arange(2), np.arange(2), MelSpace(), fitted)
@@ -133,13 +133,13 @@ def test_rows_that_do_not_vary_keep_their_scale_and_become_zero() -> None:
 
 def test_small_variation_on_a_large_offset_is_not_lost() -> None:
     rows = (5000 + np.random.default_rng(0).normal(0, 0.05, (4000, 1))).astype(np.float32)
-    fitted = fit_normalisation(join([rows[:100], rows[100:]]), np.arange(2), np.arange(1))
+    fitted = fit_normalisation(join_clips([rows[:100], rows[100:]]), np.arange(2), np.arange(1))
     np.testing.assert_allclose(fitted.scale, rows.astype(np.float64).std(), rtol=1e-5)
 
 
 def test_no_training_clips_are_refused() -> None:
     with pytest.raises(ValueError, match="at least one training clip"):
-        fit_normalisation(join(make_clips([5], 2)), np.array([], np.int64), np.arange(2))
+        fit_normalisation(join_clips(make_clips([5], 2)), np.array([], np.int64), np.arange(2))
 
 
 def test_a_batch_never_copies_the_matrix() -> None:

@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from ser.corpora.cremad import CremaD
-from ser.doctor.cluster import RayProcess, left_findings, ray_findings, ray_processes
+from ser.doctor.cluster import RayProcess, leftover_process_findings, ray_findings, ray_processes
 from ser.doctor.disk import home_finding, ray_folder, ray_folder_finding, shared_memory_finding
 from ser.doctor.finding import Finding, Level, refused, size
 from ser.doctor.memory import free_bytes, memory_finding
-from ser.doctor.requirements import Needs, needs_of
-from ser.experiment.bundle import network
-from ser.sweep.driver import Driver, driver_from, this_driver
+from ser.doctor.requirements import Requirements, estimate_requirements
+from ser.experiment.bundle import build_network
+from ser.sweep.driver import DriverProcess, current_driver, parse_driver
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import read_plan
 
 PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"
-NEEDS = Needs(n_slots=2, features=500_000_000, trials_on_disk=10**9, memory=3 * 10**9)
+NEEDS = Requirements(n_slots=2, features=500_000_000, trials_on_disk=10**9, memory=3 * 10**9)
 
 
 def has_remedy(finding: Finding) -> bool:
@@ -133,19 +133,21 @@ def test_this_system_tells() -> None:
 
 
 def test_needs_follow_plan_and_clips() -> None:
-    quick, full = (needs_of(read_plan(name, folder=PLANS)) for name in ("quick", "full"))
+    quick, full = (estimate_requirements(read_plan(name, folder=PLANS)) for name in ("quick", "full"))
     assert full.trials_on_disk > 10 * quick.trials_on_disk
     assert full.memory > quick.memory
-    assert quick.features == needs_of(Plan(cells=("lenet5-1d",)), n_clips=CremaD.n_published_clips).features
-    assert needs_of(Plan(cells=("lenet5-1d",)), n_clips=10).features < quick.features / 100
-    few = needs_of(Plan(cells=("lenet5-1d",), cpus_per_trial=1024))
+    assert (
+        quick.features == estimate_requirements(Plan(cells=("lenet5-1d",)), n_clips=CremaD.n_published_clips).features
+    )
+    assert estimate_requirements(Plan(cells=("lenet5-1d",)), n_clips=10).features < quick.features / 100
+    few = estimate_requirements(Plan(cells=("lenet5-1d",), cpus_per_trial=1024))
     assert few.n_slots == 1
 
 
 def test_needs_count_the_weights_of_the_real_network() -> None:
     (experiment,) = Plan(cells=("lenet5-2d",)).experiments.values()
-    n_bytes = 4 * sum(p.numel() for p in network(experiment).parameters())
-    needs = needs_of(Plan(cells=("lenet5-2d",), trials_per_cell=10, cpus_per_trial=1024))
+    n_bytes = 4 * sum(p.numel() for p in build_network(experiment).parameters())
+    needs = estimate_requirements(Plan(cells=("lenet5-2d",), trials_per_cell=10, cpus_per_trial=1024))
     assert needs.trials_on_disk == (10 + 4) * n_bytes
 
 
@@ -160,20 +162,22 @@ def test_an_ablation_keeps_no_weights_and_stores_features_for_each_space_of_its_
         {"mixup": {"augment.mixup_alpha": 0.2}},
         {"few-mels": {"features.n_mels": 32}},
     ]
-    one_space, two_spaces = (needs_of(Plan(**values, variants=variants), n_clips=10) for variants in each_variants)
+    one_space, two_spaces = (
+        estimate_requirements(Plan(**values, variants=variants), n_clips=10) for variants in each_variants
+    )
     assert two_spaces.features == 2 * one_space.features
-    searched = needs_of(Plan(cells=("lenet5-2d",), trials_per_cell=10, cpus_per_trial=1024))
+    searched = estimate_requirements(Plan(cells=("lenet5-2d",), trials_per_cell=10, cpus_per_trial=1024))
     assert one_space.trials_on_disk == searched.trials_on_disk * 4 // (10 + 4)
 
 
 def test_a_driver_s_text_tells_it_again() -> None:
-    driver = this_driver()
+    driver = current_driver()
     assert driver.is_here
     assert driver.pid == os.getpid()
-    assert driver_from(str(driver)) == driver
-    assert driver_from(str(Driver("a", "b.c", 7))) == Driver("a", "b.c", 7)
+    assert parse_driver(str(driver)) == driver
+    assert parse_driver(str(DriverProcess("a", "b.c", 7))) == DriverProcess("a", "b.c", 7)
     for text in ("", "somebody", "a@b", "a b@c pid 7", "a@b pid x"):
-        assert driver_from(text) is None
+        assert parse_driver(text) is None
 
 
 def test_a_driver_lives_only_as_a_sweep_on_this_machine() -> None:
@@ -181,12 +185,12 @@ def test_a_driver_lives_only_as_a_sweep_on_this_machine() -> None:
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        here = Driver("me", socket.gethostname(), process.pid)
+        here = DriverProcess("me", socket.gethostname(), process.pid)
         assert here.lives
-        assert not Driver("me", f"not-{here.host}", process.pid).lives
+        assert not DriverProcess("me", f"not-{here.host}", process.pid).lives
         process.communicate()
     assert not here.lives
-    assert not this_driver().lives, "its number may be another process's by now"
+    assert not current_driver().lives, "its number may be another process's by now"
 
 
 def a_ray(tmp_path: Path, *, parent: int, title: str) -> list[RayProcess]:
@@ -199,13 +203,13 @@ def a_ray(tmp_path: Path, *, parent: int, title: str) -> list[RayProcess]:
 
 
 def test_a_ray_that_a_command_holds_is_said(tmp_path: Path) -> None:
-    (finding,) = left_findings(a_ray(tmp_path, parent=20, title="python tune/run_sweep.py"))
+    (finding,) = leftover_process_findings(a_ray(tmp_path, parent=20, title="python tune/run_sweep.py"))
     assert finding.level is Level.OK
     assert "session_7 belongs to `python tune/run_sweep.py`" in finding.found
 
 
 def test_a_ray_that_nobody_holds_is_a_warning_with_its_processes(tmp_path: Path) -> None:
-    (finding,) = left_findings(a_ray(tmp_path, parent=1, title="/sbin/init"))
+    (finding,) = leftover_process_findings(a_ray(tmp_path, parent=1, title="/sbin/init"))
     assert finding.level is Level.WARNING
     assert "pids 30" in finding.found
     assert "kill 30" in finding.remedy

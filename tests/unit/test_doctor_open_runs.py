@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 
 from ser.doctor.finding import Finding, Level
 from ser.doctor.open_runs import open_run_findings
-from ser.doctor.sweeps import seen_sweeps
+from ser.doctor.sweeps import find_sweeps
 from ser.sweep.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, Started
 from ser.tracking.open_runs import close_runs, open_runs
 from ser.tracking.publication import TrackerError
@@ -65,7 +65,7 @@ def swept(home: Path, events: list[Event], *, sent: bool = True) -> Path:
 
 
 def found(client: MlflowClient, home: Path) -> Finding:
-    (finding,) = open_run_findings(client.tracking_uri, home, seen_sweeps(home))
+    (finding,) = open_run_findings(client.tracking_uri, home, find_sweeps(home))
     return finding
 
 

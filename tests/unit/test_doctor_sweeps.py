@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from ser.doctor.finding import Finding, Level
-from ser.doctor.stale_checkpoints import leftover_findings
-from ser.doctor.sweeps import SeenSweep, seen_sweeps, sweep_findings
-from ser.sweep.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, Started, kept_from_drivers
+from ser.doctor.stale_checkpoints import stale_checkpoint_findings
+from ser.doctor.sweeps import FoundSweep, find_sweeps, sweep_findings
+from ser.sweep.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, Started, lock_out_drivers
 from ser.training.checkpoint import FILE_NAME
 
 DRIVER = "ann@host-7 pid 42"
@@ -36,7 +36,7 @@ def sweep(home: Path, events: list[Event], *, name: str = "s", sent: bool = True
 
 
 def of_sweeps(home: Path) -> list[Finding]:
-    return list(sweep_findings(home, seen_sweeps(home)))
+    return list(sweep_findings(home, find_sweeps(home)))
 
 
 def test_a_home_without_sweeps_is_fine(tmp_path: Path) -> None:
@@ -134,12 +134,12 @@ def test_a_journal_that_lacks_lines_or_is_of_another_version_is_a_warning(tmp_pa
 
 def test_no_driver_takes_a_journal_that_the_doctor_keeps(tmp_path: Path) -> None:
     path = sweep(tmp_path, BEGUN)
-    with kept_from_drivers(path) as free:
+    with lock_out_drivers(path) as free:
         assert free
         with pytest.raises(JournalError, match="held by another process"):
             Journal(path)
     journal = Journal(path)
-    with kept_from_drivers(path) as free:
+    with lock_out_drivers(path) as free:
         assert not free
     journal.close()
 
@@ -161,23 +161,23 @@ def states(home: Path) -> dict[str, Path]:
 def test_states_of_ended_trials_are_removed_and_nothing_else(tmp_path: Path) -> None:
     sweep(tmp_path, BEGUN)
     paths = states(tmp_path)
-    (finding,) = leftover_findings(seen_sweeps(tmp_path))
+    (finding,) = stale_checkpoint_findings(find_sweeps(tmp_path))
     assert (finding.level, "1 training states" in finding.found) == (Level.WARNING, True)
     assert "1 kB" in finding.found
     assert all(path.exists() for path in paths.values()), "looking changes nothing"
     assert finding.fix is not None
     assert finding.fix() == "removed 1 training states of s"
     assert {name for name, path in paths.items() if path.exists()} == {"open", "bundle"}
-    (finding,) = leftover_findings(seen_sweeps(tmp_path))
+    (finding,) = stale_checkpoint_findings(find_sweeps(tmp_path))
     assert finding.level is Level.OK
 
 
 def test_states_of_a_sweep_that_runs_are_left_alone(tmp_path: Path) -> None:
     path = sweep(tmp_path, BEGUN)
     left = states(tmp_path)
-    (before,) = leftover_findings(seen_sweeps(tmp_path))
+    (before,) = stale_checkpoint_findings(find_sweeps(tmp_path))
     journal = Journal(path)
-    (finding,) = leftover_findings(seen_sweeps(tmp_path))
+    (finding,) = stale_checkpoint_findings(find_sweeps(tmp_path))
     assert finding.level is Level.OK
     assert before.fix is not None
     assert "it runs now" in before.fix()
@@ -187,7 +187,7 @@ def test_states_of_a_sweep_that_runs_are_left_alone(tmp_path: Path) -> None:
 
 def test_a_journal_that_cannot_be_read_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "sweeps" / "s" / "journal.jsonl").mkdir(parents=True)
-    (seen,) = seen_sweeps(tmp_path)
-    assert isinstance(seen, SeenSweep)
+    (seen,) = find_sweeps(tmp_path)
+    assert isinstance(seen, FoundSweep)
     (finding,) = of_sweeps(tmp_path)
     assert (finding.level, "cannot be read (Is a directory)" in finding.found) == (Level.WARNING, True)

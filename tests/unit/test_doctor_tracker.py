@@ -9,17 +9,17 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from ser.doctor.finding import Level, fine, problem
-from ser.doctor.sweeps import SeenSweep
-from ser.doctor.tracker import not_in_the_way, serves, tracker_findings, trackers
+from ser.doctor.sweeps import FoundSweep
+from ser.doctor.tracker import as_warning, is_serving, list_trackers, tracker_findings
 from ser.sweep.facts import SweepFacts
 from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import Closed
 from ser.sweep.state import SweepState
-from ser.tracking.client.deadline import asked
+from ser.tracking.client.deadline import ask_tracker
 from ser.tracking.client.server import server_version
-from ser.tracking.client.uri import answers, database_file, local_folder, meant
+from ser.tracking.client.uri import check_reachable, database_file, local_folder, resolve_tracking_uri
 from ser.tracking.publication import TrackerError
-from ser.tracking.writer import sent_until
+from ser.tracking.writer import read_sent_position
 
 URI = "http://127.0.0.1:5000"
 
@@ -42,13 +42,13 @@ def test_addresses_tell_files_of_this_machine() -> None:
 
 def test_the_tracker_that_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", URI)
-    assert meant(None) == URI
-    assert meant("sqlite:///x.db") == "sqlite:///x.db"
+    assert resolve_tracking_uri(None) == URI
+    assert resolve_tracking_uri("sqlite:///x.db") == "sqlite:///x.db"
 
 
 def test_the_trackers_of_unfinished_sweeps_are_looked_at_too() -> None:
-    def sweep(uri: str, **changes: object) -> SeenSweep:
-        seen = SeenSweep(SweepFolder(Path("s")), record=SweepState(name="s", facts=SweepFacts(tracking_uri=uri)))
+    def sweep(uri: str, **changes: object) -> FoundSweep:
+        seen = FoundSweep(SweepFolder(Path("s")), record=SweepState(name="s", facts=SweepFacts(tracking_uri=uri)))
         for name, value in changes.items():
             setattr(seen, name, value)
         return seen
@@ -57,13 +57,13 @@ def test_the_trackers_of_unfinished_sweeps_are_looked_at_too() -> None:
     done.record.closed = Closed("finished")
     unsent = sweep("http://unsent", n_unsent=3)
     unsent.record.closed = Closed("finished")
-    sweeps = [done, unsent, sweep("http://open"), sweep(URI), SeenSweep(SweepFolder(Path("never-began")))]
-    assert trackers(URI, sweeps) == [URI, "http://unsent", "http://open"]
+    sweeps = [done, unsent, sweep("http://open"), sweep(URI), FoundSweep(SweepFolder(Path("never-began")))]
+    assert list_trackers(URI, sweeps) == [URI, "http://unsent", "http://open"]
 
 
 def test_an_address_where_nobody_listens(silent_port: int) -> None:
     with pytest.raises(OSError, match="refused"):
-        answers(f"http://127.0.0.1:{silent_port}", timeout_s=5)
+        check_reachable(f"http://127.0.0.1:{silent_port}", timeout_s=5)
     with pytest.raises(TrackerError, match=rf"nothing answers at http://127.0.0.1:{silent_port} .*: start it \(mlflow"):
         server_version(f"http://127.0.0.1:{silent_port}")
     with pytest.raises(TrackerError, match=r"nothing answers at postgresql://me:\*\*\*@127.*: start the database"):
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     path = tmp_path / "mlflow.db"
     path.write_text("this is text, and rather more of it than a header of SQLite has" * 3)
     with pytest.raises(sqlite3.Error, match="not a database"):
-        answers(f"sqlite:///{path}", timeout_s=5)
+        check_reachable(f"sqlite:///{path}", timeout_s=5)
     with pytest.raises(TrackerError, match=r"cannot be used as a database .*: restore a copy"):
         list(tracker_findings(f"sqlite:///{path}"))
 
@@ -91,7 +91,7 @@ def test_a_database_that_is_not_there_yet_is_fine_and_not_made(tmp_path: Path) -
     uri = f"sqlite:///{tmp_path}/new/mlflow.db"
     (finding,) = tracker_findings(uri)
     assert (finding.level, "the first sweep makes it" in finding.found) == (Level.OK, True)
-    assert not serves(uri)
+    assert not is_serving(uri)
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").write_text("in the way")
     (finding,) = tracker_findings(f"sqlite:///{tmp_path}/file/mlflow.db")
@@ -99,7 +99,7 @@ def test_a_database_that_is_not_there_yet_is_fine_and_not_made(tmp_path: Path) -
 
 
 def test_an_answer_is_handed_on() -> None:
-    assert asked(URI, lambda: 7) == 7
+    assert ask_tracker(URI, lambda: 7) == 7
 
 
 @pytest.mark.parametrize(
@@ -123,27 +123,27 @@ def test_an_error_becomes_a_sentence(error: Exception, parts: list[str]) -> None
         raise error
 
     with pytest.raises(TrackerError) as refused:
-        asked(URI, question)
+        ask_tracker(URI, question)
     for part in parts:
         assert part in str(refused.value)
 
 
 def test_a_tracker_that_hangs_is_given_up() -> None:
     with pytest.raises(TrackerError, match=r"gave no answer in 0\.05 s"):
-        asked(URI, lambda: time.sleep(0.5), longest_s=0.05)
+        ask_tracker(URI, lambda: time.sleep(0.5), longest_s=0.05)
 
 
 def test_how_far_a_journal_was_sent(tmp_path: Path) -> None:
     journal = tmp_path / "journal.jsonl"
-    assert sent_until(journal) == ("", 0)
+    assert read_sent_position(journal) == ("", 0)
     journal.with_suffix(".sent").write_text('{"uri": "http://x", "offset": 12}')
-    assert sent_until(journal) == ("http://x", 12)
+    assert read_sent_position(journal) == ("http://x", 12)
     journal.with_suffix(".sent").write_text('["torn')
-    assert sent_until(journal) == ("", 0)
+    assert read_sent_position(journal) == ("", 0)
 
 
 def test_what_is_wrong_with_an_earlier_sweep_s_tracker_is_a_warning() -> None:
-    finding = not_in_the_way(problem("tracker", "it is gone", remedy="start it"))
+    finding = as_warning(problem("tracker", "it is gone", remedy="start it"))
     assert (finding.level, finding.remedy) == (Level.WARNING, "start it")
     assert finding.found == "it is gone; only earlier sweeps write to it"
-    assert not_in_the_way(fine("tracker", "well")) == fine("tracker", "well")
+    assert as_warning(fine("tracker", "well")) == fine("tracker", "well")

@@ -11,7 +11,7 @@ import pytest
 
 from ser.corpora.base import CorpusError
 from ser.corpora.cremad import SYNTHETIC_MARK, CremaD
-from ser.corpora.download.cremad import OFFICIAL, Addresses, Tally, download
+from ser.corpora.download.cremad import OFFICIAL, Addresses, DownloadProgress, download
 from ser.corpora.download.http_files import RetryPolicy
 from tests.support.fake_github import TABLES, Publisher, clips_in, pointer_of, published
 
@@ -31,7 +31,7 @@ def publisher() -> Iterator[Publisher]:
         yield server
 
 
-def fetch(folder: Path, publisher: Publisher, policy: RetryPolicy = IMPATIENT, n_threads: int = 4) -> Tally:
+def fetch(folder: Path, publisher: Publisher, policy: RetryPolicy = IMPATIENT, n_threads: int = 4) -> DownloadProgress:
     addresses = Addresses.parse(publisher.addresses)
     return download(folder, addresses, on_progress=lambda _: None, policy=policy, n_threads=n_threads)
 
@@ -48,10 +48,10 @@ def is_whole(folder: Path) -> bool:
 
 
 def test_all_clips_and_tables_come_and_are_a_corpus(tmp_path: Path, publisher: Publisher) -> None:
-    seen: list[Tally] = []
+    seen: list[DownloadProgress] = []
     tally = download(tmp_path / "cremad", Addresses.parse(publisher.addresses), on_progress=seen.append)
     assert is_whole(tmp_path / "cremad")
-    assert tally == seen[-1] == Tally(12, n_fetched=12, n_bytes=12 * 200_000)
+    assert tally == seen[-1] == DownloadProgress(12, n_fetched=12, n_bytes=12 * 200_000)
     assert [one.n_done for one in seen] == list(range(1, 13))
     assert len(CremaD().scan(tmp_path / "cremad").clips) == 12
 
@@ -59,12 +59,12 @@ def test_all_clips_and_tables_come_and_are_a_corpus(tmp_path: Path, publisher: P
 def test_what_is_whole_is_kept_and_nothing_is_asked_for_again(tmp_path: Path, publisher: Publisher) -> None:
     fetch(tmp_path, publisher)
     publisher.asked.clear()
-    assert fetch(tmp_path, publisher) == Tally(12, n_kept=12)
+    assert fetch(tmp_path, publisher) == DownloadProgress(12, n_kept=12)
     assert not publisher.asked
     damaged, gone, *_ = sorted((tmp_path / "AudioWAV").iterdir())
     damaged.write_bytes(b"x" * 200_000)
     gone.unlink()
-    assert fetch(tmp_path, publisher) == Tally(12, n_kept=10, n_fetched=2, n_bytes=400_000)
+    assert fetch(tmp_path, publisher) == DownloadProgress(12, n_kept=10, n_fetched=2, n_bytes=400_000)
     assert set(publisher.asked) == {FIRST, SECOND}
     assert is_whole(tmp_path)
 
@@ -73,7 +73,7 @@ def test_clips_that_came_by_other_ways_are_kept(tmp_path: Path, publisher: Publi
     (tmp_path / "AudioWAV").mkdir()
     for name, data in CLIPS.items():
         (tmp_path / "AudioWAV" / f"{name}.wav").write_bytes(data)
-    assert fetch(tmp_path, publisher) == Tally(12, n_kept=12)
+    assert fetch(tmp_path, publisher) == DownloadProgress(12, n_kept=12)
     assert not any(path.startswith("/media") for path in publisher.asked)
 
 
@@ -88,7 +88,7 @@ def test_pointers_instead_of_sound_are_replaced_by_it(tmp_path: Path, publisher:
 def test_a_connection_that_drops_is_made_again(tmp_path: Path, publisher: Publisher) -> None:
     publisher.faults[FIRST] = ["drop"] * 3
     tally = fetch(tmp_path, publisher)
-    assert (tally, is_whole(tmp_path)) == (Tally(12, n_fetched=12, n_bytes=12 * 200_000), True)
+    assert (tally, is_whole(tmp_path)) == (DownloadProgress(12, n_fetched=12, n_bytes=12 * 200_000), True)
     assert publisher.asked[FIRST] == 4
 
 
@@ -219,7 +219,7 @@ def test_ctrl_c_ends_a_long_wait_and_keeps_what_came(tmp_path: Path, publisher: 
     publisher.retry_after_s = 60
     publisher.faults[FIRST] = ["busy"]
 
-    def interrupt(tally: Tally) -> None:
+    def interrupt(tally: DownloadProgress) -> None:
         if tally.n_done == 11:
             raise KeyboardInterrupt
 
@@ -228,7 +228,7 @@ def test_ctrl_c_ends_a_long_wait_and_keeps_what_came(tmp_path: Path, publisher: 
         download(tmp_path, Addresses.parse(publisher.addresses), on_progress=interrupt)
     assert time.monotonic() - started < 10
     assert len(clips_in(tmp_path / "AudioWAV")) == 11
-    assert fetch(tmp_path, publisher) == Tally(12, n_kept=11, n_fetched=1, n_bytes=200_000)
+    assert fetch(tmp_path, publisher) == DownloadProgress(12, n_kept=11, n_fetched=1, n_bytes=200_000)
 
 
 def test_a_server_without_clips_is_given_up_soon(tmp_path: Path, publisher: Publisher) -> None:

@@ -4,21 +4,23 @@ import numpy as np
 import pytest
 
 from ser.audio import AudioFacts
-from ser.experiment.input_range import Heard, heard
+from ser.experiment.input_range import InputRange, measure_input_range
 
 VOICE = 0.5 * np.sin(2 * np.pi * 220 * np.arange(32_000) / 16_000).astype(np.float32)
-RANGE = Heard(shortest_s=1.0, longest_s=4.0, quietest_peak=0.1)
+RANGE = InputRange(shortest_s=1.0, longest_s=4.0, quietest_peak=0.1)
 
 
 def test_the_range_is_that_of_all_training_clips() -> None:
     clips = [AudioFacts("a", 16_000, 0.5), AudioFacts("b", 48_000, 1.0), AudioFacts("c", 24_000, 0.03)]
-    assert heard(clips) == Heard(shortest_s=1.0, longest_s=3.0, quietest_peak=0.03)
+    assert measure_input_range(clips) == InputRange(shortest_s=1.0, longest_s=3.0, quietest_peak=0.03)
 
 
 def test_every_training_clip_is_within_the_range_of_all() -> None:
     rng = np.random.default_rng(0)
     waves = [rng.uniform(-level, level, n).astype(np.float32) for level, n in ((0.9, 20_000), (0.02, 70_000))]
-    range_ = heard([AudioFacts(str(n), len(wave), float(np.abs(wave).max())) for n, wave in enumerate(waves)])
+    range_ = measure_input_range(
+        [AudioFacts(str(n), len(wave), float(np.abs(wave).max())) for n, wave in enumerate(waves)]
+    )
     assert [range_.warning(wave) for wave in waves] == ["", ""]
 
 

@@ -16,7 +16,7 @@ from ser.experiment import trial as trial_module
 from ser.experiment.experiment import Experiment, all_cells, default_experiment
 from ser.experiment.trial import Trial
 from ser.experiment.trial_data import TrialData
-from ser.features.dataset import fit_normalisation, join
+from ser.features.dataset import fit_normalisation, join_clips
 from ser.splits.leaks import check, check_fitted, check_predictions, check_unseen
 from ser.splits.partition import Kind, Partition
 from ser.splits.split import Split, partition, seen_by_selection, selection_of
@@ -156,7 +156,7 @@ def small() -> tuple[Experiment, TrialData]:
     rows = [rng.normal(size=(40, 64)).astype(np.float32) for _ in CLIPS]
     emotions = tuple(EMOTION_OF_CODE.values())
     facts = tuple(AudioFacts(name, 9, 0.5) for name in NAMES)
-    data = TrialData(join(rows), tuple(CLIPS), facts, emotions)
+    data = TrialData(join_clips(rows), tuple(CLIPS), facts, emotions)
     return experiment.with_values({"training.max_epochs": 1}), data
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from ser.corpora.base import CorpusError
 from ser.corpora.cremad import CremaD
-from ser.corpora.locations import Entry, entries, exists, is_found, is_remote, name_of, read_bytes, resolved
+from ser.corpora.locations import Entry, entries, exists, is_found, is_remote, name_of, read_bytes, resolve_location
 
 FILES = ("AudioWAV/1001_DFA_ANG_XX.wav", "AudioWAV/1002_DFA_SAD_XX.WAV", "AudioWAV/take 2.wav", "notes.txt")
 
@@ -122,8 +122,13 @@ def test_a_storage_that_does_not_answer_is_refused_with_its_reason(url: str, rea
 
 def test_forms_of_a_location(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert resolved("data") == resolved(Path("data")) == resolved(f"file://{tmp_path}/data/") == f"{tmp_path}/data"
-    assert resolved("s3://bucket/data/") == "s3://bucket/data"
+    assert (
+        resolve_location("data")
+        == resolve_location(Path("data"))
+        == resolve_location(f"file://{tmp_path}/data/")
+        == f"{tmp_path}/data"
+    )
+    assert resolve_location("s3://bucket/data/") == "s3://bucket/data"
     assert [is_remote(place) for place in ("s3://b", "data", Path("a:/b"))] == [True, False, False]
     assert name_of("http://host/take%202.wav") == "take 2.wav"
     assert name_of("/data/take%202.wav") == "take%202.wav"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ser.redaction import shown
+from ser.redaction import redact
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ from ser.redaction import shown
     ],
 )
 def test_a_password_is_never_shown(uri: str, text: str) -> None:
-    assert shown(uri) == text
+    assert redact(uri) == text

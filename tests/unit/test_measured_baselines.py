@@ -11,7 +11,7 @@ from rich.console import Console
 from ser.corpora.base import CorpusChoice, CorpusError
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.corpora.cremad_tables import DEMOGRAPHICS, VOTES
-from ser.distributed.baselines import compared_splits, forget_baselines, measure_baselines
+from ser.distributed.baselines import compared_splits, measure_baselines, remove_baselines
 from ser.evaluation.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
 from ser.evaluation.predictions import read_predictions
 from ser.experiment.preparation import PreparedCorpus
@@ -145,6 +145,6 @@ def test_a_new_sweep_forgets_what_a_start_that_came_to_nothing_has_left(
 ) -> None:
     give_actors(prepared, "1001,51,Male", "1002,21,Female", "1003,62,Male")
     measured(sweep_dir, prepared)
-    forget_baselines(sweep_dir)
+    remove_baselines(sweep_dir)
     assert not list(sweep_dir.iterdir())
-    forget_baselines(sweep_dir)
+    remove_baselines(sweep_dir)

@@ -17,9 +17,9 @@ from ser.evaluation.perturbations import (
     SNRS_DB,
     Condition,
     active_rms,
+    add_noise,
     babble,
-    in_noise,
-    perturbed,
+    perturb,
     telephone,
 )
 
@@ -68,14 +68,14 @@ def test_level_of_speech_does_not_depend_on_its_pauses() -> None:
 @pytest.mark.parametrize("level", [0.001, 0.1, 1.0])
 def test_the_ratio_is_the_one_asked_for_to_a_tenth_of_a_decibel(condition: Condition, level: float) -> None:
     wave = speech(level=level)
-    noise = perturbed(wave, condition, name=CLIP, talkers=TALKERS).astype(np.float64) - wave
+    noise = perturb(wave, condition, name=CLIP, talkers=TALKERS).astype(np.float64) - wave
     assert condition.snr_db is not None
     assert 20 * np.log10(active_rms(wave) / rms(noise)) == pytest.approx(condition.snr_db, abs=0.1)
 
 
 def test_nothing_is_cut_off_at_full_scale_and_the_speech_keeps_its_loudness() -> None:
     wave = speech(level=1.0)
-    heard = perturbed(wave, Condition("white", 0), name=CLIP, talkers=())
+    heard = perturb(wave, Condition("white", 0), name=CLIP, talkers=())
     assert np.abs(heard).max() > 1
     share = np.dot(heard.astype(np.float64), wave) / np.dot(wave.astype(np.float64), wave)
     assert share == pytest.approx(1, abs=0.02)
@@ -85,7 +85,7 @@ def test_nothing_is_cut_off_at_full_scale_and_the_speech_keeps_its_loudness() ->
 def test_the_noise_of_a_clip_is_the_same_at_every_ratio(kind: Any) -> None:
     wave = speech()
     loud, quiet = (
-        perturbed(wave, Condition(kind, snr), name=CLIP, talkers=TALKERS).astype(np.float64) - wave for snr in (0, 20)
+        perturb(wave, Condition(kind, snr), name=CLIP, talkers=TALKERS).astype(np.float64) - wave for snr in (0, 20)
     )
     np.testing.assert_allclose(loud, 10 * quiet, atol=1e-6)
 
@@ -93,19 +93,19 @@ def test_the_noise_of_a_clip_is_the_same_at_every_ratio(kind: Any) -> None:
 @pytest.mark.parametrize("condition", CONDITIONS, ids=lambda condition: condition.name)
 def test_each_condition_gives_as_many_samples_and_the_same_again(condition: Condition) -> None:
     wave = speech(seconds=1.9999)
-    heard = perturbed(wave, condition, name=CLIP, talkers=TALKERS)
+    heard = perturb(wave, condition, name=CLIP, talkers=TALKERS)
     assert (heard.dtype, heard.shape) == (np.dtype(np.float32), wave.shape)
     assert np.isfinite(heard).all()
-    np.testing.assert_array_equal(heard, perturbed(wave, condition, name=CLIP, talkers=TALKERS))
+    np.testing.assert_array_equal(heard, perturb(wave, condition, name=CLIP, talkers=TALKERS))
 
 
 def test_another_clip_or_seed_has_other_noise_and_white_is_not_babble() -> None:
     wave = speech()
     heard = [
-        perturbed(wave, Condition("white", 5), name=CLIP, talkers=TALKERS),
-        perturbed(wave, Condition("white", 5), name="1001_DFA_SAD_XX", talkers=TALKERS),
-        perturbed(wave, Condition("white", 5), name=CLIP, talkers=TALKERS, seed=1),
-        perturbed(wave, Condition("babble", 5), name=CLIP, talkers=TALKERS),
+        perturb(wave, Condition("white", 5), name=CLIP, talkers=TALKERS),
+        perturb(wave, Condition("white", 5), name="1001_DFA_SAD_XX", talkers=TALKERS),
+        perturb(wave, Condition("white", 5), name=CLIP, talkers=TALKERS, seed=1),
+        perturb(wave, Condition("babble", 5), name=CLIP, talkers=TALKERS),
     ]
     for one in range(4):
         for other in range(one):
@@ -115,7 +115,7 @@ def test_another_clip_or_seed_has_other_noise_and_white_is_not_babble() -> None:
 def heard_in_all() -> str:
     """Digest of one clip under every condition."""
     wave = speech()
-    heard = (perturbed(wave, condition, name=CLIP, talkers=TALKERS).tobytes() for condition in CONDITIONS)
+    heard = (perturb(wave, condition, name=CLIP, talkers=TALKERS).tobytes() for condition in CONDITIONS)
     return hashlib.sha256(b"".join(heard)).hexdigest()
 
 
@@ -143,12 +143,12 @@ def test_babble_fills_clips_longer_than_its_talkers() -> None:
 @pytest.mark.parametrize("talkers", [(), (np.zeros(16000, np.float32),)])
 def test_babble_without_talkers_is_refused(talkers: tuple[Wave, ...]) -> None:
     with pytest.raises(ValueError, match="at least one clip of another speaker"):
-        perturbed(speech(), Condition("babble", 5), name=CLIP, talkers=talkers)
+        perturb(speech(), Condition("babble", 5), name=CLIP, talkers=talkers)
 
 
 @pytest.mark.parametrize("condition", CONDITIONS, ids=lambda condition: condition.name)
 def test_silence_stays_silent(condition: Condition) -> None:
-    heard = perturbed(np.zeros(16000, np.float32), condition, name=CLIP, talkers=TALKERS)
+    heard = perturb(np.zeros(16000, np.float32), condition, name=CLIP, talkers=TALKERS)
     assert np.abs(heard).max() < 1e-3
 
 
@@ -193,5 +193,5 @@ def test_ratios_beyond_the_listed_ones_hold_too() -> None:
     wave = speech()
     noise = np.random.default_rng(0).standard_normal(len(wave))
     for snr_db in (-10.0, 40.0):
-        added = in_noise(wave, noise, snr_db=snr_db).astype(np.float64) - wave
+        added = add_noise(wave, noise, snr_db=snr_db).astype(np.float64) - wave
         assert 20 * np.log10(active_rms(wave) / rms(added)) == pytest.approx(snr_db, abs=0.1)

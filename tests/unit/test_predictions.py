@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
-from ser.evaluation.predictions import PredictionsError, read_predictions, together
-from ser.evaluation.predictions_file import Predicted, write_predictions
+from ser.evaluation.predictions import PredictionsError, concatenate_predictions, read_predictions
+from ser.evaluation.predictions_file import PartPredictions, write_predictions
 
 TEXT = """clip,part,speaker,truth,prediction,anger,sadness
 1001_A,validation,1001,anger,anger,0.9,0.1
@@ -35,7 +35,9 @@ def test_one_part_is_read_in_the_order_of_the_file(path: Path) -> None:
 
 
 def test_parts_come_together_and_clips_are_chosen(path: Path) -> None:
-    both = together([read_predictions(path, part="test"), read_predictions(path, part="validation", repeat=1)])
+    both = concatenate_predictions(
+        [read_predictions(path, part="test"), read_predictions(path, part="validation", repeat=1)]
+    )
     assert both.clips.tolist() == ["1002_A", "1001_B", "1001_A"]
     assert both.repeats.tolist() == [0, 0, 1]
     counts = both.counts()
@@ -72,9 +74,9 @@ def test_what_a_classifier_predicted_is_read_as_it_was_written(tmp_path: Path) -
     clips = [made for name in names if (made := parse(name, name)) is not None]
     rng = np.random.default_rng(0)
     shares = rng.dirichlet(np.ones(len(emotions)), 5)
-    test = Predicted(np.array([11, 0, 7, 3, 4]), shares.argmax(axis=1), shares)
+    test = PartPredictions(np.array([11, 0, 7, 3, 4]), shares.argmax(axis=1), shares)
     path = tmp_path / "baselines" / "made-up.csv"
-    parts = {"validation": Predicted(np.array([1]), np.array([2]), shares[:1]), "test": test}
+    parts = {"validation": PartPredictions(np.array([1]), np.array([2]), shares[:1]), "test": test}
     write_predictions(path, parts, clips=clips, emotions=emotions)
     read = read_predictions(path, part="test")
     assert read.emotions == emotions

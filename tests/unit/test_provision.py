@@ -10,7 +10,7 @@ from rich.console import Console
 from ser.commands import corpus_acquisition
 from ser.commands.corpus_acquisition import _text, acquire_corpus
 from ser.corpora.base import CorpusError
-from ser.corpora.download.cremad import Tally
+from ser.corpora.download.cremad import DownloadProgress
 from tests.support.fake_github import Publisher, published
 
 CLIPS = {f"1001_DFA_{code}_XX": bytes(1000) for code in ("ANG", "SAD", "NEU")}
@@ -30,9 +30,9 @@ def told(folder: Path, publisher: Publisher, *, terminal: bool) -> str:
 
 
 def test_clips_megabytes_a_second_and_the_time_left_are_told() -> None:
-    tally = Tally(7442, n_kept=442, n_fetched=1000, n_bytes=80_000_000)
+    tally = DownloadProgress(7442, n_kept=442, n_fetched=1000, n_bytes=80_000_000)
     assert _text(tally, 40.0) == "1,442 of 7,442 clips, 2.0 MB/s, about 0:04:00 left"
-    assert _text(Tally(7442, n_kept=10), 1.0) == "10 of 7,442 clips, 0.0 MB/s"
+    assert _text(DownloadProgress(7442, n_kept=10), 1.0) == "10 of 7,442 clips, 0.0 MB/s"
 
 
 def test_a_log_gets_a_line_now_and_then(tmp_path: Path, publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,11 +13,11 @@ from ser.evaluation.bootstrap import Interval
 from ser.evaluation.metrics import unweighted_average_recall
 from ser.evaluation.perturbations import CONDITIONS
 from ser.evaluation.predictions import read_predictions
-from ser.evaluation.robustness import ROBUSTNESS_FILE, Answer, write_answers
+from ser.evaluation.robustness import ROBUSTNESS_FILE, PerturbedPrediction, write_robustness
 from ser.report.build import build_report
 from ser.report.content import Facts, Gallery, Matrix, Note, Report, Section, Table
 from ser.report.files import files_of
-from ser.report.report_data import Study, read_study
+from ser.report.report_data import ReportData, read_report_data
 from ser.splits.split import Split
 from tests.support.fabricated_sweep import (
     BASELINES,
@@ -39,8 +39,8 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
 
 
 @pytest.fixture(scope="module")
-def study(sweep: Evaluated) -> Study:
-    return read_study(sweep.journal, n_resamples=200, command="python tune/report.py")
+def study(sweep: Evaluated) -> ReportData:
+    return read_report_data(sweep.journal, n_resamples=200, command="python tune/report.py")
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def all_text(report: Report) -> Iterator[str]:
         yield notes(each)
 
 
-def test_what_says_most_comes_first(study: Study) -> None:
+def test_what_says_most_comes_first(study: ReportData) -> None:
     assert [(board.stage, board.split, board.n_runs) for board in study.boards] == [
         ("final", NEW_VOICES, 10),
         ("final", "assignment", 2),
@@ -82,7 +82,7 @@ def test_what_says_most_comes_first(study: Study) -> None:
     assert [line.name for line in study.boards[0].baselines] == ["chance", "MFCC + SVM", "listeners' vote"]
 
 
-def test_folds_are_pooled_and_seeds_averaged(study: Study) -> None:
+def test_folds_are_pooled_and_seeds_averaged(study: ReportData) -> None:
     best = study.boards[0].networks[0]
     assert best.counts.confusions.shape == (2, len(SPEAKERS), len(EMOTIONS), len(EMOTIONS))
     assert best.counts.confusions.sum(axis=(1, 2, 3)).tolist() == [120, 120]
@@ -95,7 +95,7 @@ def test_folds_are_pooled_and_seeds_averaged(study: Study) -> None:
     assert study.interval(best.counts, "uar").value == pytest.approx(sum(expected) / 2)
 
 
-def test_only_the_validation_chooses_the_trial_of_the_search(study: Study) -> None:
+def test_only_the_validation_chooses_the_trial_of_the_search(study: ReportData) -> None:
     for line in study.boards[2].networks:
         (trial,) = line.trials
         assert trial.key.number == 3
@@ -122,17 +122,17 @@ def test_answers_in_noise_of_another_trial_are_not_shown(tmp_path: Path) -> None
     made = evaluated_sweep(tmp_path, finals=False)
     clip = clips_in(made.corpus_dir)[0]
 
-    def answers(cell: str, trial: int) -> list[Answer]:
+    def answers(cell: str, trial: int) -> list[PerturbedPrediction]:
         given = (clip.name, clip.speaker, clip.emotion, clip.emotion)
-        return [Answer(cell, trial, condition, *given) for condition in CONDITIONS]
+        return [PerturbedPrediction(cell, trial, condition, *given) for condition in CONDITIONS]
 
     path = made.folder / ROBUSTNESS_FILE
-    write_answers(path, [*answers("lenet5-1d", 2), *answers("sercnn-2d", 3)])
+    write_robustness(path, [*answers("lenet5-1d", 2), *answers("sercnn-2d", 3)])
     noise = section(build_report(made.journal, command="c", n_resamples=50), "noise")
     (shown,) = (block for block in noise.blocks if isinstance(block, Table))
     assert [row[0] for row in shown.rows] == ["sercnn-2d"]
     assert "Not measured for lenet5-1d, of which another trial is best now" in notes(noise)
-    write_answers(path, answers("lenet5-1d", 2))
+    write_robustness(path, answers("lenet5-1d", 2))
     noise = section(build_report(made.journal, command="c", n_resamples=50), "noise")
     assert noise.lead == "Not measured in this sweep."
 

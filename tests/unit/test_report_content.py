@@ -27,9 +27,9 @@ from ser.report.content import (
 from ser.report.files import csv_text, files_of, write_report
 from ser.report.html import ink, page, shade
 from ser.report.markdown import document, short_form
-from ser.report.markers import marks_of
+from ser.report.markers import assign_markers
 from ser.report.report_data import clips_of
-from ser.report.svg import Axis, Picture, padded
+from ser.report.svg import Axis, Picture, fit_axis
 
 SHARE = Interval(0.375, 0.25, 0.5)
 TABLE = Table(
@@ -39,7 +39,7 @@ TABLE = Table(
     (("a<b>|c", SHARE, 1200, 0.25), ("d", Interval(0.5, math.nan, math.nan), None, math.nan)),
 )
 MATRIX = Matrix("confusion", "a<b>", ("anger", "fear"), ((3, 1), (0, 0)))
-MARKS = marks_of(["lenet5-1d", "lenet5-2d", "vgg16-2d", "MFCC + SVM"])
+MARKS = assign_markers(["lenet5-1d", "lenet5-2d", "vgg16-2d", "MFCC + SVM"])
 
 
 def made() -> Report:
@@ -125,7 +125,7 @@ def test_letters_on_every_shade_can_be_read() -> None:
 
 def test_marks_differ_without_their_colour() -> None:
     cells = [f"{architecture}-{n}d" for architecture in ("alexnet", "lenet5", "sercnn", "vgg16") for n in (1, 2)]
-    marks = marks_of([*cells, "chance"])
+    marks = assign_markers([*cells, "chance"])
     assert len({(mark.shape, mark.filled) for mark in marks.values()}) == 9
     assert marks["vgg16-1d"].colour == marks["vgg16-2d"].colour
 
@@ -147,7 +147,7 @@ def test_ticks_are_round_and_few(axis: Axis, ticks: list[str]) -> None:
 @pytest.mark.parametrize("log", [False, True])
 def test_an_axis_has_room_around_its_values_even_around_one(log: bool) -> None:
     for values in ([0.2, 5.0], [3.0]):
-        axis = padded("", [*values, math.nan], log=log)
+        axis = fit_axis("", [*values, math.nan], log=log)
         assert all(0 < axis.place(value) < 1 for value in values)
 
 

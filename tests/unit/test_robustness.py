@@ -11,14 +11,14 @@ from ser.distributed.robustness import _sounds, _wave
 from ser.errors import UserError
 from ser.evaluation.perturbations import CONDITIONS, Condition
 from ser.evaluation.robustness import (
-    Answer,
-    append_answers,
+    PerturbedPrediction,
+    append_robustness,
     choose_clips,
-    confusions,
-    read_answers,
-    talkers_beside,
-    whole_clips,
-    write_answers,
+    choose_talkers,
+    complete_clips,
+    confusions_by_condition,
+    read_robustness,
+    write_robustness,
 )
 
 
@@ -38,9 +38,9 @@ CLIPS = [
 TRIALS = (("lenet5-1d", 0), ("sercnn-2d", 3))
 
 
-def answers_to(*clips: Clip, prediction: str = "anger") -> list[Answer]:
+def answers_to(*clips: Clip, prediction: str = "anger") -> list[PerturbedPrediction]:
     return [
-        Answer(cell, trial, condition, each.name, each.speaker, each.emotion, prediction)
+        PerturbedPrediction(cell, trial, condition, each.name, each.speaker, each.emotion, prediction)
         for each in clips
         for condition in CONDITIONS
         for cell, trial in TRIALS
@@ -66,29 +66,29 @@ def test_no_clips_are_refused(n_clips: int) -> None:
 
 
 def test_talkers_are_others_each_once_and_other_ones_beside_another_clip() -> None:
-    beside = {each.name: talkers_beside(each, CLIPS) for each in CLIPS}
+    beside = {each.name: choose_talkers(each, CLIPS) for each in CLIPS}
     for each in CLIPS:
         talkers = beside[each.name]
         assert len({talker.speaker for talker in talkers} | {each.speaker}) == len(talkers) + 1 == 7
         assert all(talker in CLIPS for talker in talkers)
     assert len({tuple(talkers) for talkers in map(tuple, beside.values())}) == len(CLIPS)
-    assert talkers_beside(CLIPS[0], CLIPS[::-1]) == beside[CLIPS[0].name]
+    assert choose_talkers(CLIPS[0], CLIPS[::-1]) == beside[CLIPS[0].name]
 
 
 def test_where_few_others_speak_fewer_babble_and_nobody_alone() -> None:
     of_two = [each for each in CLIPS if each.speaker in ("1001", "1002")]
-    assert [talker.speaker for talker in talkers_beside(of_two[0], of_two)] == ["1002"]
+    assert [talker.speaker for talker in choose_talkers(of_two[0], of_two)] == ["1002"]
     alone = [each for each in CLIPS if each.speaker == "1001"]
     with pytest.raises(UserError, match="all training clips are of speaker 1001: babble needs others"):
-        talkers_beside(alone[0], alone)
+        choose_talkers(alone[0], alone)
 
 
 def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "robustness.csv"
-    assert read_answers(path) == []
-    write_answers(path, answers_to(CLIPS[0]))
-    append_answers(path, answers_to(CLIPS[1]))
-    assert read_answers(path) == answers_to(*CLIPS[:2])
+    assert read_robustness(path) == []
+    write_robustness(path, answers_to(CLIPS[0]))
+    append_robustness(path, answers_to(CLIPS[1]))
+    assert read_robustness(path) == answers_to(*CLIPS[:2])
     assert path.read_text().splitlines()[:3] == [
         "cell,trial,condition,snr_db,clip,speaker,truth,prediction",
         "lenet5-1d,0,clean,,1001_DFA_ANG_XX,1001,anger,anger",
@@ -100,20 +100,20 @@ def test_answers_are_read_as_they_were_written(tmp_path: Path) -> None:
 
 def test_wherever_a_kill_cut_the_file_only_whole_clips_count(tmp_path: Path) -> None:
     path = tmp_path / "robustness.csv"
-    write_answers(path, answers_to(*CLIPS[:3]))
+    write_robustness(path, answers_to(*CLIPS[:3]))
     content = path.read_bytes()
     size = len(content) // 3
     for cut in range(size, len(content), 37):
         path.write_bytes(content[:cut])
-        answers = read_answers(path)
+        answers = read_robustness(path)
         assert answers == answers_to(*CLIPS[:3])[: len(answers)]
         expected = {each.name for each in CLIPS[: len(answers) // len(answers_to(CLIPS[0]))]}
-        assert whole_clips(answers, TRIALS) == expected
+        assert complete_clips(answers, TRIALS) == expected
 
 
 def test_answers_of_another_trial_do_not_make_a_clip_whole() -> None:
-    assert whole_clips(answers_to(CLIPS[0]), [*TRIALS, ("vgg16-2d", 0)]) == set()
-    assert whole_clips(answers_to(CLIPS[0]), TRIALS[:1]) == {CLIPS[0].name}
+    assert complete_clips(answers_to(CLIPS[0]), [*TRIALS, ("vgg16-2d", 0)]) == set()
+    assert complete_clips(answers_to(CLIPS[0]), TRIALS[:1]) == {CLIPS[0].name}
 
 
 DAMAGED = ("lenet5-1d,0,clean,,x,1001,anger", "l,zero,clean,,x,1001,anger,anger", "l,0,white,7,x,1001,anger,anger")
@@ -122,21 +122,21 @@ DAMAGED = ("lenet5-1d,0,clean,,x,1001,anger", "l,zero,clean,,x,1001,anger,anger"
 @pytest.mark.parametrize("line", DAMAGED)
 def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "robustness.csv"
-    write_answers(path, answers_to(CLIPS[0])[:1])
+    write_robustness(path, answers_to(CLIPS[0])[:1])
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(UserError, match=f"line 3 of {path} is damaged: delete the file"):
-        read_answers(path)
+        read_robustness(path)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "robustness.csv").write_text("clip,part\n")
     with pytest.raises(UserError, match="must have the columns cell,trial,condition"):
-        read_answers(tmp_path / "robustness.csv")
+        read_robustness(tmp_path / "robustness.csv")
 
 
 def test_confusions_by_cell_and_condition() -> None:
     emotions = tuple(EMOTION_OF_CODE.values())
-    by_cell = confusions(answers_to(*CLIPS, prediction="fear"), emotions)
+    by_cell = confusions_by_condition(answers_to(*CLIPS, prediction="fear"), emotions)
     assert by_cell.keys() == {"lenet5-1d", "sercnn-2d"}
     for by_condition in by_cell.values():
         assert by_condition.keys() == set(CONDITIONS)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import pytest
 
-from ser.settings.declaration import Setting, all_settings, narrowed, read, settings, with_values
+from ser.settings.declaration import Setting, all_settings, narrow_range, parse_value, settings, with_values
 from ser.settings.ranges import Choice, Floats, Ints, SettingError, Subset, Text
 
 FAMILIES = Subset(("energy", "mfcc", "mel"), ("all", "mel", "mfcc+mel"))
@@ -196,7 +196,7 @@ def test_a_part_is_no_setting():
     ],
 )
 def test_text_is_read_as_the_type_of_its_setting(name, given, value):
-    made = read(setting_of(name), given)
+    made = parse_value(setting_of(name), given)
     assert (made, type(made)) == (value, type(value))
 
 
@@ -236,7 +236,7 @@ def test_what_does_not_fit_says_rule_and_value(name, given, rule):
     ],
 )
 def test_a_range_is_narrowed_and_keeps_its_kind(name, part, made):
-    assert narrowed(setting_of(name), part) == made
+    assert narrow_range(setting_of(name), part) == made
 
 
 @pytest.mark.parametrize(
@@ -258,4 +258,4 @@ def test_a_range_is_narrowed_and_keeps_its_kind(name, part, made):
 )
 def test_a_range_is_not_narrowed_to_what_no_search_could_start_from(name, part, rule):
     with pytest.raises(SettingError, match=rule):
-        narrowed(setting_of(name), part)
+        narrow_range(setting_of(name), part)

@@ -8,12 +8,12 @@ import pytest
 
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES, SPEAKERS, CremaD, parse
 from ser.errors import UserError
-from ser.splits.manifests import manifests
+from ser.splits.manifests import load_manifests
 from ser.splits.partition import CLAIMS, digest_of
-from ser.splits.split import Split, missing, partition
+from ser.splits.split import Split, describe_missing, partition
 
 PRESENT, SENTENCE, BOTH = "speaker-5fold-present", "sentence-disjoint", "speaker-and-sentence-disjoint"
-EVERY_FOLD = [(name, fold) for name, manifest in manifests().items() for fold in range(manifest.n_folds)]
+EVERY_FOLD = [(name, fold) for name, manifest in load_manifests().items() for fold in range(manifest.n_folds)]
 NAMES = [f"{s}_{t}_{e}_XX" for s in SPEAKERS for t in SENTENCES for e in EMOTION_OF_CODE]
 CLIPS = [clip for name in NAMES if (clip := parse(name, Path(name)))]
 
@@ -35,21 +35,21 @@ def of_speakers(*speakers: str) -> list:
     return [clip for clip in CLIPS if clip.speaker in speakers]
 
 
-@pytest.mark.parametrize("name", sorted(manifests()))
+@pytest.mark.parametrize("name", sorted(load_manifests()))
 def test_a_version_puts_the_same_clips_in_the_same_parts_for_ever(name: str) -> None:
-    manifest = manifests()[name]
+    manifest = load_manifests()[name]
     assert str(manifest) == f"{name} version {manifest.version} ({manifest.digest[:12]})"
     assert (manifest.version, manifest.digest[:12], partition(CLIPS, Split(name=name)).digest[:12]) == DIGESTS[name]
 
 
 def test_digests_of_manifests_differ() -> None:
-    assert len({manifest.digest for manifest in manifests().values()}) == len(manifests()) == 9
+    assert len({manifest.digest for manifest in load_manifests().values()}) == len(load_manifests()) == 9
 
 
 @pytest.mark.parametrize(("name", "fold"), EVERY_FOLD)
 def test_no_two_parts_share_what_the_split_claims(name: str, fold: int) -> None:
     cut = partition(CLIPS, Split(name=name, fold=fold))
-    assert cut.kind == manifests()[name].kind
+    assert cut.kind == load_manifests()[name].kind
     for claim in ("speaker", "sentence"):
         parts = [{getattr(CLIPS[at], claim) for at in part} for part in cut.parts.values()]
         shared = [one & other for one, other in combinations(parts, 2)]
@@ -121,13 +121,20 @@ def test_sentences_that_are_missing_are_named() -> None:
 
 
 def test_what_the_lists_name_and_the_corpus_lacks_is_told() -> None:
-    assert missing(CLIPS, Split(name="evar")) == missing(CLIPS, Split()) == missing(CLIPS, Split(name=BOTH)) == ""
+    assert (
+        describe_missing(CLIPS, Split(name="evar"))
+        == describe_missing(CLIPS, Split())
+        == describe_missing(CLIPS, Split(name=BOTH))
+        == ""
+    )
     clips = [clip for clip in of_speakers(*SPEAKERS[:30]) if clip.sentence != "TSI"]
-    assert missing(clips, Split(name="speaker-5fold")) == (
+    assert describe_missing(clips, Split(name="speaker-5fold")) == (
         "0 of 55 train, 12 of 18 validation, 18 of 18 test speakers are there"
     )
-    assert missing(clips, Split(name=BOTH)) == "7 of 7 train, 2 of 2 validation, 2 of 3 test sentences are there"
-    assert missing(clips, Split(name=PRESENT)) == ""
+    assert (
+        describe_missing(clips, Split(name=BOTH)) == "7 of 7 train, 2 of 2 validation, 2 of 3 test sentences are there"
+    )
+    assert describe_missing(clips, Split(name=PRESENT)) == ""
 
 
 def test_the_digest_of_parts_is_of_names_alone() -> None:

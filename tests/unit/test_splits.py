@@ -14,12 +14,13 @@ from ser.corpora.cremad import EMOTION_OF_CODE, SPEAKERS, CremaD, parse
 from ser.errors import UserError
 from ser.settings.ranges import SettingError
 from ser.splits.leaks import check
-from ser.splits.manifests import Lists, manifests
-from ser.splits.split import Partition, Split, partition, split_names
+from ser.splits.manifests import Lists, load_manifests
+from ser.splits.partition import Partition
+from ser.splits.split import Split, partition, split_names
 
-LISTED = sorted(name for name, manifest in manifests().items() if isinstance(manifest.speakers, Lists))
-EVERY_LISTED_FOLD = [(name, fold) for name in LISTED for fold in range(manifests()[name].n_folds)]
-EVERY_FOLD = [(name, fold) for name, manifest in manifests().items() for fold in range(manifest.n_folds)]
+LISTED = sorted(name for name, manifest in load_manifests().items() if isinstance(manifest.speakers, Lists))
+EVERY_LISTED_FOLD = [(name, fold) for name in LISTED for fold in range(load_manifests()[name].n_folds)]
+EVERY_FOLD = [(name, fold) for name, manifest in load_manifests().items() for fold in range(manifest.n_folds)]
 ALL_SENTENCES = ("DFA", "IEO", "IOM", "ITH", "ITS", "IWL", "IWW", "MTI", "TAI", "TIE", "TSI", "WSI")
 
 
@@ -52,7 +53,7 @@ def test_actor_lists_are_the_published_ones(shared_dir: Path) -> None:
     published = json.loads((shared_dir / "splits" / "cremad.json").read_text())
     assert sorted([*LISTED, "assignment"]) == sorted(published)
     for name in LISTED:
-        manifest, facts = manifests()[name], published[name]
+        manifest, facts = load_manifests()[name], published[name]
         if "test_folds" in facts:
             tests = facts["test_folds"]
             wanted = [(tests[(k + 1) % 5], tests[k]) for k in range(5)]
@@ -69,7 +70,7 @@ def actors(numbers: list[int]) -> frozenset[str]:
 
 @pytest.mark.parametrize(("name", "fold"), EVERY_LISTED_FOLD)
 def test_every_actor_is_in_one_part(name: str, fold: int) -> None:
-    parts = manifests()[name].members("speaker", corpus(), fold)
+    parts = load_manifests()[name].members("speaker", corpus(), fold)
     assert sorted(actor for part in parts.values() for actor in part) == sorted(SPEAKERS)
 
 
@@ -78,7 +79,7 @@ def test_a_speaker_split_follows_its_lists(name: str, fold: int) -> None:
     clips = corpus()
     cut = partition(clips, Split(name=name, fold=fold))
     assert (cut.name, cut.kind, cut.fold) == (name, "speaker-independent", fold)
-    lists = manifests()[name].members("speaker", clips, fold)
+    lists = load_manifests()[name].members("speaker", clips, fold)
     for part, positions in cut.parts.items():
         assert {clips[at].speaker for at in positions} == lists[part]
 
@@ -176,7 +177,7 @@ def test_a_stranger_is_refused(name: str) -> None:
 
 
 def test_an_empty_part_is_refused_by_name() -> None:
-    clips = corpus(actors=tuple(sorted(manifests()["audeering-1.1.0"].members("speaker", (), 0)["train"])))
+    clips = corpus(actors=tuple(sorted(load_manifests()["audeering-1.1.0"].members("speaker", (), 0)["train"])))
     with pytest.raises(
         UserError,
         match=r"audeering-1.1.0 has no validation clip among the 1,008 clips found: its 17 validation actors "

@@ -11,7 +11,7 @@ import pytest
 from ser.errors import UserError
 from ser.evaluation.bootstrap import interval, recall_intervals
 from ser.evaluation.metrics import unweighted_average_recall
-from ser.evaluation.significance import compare, corrected, holm
+from ser.evaluation.significance import compare, correct_p_values, holm
 from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts, speaker_counts
 
 UAR = FIGURES["uar"]
@@ -211,7 +211,7 @@ def test_rows_that_do_not_fit_are_refused(speakers: list[str], truth: list[int],
 def test_corrections_keep_the_order_and_the_intervals() -> None:
     good, bad = predicted(9, 30, seed=17, skill=0.9), predicted(9, 30, seed=18, skill=0.3)
     pairs = [compare(good, bad, UAR), compare(bad, bad, UAR), compare(bad, good, UAR)]
-    made = corrected(pairs)
+    made = correct_p_values(pairs)
     assert [each.difference for each in made] == [each.difference for each in pairs]
     assert [each.p_value for each in made] == holm([each.p_value for each in pairs])
     assert made[0].p_value == 3 * pairs[0].p_value

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ser.commands.exit_codes import REFUSED
-from ser.commands.job_submission import refuse_passing, words_of
+from ser.commands.job_submission import command_words, refuse_temporary_places
 from ser.commands.main import run_command
 from ser.commands.run_sweep import run_sweep
 from ser.commands.sweep_request import SweepRequest
@@ -46,7 +46,7 @@ def request_of(**given: Any) -> SweepRequest:
     ids=str,
 )
 def test_the_words_say_what_was_given(given: dict[str, Any], words: list[str]) -> None:
-    assert words_of(request_of(**given)) == words
+    assert command_words(request_of(**given)) == words
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_what_cannot_be_is_refused_before_anything_is_sent(
 
 
 def test_places_that_stay_are_taken() -> None:
-    refuse_passing(home=None, corpus_dir=None, tracking_uri=None)
+    refuse_temporary_places(home=None, corpus_dir=None, tracking_uri=None)
     for place in ("/data/cremad", "s3://bucket/cremad"):
-        refuse_passing(home=Path("/shared/ser"), corpus_dir=place, tracking_uri="https://tracker")
+        refuse_temporary_places(home=Path("/shared/ser"), corpus_dir=place, tracking_uri="https://tracker")
 
 
 def test_a_job_without_lasting_places_is_refused(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from ser.training.checkpoint import FILE_NAME, Progress, TrainingState, newest_state, save_state
+from ser.training.checkpoint import FILE_NAME, Progress, TrainingState, find_newest_state, save_state
 
 
 def stored(folder: Path, epoch: int) -> Path:
@@ -15,11 +15,11 @@ def stored(folder: Path, epoch: int) -> Path:
 def test_a_state_ahead_of_what_was_reported_is_passed_over(tmp_path: Path) -> None:
     folders = [stored(tmp_path / str(epoch), epoch) for epoch in (7, 5, 3)]
     for last_epoch, expected in ((9, 7), (7, 7), (6, 5), (4, 3)):
-        state = newest_state(folders, last_epoch=last_epoch)
+        state = find_newest_state(folders, last_epoch=last_epoch)
         assert state is not None
         assert state.progress.epoch == expected
         assert state.weights["w"][0] == expected
-    assert newest_state(folders, last_epoch=2) is None
+    assert find_newest_state(folders, last_epoch=2) is None
 
 
 def test_a_torn_state_and_a_folder_without_one_are_passed_over(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_a_torn_state_and_a_folder_without_one_are_passed_over(tmp_path: Path) -
     empty.mkdir()
     content = (torn / FILE_NAME).read_bytes()
     (torn / FILE_NAME).write_bytes(content[: len(content) // 2])
-    state = newest_state([torn, empty, whole], last_epoch=5)
+    state = find_newest_state([torn, empty, whole], last_epoch=5)
     assert state is not None
     assert state.progress.epoch == 4
-    assert newest_state([torn, empty], last_epoch=5) is None
+    assert find_newest_state([torn, empty], last_epoch=5) is None

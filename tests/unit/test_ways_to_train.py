@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ser.experiment.experiment import all_cells, default_experiment
-from ser.experiment.step_timing import MEMORY_FORMAT, PLAIN, PRECISION, Way, fastest, probed
+from ser.experiment.step_timing import MEMORY_FORMAT, PLAIN, PRECISION, StepTiming, choose_fastest, measure_step_times
 from ser.settings.ranges import Value
 from ser.training.loop import StopTraining, fit
 from tests.support.tone_training import CHANGED, N_CLASSES, QUICK, Tones, figures, model
@@ -73,7 +73,7 @@ def test_a_training_told_to_stop_stops_within_its_epoch():
 
 def test_every_way_of_a_cell_is_measured_the_plain_one_first():
     for cell, n_formats in (("lenet5-1d", 1), ("lenet5-2d", 2)):
-        ways = probed(default_experiment(all_cells()[cell]))
+        ways = measure_step_times(default_experiment(all_cells()[cell]))
         assert ways[0].values == PLAIN
         assert len(ways) in (n_formats, 2 * n_formats)
         assert len({tuple(way.values.items()) for way in ways}) == len(ways)
@@ -81,8 +81,8 @@ def test_every_way_of_a_cell_is_measured_the_plain_one_first():
 
 
 def test_another_way_is_taken_only_where_it_is_worth_it():
-    plain = Way(dict(PLAIN), 1.0)
+    plain = StepTiming(dict(PLAIN), 1.0)
     other: dict[str, Value] = {PRECISION: "bfloat16", MEMORY_FORMAT: "contiguous"}
-    assert fastest((plain, Way(other, 0.95))) is plain
-    assert fastest((plain, Way(other, 1.5))) is plain
-    assert fastest((plain, Way(other, 0.5))).values == other
+    assert choose_fastest((plain, StepTiming(other, 0.95))) is plain
+    assert choose_fastest((plain, StepTiming(other, 1.5))) is plain
+    assert choose_fastest((plain, StepTiming(other, 0.5))).values == other

@@ -16,7 +16,7 @@ from ser.corpora.base import CorpusError
 from ser.corpora.cremad import SYNTHETIC_MARK, parse
 from ser.corpora.download.http_files import Downloader, DownloadError, RetryPolicy
 from ser.corpora.download.pointers import Pointers, lock_pointers
-from ser.corpora.locations import Location, is_remote, resolved
+from ser.corpora.locations import Location, is_remote, resolve_location
 
 _REPOSITORY = "CheyneyComputerScience/CREMA-D/master"
 OFFICIAL = f"https://raw.githubusercontent.com/{_REPOSITORY},https://media.githubusercontent.com/media/{_REPOSITORY}"
@@ -50,7 +50,7 @@ class Addresses:
 
 
 @dataclass(frozen=True)
-class Tally:
+class DownloadProgress:
     """Progress of a download.
 
     Attributes:
@@ -70,7 +70,7 @@ class Tally:
         """Clips that are there by now."""
         return self.n_kept + self.n_fetched
 
-    def add(self, n_bytes: int) -> "Tally":
+    def add(self, n_bytes: int) -> "DownloadProgress":
         """Count a clip of which so many bytes were fetched; 0 for a clip that was kept."""
         if n_bytes == 0:
             return replace(self, n_kept=self.n_kept + 1)
@@ -81,10 +81,10 @@ def download(
     folder: Location,
     addresses: Addresses,
     *,
-    on_progress: Callable[[Tally], None],
+    on_progress: Callable[[DownloadProgress], None],
     n_threads: int = 8,
     policy: RetryPolicy | None = None,
-) -> Tally:
+) -> DownloadProgress:
     """Fill a folder with the tables and, in AudioWAV, the official clips; files with the right checksum are kept.
 
     Args:
@@ -103,7 +103,7 @@ def download(
     """
     if is_remote(folder):
         raise CorpusError(f"--download writes to a folder of this machine, not to {folder}: give one by --corpus-dir")
-    place = Path(resolved(folder))
+    place = Path(resolve_location(folder))
     if (place / SYNTHETIC_MARK).exists():
         raise CorpusError(f"{place} holds the synthetic corpus: give another --corpus-dir to download CREMA-D into")
     stop = threading.Event()
@@ -132,10 +132,10 @@ def _fetch_all(
     fetch: Callable[[str], int],
     stop: threading.Event,
     n_threads: int,
-    on_progress: Callable[[Tally], None],
-) -> Tally:
+    on_progress: Callable[[DownloadProgress], None],
+) -> DownloadProgress:
     """Fetch all clips by some threads; a failure hinders no other clip, ten in a row end the download."""
-    tally, failures, n_in_a_row = Tally(len(names)), list[str](), 0
+    tally, failures, n_in_a_row = DownloadProgress(len(names)), list[str](), 0
     pool = ThreadPoolExecutor(n_threads)
     try:
         for future in as_completed([pool.submit(fetch, name) for name in names]):

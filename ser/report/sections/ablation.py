@@ -4,10 +4,10 @@ import math
 from collections import defaultdict
 
 from ser.evaluation.significance import ALPHA
-from ser.report.ablation import Variant, changes_of, failures_of, variants_of
+from ser.report.ablation import Variant, compare_variants, describe_changes, list_failures
 from ser.report.content import Block, Chart, Column, Forest, ForestRow, Gallery, Note, Section, Table, Value
-from ser.report.report_data import Study, clips_of
-from ser.report.svg import Axis, Picture, Point, padded
+from ser.report.report_data import ReportData, clips_of
+from ser.report.svg import Axis, Picture, Point, fit_axis
 from ser.sweep.journal import BASELINE
 
 _PALE, _STRONG = "#9aa2b1", "#0072b2"
@@ -26,9 +26,9 @@ _COLUMNS = (
 )
 
 
-def section(study: Study) -> Section:
+def section(study: ReportData) -> Section:
     """For each cell a picture of the differences, their table, and learning curves."""
-    variants = variants_of(study.record, n_resamples=study.n_resamples)
+    variants = compare_variants(study.record, n_resamples=study.n_resamples)
     groups: dict[tuple[str, str], list[Variant]] = defaultdict(list)
     for variant in variants:
         groups[variant.cell, variant.split].append(variant)
@@ -38,7 +38,7 @@ def section(study: Study) -> Section:
     if missing:
         names = ", ".join(f"{name} ({cell}, {split})" for cell, split, name in missing)
         blocks.append(Note(f"Left out, because no seed has been trained on every fold: {names}."))
-    blocks += [Note(f"{failure}: the runs' tag ser.reason says why.") for failure in failures_of(study.record)]
+    blocks += [Note(f"{failure}: the runs' tag ser.reason says why.") for failure in list_failures(study.record)]
     return Section("ablation", "What is each part worth?", _lead(variants), tuple(blocks))
 
 
@@ -54,7 +54,7 @@ def _lead(variants: list[Variant]) -> str:
     )
 
 
-def _blocks(study: Study, variants: list[Variant]) -> list[Block]:
+def _blocks(study: ReportData, variants: list[Variant]) -> list[Block]:
     where = f"{variants[0].cell}, split {variants[0].split}"
     caption = (
         f"{where}: {clips_of(variants[0].counts, 'validation')}, all folds together. Brackets: 95 % interval of the "
@@ -67,11 +67,11 @@ def _blocks(study: Study, variants: list[Variant]) -> list[Block]:
     return [*([forest] if forest else []), table, _curves(study, variants, where)]
 
 
-def _row(study: Study, variant: Variant) -> tuple[Value, ...]:
+def _row(study: ReportData, variant: Variant) -> tuple[Value, ...]:
     against = variant.against
     return (
         variant.name,
-        changes_of(study.record, variant.name),
+        describe_changes(study.record, variant.name),
         variant.uar,
         against.difference if against else None,
         against.p_value if against else None,
@@ -84,7 +84,7 @@ def _row(study: Study, variant: Variant) -> tuple[Value, ...]:
     )
 
 
-def _forest(study: Study, variants: list[Variant], where: str) -> Forest | None:
+def _forest(study: ReportData, variants: list[Variant], where: str) -> Forest | None:
     mark = study.marks[variants[0].cell]
     rows = tuple(ForestRow(v.name, mark, v.against.difference) for v in variants if v.against is not None)
     if not rows:
@@ -96,12 +96,12 @@ def _forest(study: Study, variants: list[Variant], where: str) -> Forest | None:
     return Forest(caption, rows, -reach, reach, ticks, (0.0, BASELINE))
 
 
-def _curves(study: Study, variants: list[Variant], where: str) -> Gallery:
+def _curves(study: ReportData, variants: list[Variant], where: str) -> Gallery:
     means = {variant.name: _mean_curve(study, variant) for variant in variants}
     points = [point for curve in means.values() for point in curve]
     axes = (
         Axis("epoch", 0, max(x for x, _ in points)),
-        padded("validation UAR, %", [y for _, y in points], percent=True),
+        fit_axis("validation UAR, %", [y for _, y in points], percent=True),
     )
     charts = []
     for variant in variants:
@@ -114,7 +114,7 @@ def _curves(study: Study, variants: list[Variant], where: str) -> Gallery:
     return Gallery(caption, tuple(charts))
 
 
-def _mean_curve(study: Study, variant: Variant) -> list[Point]:
+def _mean_curve(study: ReportData, variant: Variant) -> list[Point]:
     at: dict[int, list[float]] = defaultdict(list)
     for trial in variant.trials:
         for report in study.reports[trial.key]:

@@ -1,10 +1,10 @@
 """Do the probabilities mean what they say?"""
 
 from ser.evaluation.calibration import N_BINS, brier_score, expected_calibration_error, reliability_curve
-from ser.report.boards import Line
 from ser.report.content import Chart, Column, Gallery, Section, Table
 from ser.report.markers import GREY
-from ser.report.report_data import Study
+from ser.report.report_data import ReportData
+from ser.report.split_results import NetworkResult
 from ser.report.svg import Axis, Picture
 
 _COLUMNS = (
@@ -14,7 +14,7 @@ _COLUMNS = (
 )
 
 
-def section(study: Study) -> Section:
+def section(study: ReportData) -> Section:
     """Calibration error and Brier score, and a reliability curve for each network."""
     board = study.boards[0]
     rows = tuple((line.name, *_figures(line)) for line in board.networks)
@@ -34,12 +34,12 @@ def section(study: Study) -> Section:
     return Section("calibration", "Calibration", lead, (Table("calibration", caption, _COLUMNS, rows), gallery))
 
 
-def _figures(line: Line) -> tuple[float, float]:
+def _figures(line: NetworkResult) -> tuple[float, float]:
     given = line.predictions
     return expected_calibration_error(given.probabilities, given.truth), brier_score(given.probabilities, given.truth)
 
 
-def _curve(study: Study, line: Line) -> Chart:
+def _curve(study: ReportData, line: NetworkResult) -> Chart:
     bins = reliability_curve(line.predictions.probabilities, line.predictions.truth)
     axes = Axis("highest probability, %", 0, 1, percent=True), Axis("correct, %", 0, 1, percent=True)
     picture = Picture(*axes)

@@ -4,12 +4,12 @@ import math
 
 from ser.evaluation.baselines import MAJORITY
 from ser.evaluation.bootstrap import Interval, recall_intervals
-from ser.report.boards import BASELINE_TITLES, Line
 from ser.report.content import Column, Gallery, Matrix, Section, Table, Value, file_name
-from ser.report.report_data import Study
+from ser.report.report_data import ReportData
+from ser.report.split_results import BASELINE_TITLES, NetworkResult
 
 
-def section(study: Study) -> Section:
+def section(study: ReportData) -> Section:
     """Recall per emotion with intervals, and a matrix for each network."""
     board = study.boards[0]
     columns = (Column("cell", "network"), *(Column(name, f"{name} %", percent=True) for name in study.emotions))
@@ -25,7 +25,7 @@ def section(study: Study) -> Section:
     return Section("emotions", "Emotions", _lead(study, recalls), (Table("recall", caption, columns, rows), gallery))
 
 
-def _lead(study: Study, recalls: dict[str, list[Interval]]) -> str:
+def _lead(study: ReportData, recalls: dict[str, list[Interval]]) -> str:
     networks = [recalls[line.name] for line in study.boards[0].networks]
     means = {
         emotion: sum(intervals[at].value for intervals in networks) / len(networks)
@@ -38,13 +38,13 @@ def _lead(study: Study, recalls: dict[str, list[Interval]]) -> str:
     )
 
 
-def _recalls(study: Study, line: Line) -> list[Interval]:
+def _recalls(study: ReportData, line: NetworkResult) -> list[Interval]:
     if len(line.counts.speakers) < 2:
         return [Interval(math.nan, math.nan, math.nan) for _ in study.emotions]
     return recall_intervals(line.counts, n_resamples=study.n_resamples)
 
 
-def _matrix(study: Study, line: Line) -> Matrix:
+def _matrix(study: ReportData, line: NetworkResult) -> Matrix:
     counts = line.counts.confusions.sum(axis=(0, 1))
     rows = tuple(tuple(map(int, row)) for row in counts)
     return Matrix(f"confusion-{file_name(line.name)}", line.name, study.emotions, rows)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from ser.errors import UserError
 from ser.evaluation.speaker_counts import FIGURES
-from ser.report.boards import Board, Line, n_parameters, train_seconds
 from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table
 from ser.report.latency import CLIP_S, latency_ms
 from ser.report.markers import GREY
-from ser.report.report_data import Study
-from ser.report.svg import Picture, Point, padded
+from ser.report.report_data import ReportData
+from ser.report.split_results import NetworkResult, SplitResults, n_parameters, train_seconds
+from ser.report.svg import Picture, Point, fit_axis
 
 _COLUMNS = (
     Column("cell", "network"),
@@ -33,7 +33,7 @@ class _Cost:
     of: dict[str, float | None]
 
 
-def section(study: Study) -> Section:
+def section(study: ReportData) -> Section:
     """For each cost the networks that none beats in both, as pictures and as a table."""
     board = study.boards[0]
     uar = {line.name: line.counts.figure(FIGURES["uar"]) for line in board.networks}
@@ -60,7 +60,7 @@ def section(study: Study) -> Section:
     return Section("costs", "What it costs", lead, tuple(blocks))
 
 
-def _latency(study: Study, line: Line) -> float | str:
+def _latency(study: ReportData, line: NetworkResult) -> float | str:
     """In milliseconds; or why there is none."""
     best = study.record.best_of_cell(line.name)
     if best is None or best.ended is None:
@@ -83,10 +83,10 @@ def _front(uar: dict[str, float], cost: _Cost) -> list[str]:
     return front
 
 
-def _chart(study: Study, uar: dict[str, float], cost: _Cost, front: Sequence[str]) -> Chart:
+def _chart(study: ReportData, uar: dict[str, float], cost: _Cost, front: Sequence[str]) -> Chart:
     points: dict[str, Point] = {name: (value, uar[name]) for name, value in cost.of.items() if value}
-    x = padded(cost.title, [point[0] for point in points.values()], log=True)
-    picture = Picture(x, padded("test UAR, %", [point[1] for point in points.values()], percent=True))
+    x = fit_axis(cost.title, [point[0] for point in points.values()], log=True)
+    picture = Picture(x, fit_axis("test UAR, %", [point[1] for point in points.values()], percent=True))
     picture.line([points[name] for name in front], colour=GREY, width=1.2, dash="4 4")
     for name, point in points.items():
         picture.mark(point, study.marks[name], title=f"{name}: {point[0]:,.4g}, {100 * point[1]:.1f} %")
@@ -96,7 +96,7 @@ def _chart(study: Study, uar: dict[str, float], cost: _Cost, front: Sequence[str
     return Chart(cost.title, description, picture.svg(description))
 
 
-def _table(board: Board, latency: dict[str, float | None], fronts: dict[str, list[str]]) -> Table:
+def _table(board: SplitResults, latency: dict[str, float | None], fronts: dict[str, list[str]]) -> Table:
     rows = tuple(
         (
             line.name,

@@ -1,8 +1,8 @@
 """Learning curves: the trials of each cell, epoch by epoch."""
 
 from ser.report.content import Chart, Gallery, Section
-from ser.report.report_data import Study
-from ser.report.svg import Axis, Picture, padded
+from ser.report.report_data import ReportData
+from ser.report.svg import Axis, Picture, fit_axis
 from ser.sweep.journal import Reported
 from ser.sweep.state import SweepTrial
 
@@ -10,7 +10,7 @@ _MOST_TRIALS = 40
 _PALE = "#c3c8d2"
 
 
-def section(study: Study) -> Section:
+def section(study: ReportData) -> Section:
     """For each network the validation UAR of its trials, the chosen one on top."""
     shown = {
         cell: [trial for trial in study.record.of_cell(cell) if trial.key in study.reports] for cell in study.cells
@@ -19,7 +19,7 @@ def section(study: Study) -> Section:
         report.metrics["val_uar"] for trials in shown.values() for trial in trials for report in _of(study, trial)
     ]
     longest = max(trial.n_epochs for trials in shown.values() for trial in trials)
-    axes = Axis("epoch", 0, max(longest, 2)), padded("validation UAR, %", [0.0, *values], percent=True)
+    axes = Axis("epoch", 0, max(longest, 2)), fit_axis("validation UAR, %", [0.0, *values], percent=True)
     charts = tuple(_chart(study, cell, trials, axes) for cell, trials in shown.items() if trials)
     caption = (
         "Validation UAR of every trial of the search by epoch; the coloured line is the trial that was chosen, grey "
@@ -31,7 +31,7 @@ def section(study: Study) -> Section:
     return Section("curves", "Learning curves", lead, (Gallery(caption, charts),))
 
 
-def _lead(study: Study) -> str:
+def _lead(study: ReportData) -> str:
     best = [trial for trial in map(study.record.best_of_cell, study.cells) if trial is not None]
     at_end = [trial.key.cell for trial in best if trial.best is not None and trial.best.epoch == trial.n_epochs]
     if not at_end:
@@ -42,11 +42,11 @@ def _lead(study: Study) -> str:
     )
 
 
-def _of(study: Study, trial: SweepTrial) -> list[Reported]:
+def _of(study: ReportData, trial: SweepTrial) -> list[Reported]:
     return study.reports[trial.key]
 
 
-def _chart(study: Study, cell: str, trials: list[SweepTrial], axes: tuple[Axis, Axis]) -> Chart:
+def _chart(study: ReportData, cell: str, trials: list[SweepTrial], axes: tuple[Axis, Axis]) -> Chart:
     chosen = study.record.best_of_cell(cell)
     picture = Picture(*axes)
     for trial in trials[:: len(trials) // _MOST_TRIALS + 1]:
@@ -63,5 +63,5 @@ def _chart(study: Study, cell: str, trials: list[SweepTrial], axes: tuple[Axis, 
     return Chart(f"{cell}, {len(trials)} trials", description, picture.svg(description))
 
 
-def _points(study: Study, trial: SweepTrial) -> list[tuple[float, float]]:
+def _points(study: ReportData, trial: SweepTrial) -> list[tuple[float, float]]:
     return [(report.epoch, report.metrics["val_uar"]) for report in _of(study, trial)]

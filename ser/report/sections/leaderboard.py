@@ -4,9 +4,9 @@ import math
 
 from ser.evaluation.bootstrap import Interval
 from ser.evaluation.speaker_counts import FIGURES
-from ser.report.boards import Board, Line, n_parameters, train_seconds, validation_uar
 from ser.report.content import Block, Column, Forest, ForestRow, Note, Section, Table, Value
-from ser.report.report_data import Study, clips_of
+from ser.report.report_data import ReportData, clips_of
+from ser.report.split_results import NetworkResult, SplitResults, n_parameters, train_seconds, validation_uar
 
 _COLUMNS = (
     Column("cell", "network"),
@@ -23,7 +23,7 @@ _COLUMNS = (
 )
 
 
-def section(study: Study) -> Section:
+def section(study: ReportData) -> Section:
     """One leaderboard for each way of evaluation, the one that counts most first."""
     blocks: list[Block] = []
     for number, board in enumerate(study.boards):
@@ -35,7 +35,7 @@ def section(study: Study) -> Section:
     return Section("leaderboard", "Leaderboard", _lead(study), tuple(blocks))
 
 
-def _lead(study: Study) -> str:
+def _lead(study: ReportData) -> str:
     board = study.boards[0]
     first = board.networks[0]
     best = study.interval(first.counts, "uar")
@@ -51,7 +51,7 @@ def _lead(study: Study) -> str:
     return f"{text} On the same clips: {', '.join(compared)}." if compared else text
 
 
-def _unranked(board: Board, line: Line) -> str:
+def _unranked(board: SplitResults, line: NetworkResult) -> str:
     return (
         f"{line.name} is not ranked ({board.title}): {len(line.trials)} of its runs are of a seed with every fold, "
         f"others have {board.n_runs}. It stands last, and no comparison counts it."
@@ -66,7 +66,7 @@ def _overlaps(one: Interval, other: Interval) -> bool:
     return one.high >= other.low and other.high >= one.low
 
 
-def _forest(study: Study, board: Board) -> Forest:
+def _forest(study: ReportData, board: SplitResults) -> Forest:
     rows = tuple(
         ForestRow(line.name, study.marks[line.name], study.interval(line.counts, "uar")) for line in board.lines
     )
@@ -81,11 +81,11 @@ def _forest(study: Study, board: Board) -> Forest:
     return Forest(caption, rows, 0.0, high, ticks, (chance, "chance"))
 
 
-def _n_speakers(board: Board) -> int:
+def _n_speakers(board: SplitResults) -> int:
     return len(board.lines[0].counts.speakers)
 
 
-def _table(study: Study, board: Board, number: int) -> Table:
+def _table(study: ReportData, board: SplitResults, number: int) -> Table:
     clips = clips_of(board.lines[0].counts, "test")
     runs = f"{board.n_runs} runs a network (folds x seeds)" if board.n_runs > 1 else "one run a network, one seed"
     caption = (
@@ -97,7 +97,7 @@ def _table(study: Study, board: Board, number: int) -> Table:
     return Table(name, caption, _COLUMNS, tuple(_row(study, board, line) for line in board.lines + board.partial))
 
 
-def _row(study: Study, board: Board, line: Line) -> tuple[Value, ...]:
+def _row(study: ReportData, board: SplitResults, line: NetworkResult) -> tuple[Value, ...]:
     return (
         line.name,
         *(study.interval(line.counts, figure) for figure in FIGURES),

@@ -3,11 +3,11 @@
 import math
 from itertools import combinations, product
 
-from ser.evaluation.significance import ALPHA, Comparison, compare, corrected
+from ser.evaluation.significance import ALPHA, Comparison, compare, correct_p_values
 from ser.evaluation.speaker_counts import FIGURES
-from ser.report.boards import Line
 from ser.report.content import Column, Note, Section, Table, Value
-from ser.report.report_data import Study
+from ser.report.report_data import ReportData
+from ser.report.split_results import NetworkResult
 
 # How far below ALPHA the smallest p can be after Holm's correction: then chance exchanges decide nothing.
 _ROOM = 20
@@ -20,7 +20,7 @@ _COLUMNS = (
 )
 
 
-def section(study: Study) -> Section:
+def section(study: ReportData) -> Section:
     """A matrix of all pairs, and their list."""
     board = study.boards[0]
     lines = board.lines
@@ -42,7 +42,9 @@ def section(study: Study) -> Section:
     return Section("pairs", _TITLE, lead, (_matrix(lines, results), _list(results), *notes))
 
 
-def compared(pairs: list[tuple[Line, Line]], *, n_resamples: int) -> dict[tuple[str, str], Comparison]:
+def compared(
+    pairs: list[tuple[NetworkResult, NetworkResult]], *, n_resamples: int
+) -> dict[tuple[str, str], Comparison]:
     """Each pair, first minus second, with p values corrected for the number of these pairs."""
     n_exchanges = math.ceil(_ROOM * len(pairs) / ALPHA)
     tests = [
@@ -50,14 +52,14 @@ def compared(pairs: list[tuple[Line, Line]], *, n_resamples: int) -> dict[tuple[
         for one, other in pairs
     ]
     names = [(one.name, other.name) for one, other in pairs]
-    return dict(zip(names, corrected(tests), strict=True))
+    return dict(zip(names, correct_p_values(tests), strict=True))
 
 
 def _n_real(tests: dict[tuple[str, str], Comparison]) -> int:
     return sum(test.p_value < ALPHA for test in tests.values())
 
 
-def _matrix(lines: tuple[Line, ...], results: dict[tuple[str, str], Comparison]) -> Table:
+def _matrix(lines: tuple[NetworkResult, ...], results: dict[tuple[str, str], Comparison]) -> Table:
     names = [line.name for line in lines]
     columns = (Column("cell", "row minus column"), *(Column(name, name) for name in names))
     rows: list[tuple[Value, ...]] = [(one, *(_cell(results, one, other) for other in names)) for one in names]

@@ -1,12 +1,12 @@
 """How the figures came about: clips, split, what chose, what was looked at once."""
 
-from ser.report.boards import Board
 from ser.report.content import Facts, Section
-from ser.report.report_data import Study, clips_of
+from ser.report.report_data import ReportData, clips_of
+from ser.report.split_results import SplitResults
 from ser.sweep.plan import Plan
 
 
-def section(study: Study) -> Section:
+def section(study: ReportData) -> Section:
     """The protocol of the sweep, one fact a line."""
     facts, plan = study.record.facts, study.record.plan
     pairs = [
@@ -51,7 +51,7 @@ def _search(plan: Plan) -> str:
     }[plan.search]
 
 
-def _runs(board: Board) -> str:
+def _runs(board: SplitResults) -> str:
     trials = [trial for line in board.networks for trial in line.trials]
     folds, draws = {trial.split.fold for trial in trials}, {trial.split.seed for trial in trials}
     drawn = f", {len(draws)} draws of the split" if len(draws) > 1 else ""

@@ -5,11 +5,11 @@ from collections import defaultdict
 from ser.errors import UserError
 from ser.evaluation.bootstrap import Interval
 from ser.evaluation.perturbations import CONDITIONS, SNRS_DB, Condition, Kind
-from ser.evaluation.robustness import ROBUSTNESS_FILE, Answer, read_answers
+from ser.evaluation.robustness import ROBUSTNESS_FILE, PerturbedPrediction, read_robustness
 from ser.evaluation.speaker_counts import SpeakerCounts, speaker_counts
 from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table
-from ser.report.report_data import Study
-from ser.report.svg import Axis, Picture, Point, padded
+from ser.report.report_data import ReportData
+from ser.report.svg import Axis, Picture, Point, fit_axis
 
 _TITLE = "In noise"
 _CLEAN = Condition("clean")
@@ -20,10 +20,10 @@ _NOISES: dict[Kind, str] = {"white": "white noise", "babble": "babble of other s
 Heard = dict[str, dict[Condition, Interval]]
 
 
-def section(study: Study) -> Section:
+def section(study: ReportData) -> Section:
     """Test UAR of each network by condition: curves over the level of the noise, and a table."""
     try:
-        answers, stale = _current(study, read_answers(study.folder / ROBUSTNESS_FILE))
+        answers, stale = _current(study, read_robustness(study.folder / ROBUSTNESS_FILE))
     except UserError as error:
         return Section("noise", _TITLE, "Not shown.", (Note(str(error)),))
     how = f"python tune/measure_robustness.py --sweep {study.record.name}"
@@ -42,15 +42,15 @@ def section(study: Study) -> Section:
     return Section("noise", _TITLE, _lead(heard), tuple(blocks))
 
 
-def _current(study: Study, answers: list[Answer]) -> tuple[list[Answer], list[str]]:
+def _current(study: ReportData, answers: list[PerturbedPrediction]) -> tuple[list[PerturbedPrediction], list[str]]:
     """Answers of the trials that are the best of their cells now, and the cells that have answers of others alone."""
     best = {cell: trial.key.number for cell in study.cells if (trial := study.record.best_of_cell(cell))}
     current = [answer for answer in answers if best.get(answer.cell) == answer.trial]
     return current, sorted({answer.cell for answer in answers} - {answer.cell for answer in current})
 
 
-def _heard(study: Study, answers: list[Answer]) -> Heard:
-    groups: dict[str, dict[Condition, list[Answer]]] = defaultdict(lambda: defaultdict(list))
+def _heard(study: ReportData, answers: list[PerturbedPrediction]) -> Heard:
+    groups: dict[str, dict[Condition, list[PerturbedPrediction]]] = defaultdict(lambda: defaultdict(list))
     for answer in answers:
         groups[answer.cell][answer.condition].append(answer)
     heard = {
@@ -60,7 +60,7 @@ def _heard(study: Study, answers: list[Answer]) -> Heard:
     return {cell: heard[cell] for cell in study.cells if _CLEAN in heard.get(cell, {})}
 
 
-def _counts(study: Study, answers: list[Answer]) -> SpeakerCounts:
+def _counts(study: ReportData, answers: list[PerturbedPrediction]) -> SpeakerCounts:
     place = {emotion: at for at, emotion in enumerate(study.emotions)}
     return speaker_counts(
         [answer.speaker for answer in answers],
@@ -84,11 +84,11 @@ def _lead(heard: Heard) -> str:
     )
 
 
-def _chart(study: Study, heard: Heard, kind: Kind) -> Chart:
+def _chart(study: ReportData, heard: Heard, kind: Kind) -> Chart:
     values = [each.value for conditions in heard.values() for each in conditions.values()]
     loudest = -min(SNRS_DB)
     x = Axis("noise against speech, dB", _CLEAN_DB - 2, loudest + 2)
-    picture = Picture(x, padded("test UAR, %", values, percent=True))
+    picture = Picture(x, fit_axis("test UAR, %", values, percent=True))
     for cell, conditions in heard.items():
         mark = study.marks[cell]
         points = [(_CLEAN_DB, conditions[_CLEAN].value), *_curve(conditions, kind)]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table, Value
 from ser.report.importance import FEWEST_TRIALS, Importance, Outcome, importance
-from ser.report.markers import Mark
-from ser.report.report_data import Study
-from ser.report.svg import Picture, padded
+from ser.report.markers import Marker
+from ser.report.report_data import ReportData
+from ser.report.svg import Picture, fit_axis
 from ser.settings.ranges import Floats, Ints
 from ser.sweep.state import SweepTrial
 
@@ -21,7 +21,7 @@ _COLUMNS = (
 )
 
 
-def section(study: Study) -> Section:
+def section(study: ReportData) -> Section:
     """Every searched setting with its importance, pictures of the leading ones, and what was chosen."""
     trials = [trial for cell in study.cells for trial in study.record.of_cell(cell) if trial.best is not None]
     outcomes = [Outcome(trial.key.cell, trial.asked.searched, _score(trial)) for trial in trials]
@@ -46,7 +46,7 @@ def _score(trial: SweepTrial) -> float:
     return trial.best.metrics["val_uar"]
 
 
-def _lead(study: Study, found: Importance | None) -> str:
+def _lead(study: ReportData, found: Importance | None) -> str:
     counts = Counter(trial.outcome for cell in study.cells for trial in study.record.of_cell(cell))
     outcomes = ", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items()))
     text = f"{counts.total()} trials of {len(study.cells)} networks: {outcomes}."
@@ -88,17 +88,17 @@ def _text(value: Value) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _pictures(study: Study, trials: Sequence[SweepTrial], found: Importance) -> list[Chart]:
+def _pictures(study: ReportData, trials: Sequence[SweepTrial], found: Importance) -> list[Chart]:
     numeric = [name for name in found.lost if _is_number(trials, name)]
     return [_picture(study, trials, name) for name in numeric[:_MOST_PICTURES]]
 
 
-def _picture(study: Study, trials: Sequence[SweepTrial], name: str) -> Chart:
+def _picture(study: ReportData, trials: Sequence[SweepTrial], name: str) -> Chart:
     having = [trial for trial in trials if name in trial.asked.searched]
     values = [float(trial.asked.searched[name]) for trial in having]
     scores = [_score(trial) for trial in having]
     log = getattr(_range(having[0], name), "log", False) and min(values) > 0
-    picture = Picture(padded(name, values, log=log), padded("validation UAR, %", scores, percent=True))
+    picture = Picture(fit_axis(name, values, log=log), fit_axis("validation UAR, %", scores, percent=True))
     for trial, value, score in zip(having, values, scores, strict=True):
         said = f"{trial.key.short}: {value:g}, {100 * score:.1f} %"
         picture.mark((value, score), study.marks[trial.key.cell], size=0.75, title=said)
@@ -116,11 +116,11 @@ def _is_number(trials: Sequence[SweepTrial], name: str) -> bool:
     return several and isinstance(_range(having[0], name), Floats | Ints)
 
 
-def _legend(study: Study) -> tuple[tuple[str, Mark], ...]:
+def _legend(study: ReportData) -> tuple[tuple[str, Marker], ...]:
     return tuple((cell, study.marks[cell]) for cell in study.cells)
 
 
-def _chosen(study: Study) -> Table:
+def _chosen(study: ReportData) -> Table:
     best = {cell: study.record.best_of_cell(cell) for cell in study.cells}
     searched = {cell: trial.asked.searched for cell, trial in best.items() if trial is not None}
     names = sorted({name for values in searched.values() for name in values})

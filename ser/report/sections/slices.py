@@ -5,17 +5,17 @@ from collections import defaultdict
 import numpy as np
 
 from ser.evaluation.speaker_counts import FIGURES
-from ser.report.boards import Board, Line
 from ser.report.content import Block, Column, Note, Section, Table, Value
-from ser.report.report_data import Study
+from ser.report.report_data import ReportData
 from ser.report.slices import Slicing, slicings_by_clip, slicings_by_speaker
+from ser.report.split_results import NetworkResult, SplitResults
 
 _MOST_OPEN = 6
 # Of a group that may be called better or worse: below, it is a matter of who was drawn.
 FEWEST_SPEAKERS = 5
 
 
-def section(study: Study) -> Section:
+def section(study: ReportData) -> Section:
     """Test UAR by intensity, sentence, sex and age, each group by itself."""
     board, facts = study.boards[0], study.record.facts
     by_clip = slicings_by_clip(facts.corpus, facts.corpus_dir)
@@ -43,25 +43,25 @@ def section(study: Study) -> Section:
     return Section("slices", "Slices", lead, tuple(blocks))
 
 
-def _groups(line: Line, slicing: Slicing) -> list[str]:
+def _groups(line: NetworkResult, slicing: Slicing) -> list[str]:
     """The groups that the test clips have, in order."""
     return sorted({*map(str, slicing.groups(line.predictions))} - {""})
 
 
-def _table(study: Study, board: Board, slicing: Slicing, groups: list[str]) -> Table:
+def _table(study: ReportData, board: SplitResults, slicing: Slicing, groups: list[str]) -> Table:
     columns = (Column("cell", "network"), *(_column(board.networks[0], slicing, group) for group in groups))
     rows = tuple(_row(study, line, slicing, groups) for line in board.lines)
     caption = f"Test UAR by {slicing.name}, {board.title}, with 95 % intervals over speakers."
     return Table(f"slices-{slicing.name}", caption, columns, rows, folded=len(groups) > _MOST_OPEN)
 
 
-def _column(line: Line, slicing: Slicing, group: str) -> Column:
+def _column(line: NetworkResult, slicing: Slicing, group: str) -> Column:
     seen = line.predictions.where(slicing.groups(line.predictions) == group)
     n_clips, n_speakers = len(np.unique(seen.clips)), len(np.unique(seen.speakers))
     return Column(group, f"{group} %", percent=True, detail=f"{n_clips:,} clips, {n_speakers} speakers")
 
 
-def _row(study: Study, line: Line, slicing: Slicing, groups: list[str]) -> tuple[Value, ...]:
+def _row(study: ReportData, line: NetworkResult, slicing: Slicing, groups: list[str]) -> tuple[Value, ...]:
     of = slicing.groups(line.predictions)
     figures = (
         study.interval(line.predictions.where(of == group).counts(), "uar") if (of == group).any() else None
@@ -70,7 +70,7 @@ def _row(study: Study, line: Line, slicing: Slicing, groups: list[str]) -> tuple
     return (line.name, *figures)
 
 
-def _span(line: Line, slicing: Slicing, groups: list[str]) -> float | None:
+def _span(line: NetworkResult, slicing: Slicing, groups: list[str]) -> float | None:
     """How far the UAR of groups with the same emotions and enough speakers lies apart; None of fewer than two."""
     of = slicing.groups(line.predictions)
     alike: dict[frozenset[int], list[float]] = defaultdict(list)

@@ -1,16 +1,16 @@
 """Random against speaker-independent: how much of a figure is the speaker's voice known from training."""
 
 from ser.evaluation.bootstrap import Interval
-from ser.report.boards import Board
 from ser.report.content import Column, Note, Section, Table
-from ser.report.report_data import Study
+from ser.report.report_data import ReportData
+from ser.report.split_results import SplitResults
 from ser.splits.split import ASSIGNMENT
 from ser.sweep.journal import FINAL
 
 _TITLE = "Known voices against new ones"
 
 
-def section(study: Study) -> Section:
+def section(study: ReportData) -> Section:
     """The networks on a random split and on a speaker-independent one, side by side."""
     known = _board(study, known=True)
     apart = _board(study, known=False)
@@ -42,12 +42,12 @@ def section(study: Study) -> Section:
     return Section("sides", _TITLE, lead, (Table("sides", caption, columns, cells),))
 
 
-def _rows(study: Study, known: Board, apart: Board) -> list[tuple[str, Interval, Interval]]:
+def _rows(study: ReportData, known: SplitResults, apart: SplitResults) -> list[tuple[str, Interval, Interval]]:
     other = {line.name: study.interval(line.counts, "uar") for line in known.networks}
     lines = (line for line in apart.networks if line.name in other)
     return [(line.name, other[line.name], study.interval(line.counts, "uar")) for line in lines]
 
 
-def _board(study: Study, *, known: bool) -> Board | None:
+def _board(study: ReportData, *, known: bool) -> SplitResults | None:
     fitting = (board for board in study.boards if board.stage == FINAL and board.knows_speakers == known)
     return next(fitting, None)

@@ -3,9 +3,9 @@
 import mlflow
 from mlflow.tracking import MlflowClient
 
-from ser.redaction import shown
+from ser.redaction import redact
 from ser.tracking.client.server import server_version
-from ser.tracking.client.uri import database_file, meant
+from ser.tracking.client.uri import database_file, resolve_tracking_uri
 from ser.tracking.publication import TrackerError
 
 
@@ -15,11 +15,11 @@ def open_tracker(uri: str | None) -> MlflowClient:
     Raises:
         TrackerError: it is not there, or does not serve.
     """
-    uri = meant(uri)
+    uri = resolve_tracking_uri(uri)
     path = database_file(uri)
     if path is not None and not path.exists():
         raise TrackerError(
-            f"{shown(uri)} does not exist: run this in the folder of the sweep, or name the tracker by --tracking-uri "
+            f"{redact(uri)} does not exist: run this in the folder of the sweep, or name the tracker by --tracking-uri "
             "(or MLFLOW_TRACKING_URI)"
         )
     server_version(uri)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-from ser.redaction import shown
+from ser.redaction import redact
 from ser.tracking.publication import TrackerError
 
 _LONGEST_S = 60.0
@@ -13,7 +13,7 @@ _LONGEST_REASON = 160
 T = TypeVar("T")
 
 
-def asked(uri: str, question: Callable[[], T], *, longest_s: float = _LONGEST_S) -> T:
+def ask_tracker(uri: str, question: Callable[[], T], *, longest_s: float = _LONGEST_S) -> T:
     """The answer. MLflow itself tries a database that refuses for minutes.
 
     A question that is given up goes on in its thread: it may look at the tracker, never change it.
@@ -36,34 +36,34 @@ def asked(uri: str, question: Callable[[], T], *, longest_s: float = _LONGEST_S)
     if answers:
         return answers[0]
     if not errors:
-        raise TrackerError(f"{shown(uri)} gave no answer in {longest_s:g} s: look at its log, then ask again")
-    raise explained(uri, errors[0]) from None
+        raise TrackerError(f"{redact(uri)} gave no answer in {longest_s:g} s: look at its log, then ask again")
+    raise describe_tracker_error(uri, errors[0]) from None
 
 
-def explained(uri: str, error: Exception) -> TrackerError:
+def describe_tracker_error(uri: str, error: Exception) -> TrackerError:
     """What MLflow raised, in one sentence with its remedy; an error of ours as it is."""
     if isinstance(error, TrackerError):
         return error
     if isinstance(error, ModuleNotFoundError):
-        return TrackerError(f"{shown(uri)} needs the module {error.name}: pip install -e '.[cluster]'")
+        return TrackerError(f"{redact(uri)} needs the module {error.name}: pip install -e '.[cluster]'")
     if "out-of-date database schema" in str(error):
         return TrackerError(
-            f"the database {shown(uri)} was made by another version of MLflow: take a copy of it, then run "
-            f"`mlflow db upgrade {shown(uri)}`"
+            f"the database {redact(uri)} was made by another version of MLflow: take a copy of it, then run "
+            f"`mlflow db upgrade {redact(uri)}`"
         )
     if "unsupported URI" in str(error):
         return TrackerError(
-            f"'{shown(uri)}' is no tracker that MLflow knows: give http://HOST:PORT, postgresql://... or sqlite:///FILE"
+            f"'{redact(uri)}' is no tracker that MLflow knows: give http://HOST:PORT, postgresql://... or sqlite:///FILE"
         )
     if "maintenance mode" in str(error):
         return TrackerError(
-            f"'{shown(uri)}' is a folder, which MLflow no longer writes to: give sqlite:///mlflow.db or a server's "
+            f"'{redact(uri)}' is a folder, which MLflow no longer writes to: give sqlite:///mlflow.db or a server's "
             "address; `mlflow migrate-filestore` takes over what is in it"
         )
-    return TrackerError(f"{shown(uri)} gave an error instead of an answer ({reason(error)}): look at its log")
+    return TrackerError(f"{redact(uri)} gave an error instead of an answer ({first_line(error)}): look at its log")
 
 
-def reason(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """How an exception's first line begins, or its kind where it says nothing.
 
     Without a colon: what follows one, in a sentence of ours, is the remedy.

@@ -10,9 +10,9 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
-from ser.redaction import shown
-from ser.tracking.client.deadline import asked, reason
-from ser.tracking.client.uri import answers, database_file
+from ser.redaction import redact
+from ser.tracking.client.deadline import ask_tracker, first_line
+from ser.tracking.client.uri import check_reachable, database_file
 from ser.tracking.publication import TrackerError
 
 _PATIENCE_S = 5.0
@@ -25,16 +25,16 @@ def server_version(uri: str) -> str:
         TrackerError: nothing answers there, or something else than MLflow does, or it wants credentials.
     """
     try:
-        answers(uri, timeout_s=_PATIENCE_S)
+        check_reachable(uri, timeout_s=_PATIENCE_S)
     except sqlite3.Error as error:
         raise TrackerError(
             f"{database_file(uri)} cannot be used as a database ({error}): restore a copy of it, or move it away"
         ) from None
     except (OSError, ValueError) as error:
-        raise TrackerError(f"nothing answers at {shown(uri)} ({reason(error)}): {_how_to_start(uri)}") from None
+        raise TrackerError(f"nothing answers at {redact(uri)} ({first_line(error)}): {_how_to_start(uri)}") from None
     if not uri.startswith("http"):
         return ""
-    return asked(uri, lambda: _version(uri))
+    return ask_tracker(uri, lambda: _version(uri))
 
 
 def artefact_locations(uri: str, experiments: Collection[str]) -> dict[str, str]:
@@ -49,7 +49,7 @@ def artefact_locations(uri: str, experiments: Collection[str]) -> dict[str, str]
         found = [client.get_experiment_by_name(name) for name in experiments]
         return {experiment.name: experiment.artifact_location for experiment in found if experiment}
 
-    return asked(uri, ask)
+    return ask_tracker(uri, ask)
 
 
 def _version(uri: str) -> str:
@@ -62,17 +62,17 @@ def _version(uri: str) -> str:
         if "timed out" not in str(error):
             raise
         raise TrackerError(
-            f"{shown(uri)} takes the call and gives no answer in {_PATIENCE_S:g} s: look at its log, or restart it"
+            f"{redact(uri)} takes the call and gives no answer in {_PATIENCE_S:g} s: look at its log, or restart it"
         ) from None
     if answer.status_code in (401, 403):
         raise TrackerError(
-            f"{shown(uri)} refuses this user or this machine (HTTP {answer.status_code}): set MLFLOW_TRACKING_USERNAME "
-            "and MLFLOW_TRACKING_PASSWORD, or name this address in the server's --allowed-hosts"
+            f"{redact(uri)} refuses this user or this machine (HTTP {answer.status_code}): set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or name this address in the server's --allowed-hosts"
         )
     text = str(answer.text).strip()
     if answer.status_code != 200 or not re.fullmatch(r"\d+\.\d+\.\S+", text):
         raise TrackerError(
-            f"what answers at {shown(uri)} is no MLflow server (HTTP {answer.status_code} for /version): "
+            f"what answers at {redact(uri)} is no MLflow server (HTTP {answer.status_code} for /version): "
             "correct --tracking-uri (or MLFLOW_TRACKING_URI)"
         )
     return text

@@ -12,7 +12,7 @@ _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 
 _SQLITE = "sqlite:///"
 
 
-def meant(uri: str | None) -> str:
+def resolve_tracking_uri(uri: str | None) -> str:
     """The tracker that a sweep takes where `uri` is given, or nothing is."""
     return uri or str(mlflow.get_tracking_uri())
 
@@ -28,7 +28,7 @@ def local_folder(location: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme in ("", "file") else None
 
 
-def answers(uri: str, *, timeout_s: float) -> None:
+def check_reachable(uri: str, *, timeout_s: float) -> None:
     """Nothing, where something listens at the address, or its SQLite file is a database.
 
     Raises:

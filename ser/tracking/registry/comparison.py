@@ -13,7 +13,7 @@ from ser.evaluation.bootstrap import Interval, interval
 from ser.evaluation.predictions import Predictions, PredictionsError
 from ser.evaluation.significance import Comparison, compare
 from ser.evaluation.speaker_counts import FIGURES
-from ser.tracking.registry.run_evaluations import Evaluation, evaluations
+from ser.tracking.registry.run_evaluations import RunEvaluation, list_evaluations
 
 SIGNIFICANT = 0.05
 RULE = f"higher UAR on the same validation clips, p < {SIGNIFICANT} in a paired test by speaker"
@@ -25,7 +25,7 @@ _SHOWN = (("test UAR %", "test_uar", 100), ("accuracy %", "test_accuracy", 100),
 
 
 @dataclass(frozen=True)
-class Side:
+class ComparedRun:
     """One of the two: what its run says, and its validation UAR on the common clips."""
 
     run: Run
@@ -53,13 +53,13 @@ class Verdict:
     better: bool
     reason: str
     what: str = ""
-    sides: tuple[Side, Side] | None = None
+    sides: tuple[ComparedRun, ComparedRun] | None = None
     comparison: Comparison | None = None
     n_clips: int = 0
     n_speakers: int = 0
 
 
-def judged(client: MlflowClient, candidate: Run, champion: Run) -> Verdict:
+def compare_runs(client: MlflowClient, candidate: Run, champion: Run) -> Verdict:
     """The verdict by the rule; what cannot be compared is not better. Test clips play no part.
 
     Args:
@@ -100,8 +100,8 @@ def verdict_table(verdict: Verdict) -> Table:
 
 def _in_common(client: MlflowClient, candidate: Run, champion: Run) -> tuple[str, Predictions, Predictions]:
     """The validation predictions of both by the most thorough evaluation that compares them, and what it is."""
-    known = {evaluation.key: evaluation for evaluation in evaluations(client, champion)}
-    common = [(own, known[own.key]) for own in evaluations(client, candidate) if own.key in known]
+    known = {evaluation.key: evaluation for evaluation in list_evaluations(client, champion)}
+    common = [(own, known[own.key]) for own in list_evaluations(client, candidate) if own.key in known]
     problems = []
     for own, other in common:
         try:
@@ -111,7 +111,7 @@ def _in_common(client: MlflowClient, candidate: Run, champion: Run) -> tuple[str
     raise UserError("; ".join(problems) or _difference(candidate, champion))
 
 
-def _matched(client: MlflowClient, found: Evaluation, known: Evaluation) -> tuple[Predictions, Predictions]:
+def _matched(client: MlflowClient, found: RunEvaluation, known: RunEvaluation) -> tuple[Predictions, Predictions]:
     """The validation predictions of two evaluations, of the seeds that both have."""
     one, other = (evaluation.predictions(client, "validation") for evaluation in (found, known))
     seeds = np.intersect1d(one.repeats, other.repeats)
@@ -149,7 +149,7 @@ def _judged(what: str, candidate: tuple[Run, Predictions], champion: tuple[Run, 
         better=better,
         reason=_reason(comparison, better),
         what=what,
-        sides=(Side(champion_run, interval(theirs, _UAR)), Side(run, interval(ours, _UAR))),
+        sides=(ComparedRun(champion_run, interval(theirs, _UAR)), ComparedRun(run, interval(ours, _UAR))),
         comparison=comparison,
         n_clips=len(set(predicted.clips)),
         n_speakers=len(ours.speakers),

@@ -23,9 +23,9 @@ from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts
 from ser.experiment.experiment import Experiment, from_flat
 from ser.features.spaces import FrameSpace, family_range
 from ser.models.base import ARCHITECTURES
-from ser.splits.manifests import manifests
+from ser.splits.manifests import load_manifests
 from ser.splits.partition import CLAIMS
-from ser.tracking.registry.run_evaluations import Evaluation, evaluations
+from ser.tracking.registry.run_evaluations import RunEvaluation, list_evaluations
 
 LONGEST = 5000
 
@@ -56,7 +56,7 @@ def model_card(client: MlflowClient, run: Run, model: LoggedModel, *, name: str,
         PredictionsError: the run's predictions are not there.
     """
     experiment = from_flat(run.data.params)
-    *finals, own = evaluations(client, run)
+    *finals, own = list_evaluations(client, run)
     test = own.predictions(client, "test")
     rows = [_scores("validation", own.predictions(client, "validation")), _scores("test", test)]
     data = _data(run)
@@ -94,7 +94,7 @@ def _described(experiment: Experiment) -> dict[str, str]:
         features = f"{space.n_channels} rows a frame ({', '.join(family_range().chosen(space.families))})"
     else:
         features = f"the log-mel spectrogram, {space.n_mels} bands"
-    kind = manifests()[experiment.split.name].kind
+    kind = load_manifests()[experiment.split.name].kind
     return {
         "cell": experiment.cell.name,
         "corpus": experiment.corpus.name,
@@ -153,7 +153,7 @@ def _scores(title: str, predictions: Predictions) -> _Row:
     return (title, *values, f"{len(set(predictions.clips)):,}", str(n_speakers))
 
 
-def _final_scores(client: MlflowClient, final: Evaluation) -> _Row:
+def _final_scores(client: MlflowClient, final: RunEvaluation) -> _Row:
     """The scores of a final evaluation, or a row that says that they cannot be had."""
     title = f"test: {final.what}"
     try:

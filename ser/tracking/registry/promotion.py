@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
 from ser.errors import UserError
-from ser.tracking.registry.comparison import CHAMPION, Verdict, judged
+from ser.tracking.registry.comparison import CHAMPION, Verdict, compare_runs
 from ser.tracking.registry.lock import alone
 from ser.tracking.registry.versions import Versions
 
@@ -103,7 +103,7 @@ def _verdict(versions: Versions, candidate: Run, champion: ModelVersion | None, 
     known = versions.known(candidate)
     if known is not None and _number(known) == _number(champion):
         return Verdict(False, "the candidate is the champion already")
-    verdict = judged(versions.client, candidate, versions.run(str(champion.run_id)))
+    verdict = compare_runs(versions.client, candidate, versions.run(str(champion.run_id)))
     if force:
         return replace(verdict, better=True, reason=f"by force, for {verdict.reason}")
     if verdict.better and known is not None and _ROLLED_BACK in known.tags:

@@ -9,7 +9,7 @@ from ser.sweep.journal import SEARCH, TrialKey
 from ser.sweep.state import SweepState
 from ser.tracking.registry.comparison import CANDIDATE, CHAMPION
 from ser.tracking.registry.promotion import Promotion, promote
-from ser.tracking.registry.versions import Versions, registered_name
+from ser.tracking.registry.versions import Versions, registered_model_name
 from ser.tracking.runs import Runs
 
 SCOPES = ("all", "cells", "champion")
@@ -37,7 +37,7 @@ def register_sweep(runs: Runs, sweep: SweepState, *, scope: str) -> Registration
             every completed trial of the search besides.
     """
     rows = leaderboard(sweep)
-    versions = Versions(runs.client, registered_name(sweep.facts.corpus))
+    versions = Versions(runs.client, registered_model_name(sweep.facts.corpus))
     if scope == "all":
         for trial in sweep.trials.values():
             if trial.outcome == "completed" and trial.stage == SEARCH:

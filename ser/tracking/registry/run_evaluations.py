@@ -9,8 +9,8 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from ser.evaluation.complete_seeds import whole_repeats
-from ser.evaluation.predictions import Predictions, PredictionsError, read_predictions, together
+from ser.evaluation.complete_seeds import keep_complete_seeds
+from ser.evaluation.predictions import Predictions, PredictionsError, concatenate_predictions, read_predictions
 from ser.experiment.experiment import from_flat
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.settings.ranges import Value
@@ -22,7 +22,7 @@ _SEED, _FOLD, _SPLIT = "training.seed", "split.fold", "split.name"
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class RunEvaluation:
     """Runs whose predictions belong together.
 
     Attributes:
@@ -43,10 +43,10 @@ class Evaluation:
         """
         seeds = [int(run.data.params[_SEED]) for run in self.runs] if len(self.runs) > 1 else [0]
         read = [_read(client, run, part, seed) for run, seed in zip(self.runs, seeds, strict=True)]
-        return together(read)
+        return concatenate_predictions(read)
 
 
-def evaluations(client: MlflowClient, run: Run) -> list[Evaluation]:
+def list_evaluations(client: MlflowClient, run: Run) -> list[RunEvaluation]:
     """How the settings of a run were evaluated: the final evaluation with the most folds first, the run itself last."""
     by_split: dict[str, list[Run]] = {}
     for final in _finals(client, run):
@@ -57,7 +57,7 @@ def evaluations(client: MlflowClient, run: Run) -> list[Evaluation]:
     own = ("run", tags.get("ser.corpus_digest", ""), tags.get("ser.split_digest", ""))
     return [
         *sorted(pooled, key=lambda evaluation: (-len(evaluation.key), evaluation.key)),
-        Evaluation(f"split {run.data.params.get(_SPLIT, 'unknown')}", own, (run,)),
+        RunEvaluation(f"split {run.data.params.get(_SPLIT, 'unknown')}", own, (run,)),
     ]
 
 
@@ -84,17 +84,17 @@ def _whole(runs: Sequence[Run]) -> tuple[Run, ...]:
     """Without the seeds that were not trained on every fold: repeats must be of the same clips."""
     folds = {run.data.params[_FOLD] for run in runs}
     return tuple(
-        whole_repeats(
+        keep_complete_seeds(
             runs, seed=lambda run: run.data.params[_SEED], fold=lambda run: run.data.params[_FOLD], folds=folds
         )
     )
 
 
-def _pooled(split: str, runs: tuple[Run, ...]) -> Evaluation:
+def _pooled(split: str, runs: tuple[Run, ...]) -> RunEvaluation:
     folds, seeds = (sorted({run.data.params[name] for run in runs}) for name in (_FOLD, _SEED))
     digests = sorted({run.data.tags.get("ser.corpus_digest", "") for run in runs})
     what = f"split {split}, {len(folds)} folds pooled, {len(seeds)} seeds"
-    return Evaluation(what, (FINAL, split, *digests, *folds), runs)
+    return RunEvaluation(what, (FINAL, split, *digests, *folds), runs)
 
 
 def _read(client: MlflowClient, run: Run, part: str, seed: int) -> Predictions:

@@ -17,7 +17,7 @@ _TAGS = ("ser.sweep", "ser.cell", "ser.trial", "ser.split", "ser.split_digest", 
 _COMMIT = "ser.git_commit"
 
 
-def registered_name(corpus: str) -> str:
+def registered_model_name(corpus: str) -> str:
     """Name of the registered model of a corpus."""
     return f"ser-{corpus}"
 
@@ -81,7 +81,7 @@ class Versions:
             UserError: the run has no model, or is of another corpus.
         """
         corpus = run.data.params.get("corpus.name", "unknown")
-        if registered_name(corpus) != self.name:
+        if registered_model_name(corpus) != self.name:
             raise UserError(
                 f"run {run.info.run_id} was trained on the corpus {corpus}, which {self.name} is not of: name a run of "
                 "that corpus, or promote this one by --corpus"

@@ -11,13 +11,13 @@ import numpy as np
 
 from ser.errors import UserError
 from ser.evaluation.baselines import BASELINES, HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
-from ser.evaluation.complete_seeds import whole_repeats
-from ser.evaluation.predictions import Predictions, PredictionsError, read_predictions, together
+from ser.evaluation.complete_seeds import keep_complete_seeds
+from ser.evaluation.predictions import Predictions, PredictionsError, concatenate_predictions, read_predictions
 from ser.evaluation.significance import same_clips
 from ser.evaluation.speaker_counts import SpeakerCounts
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.splits.leaks import check_predictions
-from ser.splits.manifests import manifests
+from ser.splits.manifests import load_manifests
 from ser.sweep.journal import FINAL, SEARCH
 from ser.sweep.state import SweepState, SweepTrial
 
@@ -26,7 +26,7 @@ _PARTS = ("validation", "test")
 
 
 @dataclass(frozen=True)
-class Line:
+class NetworkResult:
     """What a network, or what it is compared with, made of the test clips of a split.
 
     Attributes:
@@ -50,7 +50,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Board:
+class SplitResults:
     """Networks that were evaluated in the same way.
 
     Attributes:
@@ -64,13 +64,13 @@ class Board:
 
     stage: str
     split: str
-    networks: tuple[Line, ...]
-    baselines: tuple[Line, ...]
-    partial: tuple[Line, ...]
+    networks: tuple[NetworkResult, ...]
+    baselines: tuple[NetworkResult, ...]
+    partial: tuple[NetworkResult, ...]
     missing: tuple[str, ...]
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[NetworkResult, ...]:
         """Networks and baselines."""
         return self.networks + self.baselines
 
@@ -82,7 +82,7 @@ class Board:
     @property
     def knows_speakers(self) -> bool:
         """Whether test clips are of speakers that the training heard."""
-        return "speaker" not in manifests()[self.split].claims
+        return "speaker" not in load_manifests()[self.split].claims
 
     @property
     def title(self) -> str:
@@ -117,7 +117,7 @@ class _Seen:
     missing: tuple[str, ...] = ()
 
 
-def boards_of(record: SweepState, folder: Path) -> list[Board]:
+def collect_results(record: SweepState, folder: Path) -> list[SplitResults]:
     """All ways in which a sweep's networks were evaluated, the one that counts most first.
 
     Args:
@@ -139,12 +139,12 @@ def boards_of(record: SweepState, folder: Path) -> list[Board]:
     return sorted((board for board in boards if board.networks), key=_weight)
 
 
-def _weight(board: Board) -> tuple[bool, bool, int]:
+def _weight(board: SplitResults) -> tuple[bool, bool, int]:
     """Final before search, new speakers before known ones, more runs before fewer."""
     return board.stage != FINAL, board.knows_speakers, -board.n_runs
 
 
-def _board(stage: str, split: str, trials: list[SweepTrial], folder: Path, seen: _Seen) -> Board:
+def _board(stage: str, split: str, trials: list[SweepTrial], folder: Path, seen: _Seen) -> SplitResults:
     runs: dict[str, list[_Run]] = defaultdict(list)
     missing = list(seen.missing)
     for trial in trials:
@@ -172,19 +172,19 @@ def _board(stage: str, split: str, trials: list[SweepTrial], folder: Path, seen:
         except PredictionsError as error:
             missing.append(f"{BASELINE_TITLES[name]}: {error}")
     ranked = sorted(networks, key=lambda line: (-validation_uar(line), line.name))
-    return Board(stage, split, tuple(ranked), tuple(filter(None, baselines)), tuple(partial), tuple(missing))
+    return SplitResults(stage, split, tuple(ranked), tuple(filter(None, baselines)), tuple(partial), tuple(missing))
 
 
 def _whole(runs: list[_Run], folds: set[int]) -> list[_Run]:
     """Without the seeds that lack a fold."""
-    return whole_repeats(runs, seed=lambda run: run.seed, fold=lambda run: run.fold, folds=folds)
+    return keep_complete_seeds(runs, seed=lambda run: run.seed, fold=lambda run: run.fold, folds=folds)
 
 
-def _line(cell: str, runs: list[_Run]) -> Line:
-    return Line(cell, tuple(run.trial for run in runs), together([run.tested for run in runs]))
+def _line(cell: str, runs: list[_Run]) -> NetworkResult:
+    return NetworkResult(cell, tuple(run.trial for run in runs), concatenate_predictions([run.tested for run in runs]))
 
 
-def _alike(lines: Collection[Line]) -> list[Line]:
+def _alike(lines: Collection[NetworkResult]) -> list[NetworkResult]:
     """Those that were evaluated on all clips with every seed: as the one with the most predictions."""
     if not lines:
         return []
@@ -217,7 +217,7 @@ def _seen(trials: Iterable[SweepTrial]) -> _Seen:
     return _Seen(frozenset(names), tuple(missing))
 
 
-def _baseline(name: str, runs: list[_Run], folder: Path) -> Line | None:
+def _baseline(name: str, runs: list[_Run], folder: Path) -> NetworkResult | None:
     """A baseline on the very clips of the runs, or None where it was not measured on all of them."""
     parts = []
     for run in runs:
@@ -228,20 +228,20 @@ def _baseline(name: str, runs: list[_Run], folder: Path) -> Line | None:
         parts.append(answers.where(np.isin(answers.clips, run.tested.clips)))
         if len(parts[-1]) != len(run.tested):
             return None
-    return Line(BASELINE_TITLES[name], (), together(parts)) if parts else None
+    return NetworkResult(BASELINE_TITLES[name], (), concatenate_predictions(parts)) if parts else None
 
 
-def validation_uar(line: Line) -> float:
+def validation_uar(line: NetworkResult) -> float:
     """Mean over its trials of the best validation UAR."""
     return line.mean(lambda trial: trial.best.metrics["val_uar"] if trial.best else math.nan) or math.nan
 
 
-def n_parameters(line: Line) -> int | None:
+def n_parameters(line: NetworkResult) -> int | None:
     """Weights of the network; None of a baseline."""
     ended = line.trials[0].ended if line.trials else None
     return int(ended.test["n_parameters"]) if ended else None
 
 
-def train_seconds(line: Line) -> float | None:
+def train_seconds(line: NetworkResult) -> float | None:
     """Mean over its trials of the time of training; None of a baseline."""
     return line.mean(lambda trial: float(trial.ended.test["train_seconds"]) if trial.ended else math.nan)
