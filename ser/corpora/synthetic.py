@@ -1,7 +1,6 @@
 """A small made-up corpus with CREMA-D's names, so that everything can run where no recording is at hand."""
 
 import json
-import os
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -15,6 +14,7 @@ from ser.corpora.base import CORPORA, SIX_EMOTIONS, Clip, CorpusError, Scan
 from ser.corpora.cremad import EMOTION_OF_CODE, LAYOUTS, SENTENCES, SPEAKERS, SYNTHETIC_MARK, parse
 from ser.corpora.locations import Location
 from ser.corpora.voices import speak
+from ser.files import SUFFIX, replace_file, write_text
 
 N_SPEAKERS = 10
 N_SENTENCES = 6
@@ -84,11 +84,9 @@ def _claim(folder: Path, description: dict[str, int]) -> None:
             raise CorpusError(f"{folder} holds another synthetic corpus ({held}): delete it or give another folder")
         return
     folder.mkdir(parents=True, exist_ok=True)
-    if any(path.suffix != ".part" for path in folder.iterdir()):
+    if any(path.suffix != SUFFIX for path in folder.iterdir()):
         raise CorpusError(f"{folder} holds something that is not a synthetic corpus: give an empty folder")
-    partial = _partial(mark)
-    partial.write_text(json.dumps(description), encoding="utf-8")
-    partial.replace(mark)
+    write_text(mark, json.dumps(description))
 
 
 def _clips(folder: Path, n_speakers: int, n_sentences: int) -> Iterator[Clip]:
@@ -102,11 +100,5 @@ def _clips(folder: Path, n_speakers: int, n_sentences: int) -> Iterator[Clip]:
 
 def _write(clip: Clip, seed: int) -> None:
     path = Path(clip.location)
-    partial = _partial(path)
-    soundfile.write(partial, speak(clip, seed=seed), SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")
-    partial.replace(path)
-
-
-def _partial(path: Path) -> Path:
-    # One name for each process, so that two that fill one folder do not write into each other's file.
-    return path.with_name(f"{path.name}.{os.getpid()}.part")
+    with replace_file(path, durable=False) as written:
+        soundfile.write(written, speak(clip, seed=seed), SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")

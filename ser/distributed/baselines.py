@@ -41,6 +41,7 @@ from ser.experiment.preparation import PreparedCorpus
 from ser.features.pipeline import Pipeline
 from ser.features.spaces import family_names
 from ser.features.store import FeatureStore
+from ser.files import replace_file
 from ser.report.slices import SPEAKERS_FILE
 from ser.splits.partition import Partition
 from ser.splits.split import Split
@@ -150,12 +151,10 @@ def _tell_speakers(sweep_dir: Path, prepared: PreparedCorpus, console: Console) 
         return
     actors = read_actors(table)
     _refuse_lacking(table, {clip.speaker for clip in prepared.clips} - actors.keys())
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("w", newline="") as file:
+    with replace_file(path) as written, written.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["speaker", "sex", "age", "age_band"])
         rows.writerows(_speaker_rows(prepared.clips, actors))
-    unfinished.replace(path)
 
 
 def _speaker_rows(clips: Sequence[Clip], actors: dict[str, Actor]) -> Iterator[tuple[str, str, int, str]]:

@@ -20,6 +20,7 @@ from ser.distributed.cluster import resources
 from ser.distributed.tasks import get_result
 from ser.experiment.experiment import Experiment
 from ser.experiment.step_timing import PLAIN, StepTiming, choose_fastest, measure_step_times
+from ser.files import write_text
 from ser.sweep.plan import Plan
 
 _FILE = "step_times.json"
@@ -116,7 +117,4 @@ def _read(path: Path) -> dict[str, tuple[StepTiming, ...]]:
 
 
 def _write(path: Path, known: Mapping[str, tuple[StepTiming, ...]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(json.dumps({key: [vars(way) for way in ways] for key, ways in known.items()}, indent=1))
-    partial.replace(path)
+    write_text(path, json.dumps({key: [vars(way) for way in ways] for key, ways in known.items()}, indent=1))

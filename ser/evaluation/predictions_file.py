@@ -1,7 +1,6 @@
 """What a classifier made of clips, one line a clip: enough to compute every figure again without it. C classes."""
 
 import csv
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.corpora.base import Clip
+from ser.files import replace_file
 
 COLUMNS = ("clip", "part", "speaker", "truth", "prediction")
 
@@ -34,9 +34,7 @@ def write_predictions(
         clips: that the positions count from.
         emotions: C names, in the order of the classes.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with partial.open("w", newline="") as file:
+    with replace_file(path) as written, written.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow([*COLUMNS, *emotions])
         for part, predicted in parts.items():
@@ -44,4 +42,3 @@ def write_predictions(
                 clip = clips[at]
                 # All digits: who reads them has what was computed, to the last bit.
                 rows.writerow([clip.name, part, clip.speaker, clip.emotion, emotions[label], *shares.tolist()])
-    partial.replace(path)

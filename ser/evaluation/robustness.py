@@ -16,6 +16,7 @@ from ser.corpora.base import Clip
 from ser.errors import UserError
 from ser.evaluation.metrics import confusion_matrix
 from ser.evaluation.perturbations import CONDITIONS, N_TALKERS, Condition
+from ser.files import replace_file
 
 ROBUSTNESS_FILE = "robustness.csv"
 
@@ -58,12 +59,10 @@ def read_robustness(path: Path) -> list[PerturbedPrediction]:
 
 def write_robustness(path: Path, answers: Iterable[PerturbedPrediction]) -> None:
     """Write the file anew, whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with partial.open("w", newline="", encoding="utf-8") as file:
+    with replace_file(path) as written, written.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(_COLUMNS)
         rows.writerows(map(_line, answers))
-    partial.replace(path)
 
 
 def append_robustness(path: Path, answers: Iterable[PerturbedPrediction]) -> None:

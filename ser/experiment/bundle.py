@@ -26,18 +26,18 @@ from ser.settings.ranges import SettingError
 _WEIGHTS = "weights.safetensors"
 _NORMALISATION = "normalisation.safetensors"
 _EXPERIMENT = "experiment.json"
-_KEYS = ("emotions", "temperature", "heard", "settings")
+_KEYS = ("emotions", "temperature", "input_range", "settings")
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained network and what belongs to it: `temperature` calibrates it, `heard` is what it was trained on."""
+    """A trained network and what belongs to it: `temperature` calibrates it, `input_range` is that of its clips."""
 
     experiment: Experiment
     emotions: tuple[str, ...]
     normalisation: Normalisation
     temperature: float
-    heard: InputRange
+    input_range: InputRange
     weights: dict[str, torch.Tensor]
 
     def save(self, folder: Path) -> None:
@@ -49,7 +49,7 @@ class Bundle:
         content = {
             "emotions": list(self.emotions),
             "temperature": self.temperature,
-            "heard": asdict(self.heard),
+            "input_range": asdict(self.input_range),
             "settings": self.experiment.flat(),
         }
         (folder / _EXPERIMENT).write_text(json.dumps(content, indent=1))
@@ -81,7 +81,7 @@ def load_bundle(folder: Path) -> Bundle:
         emotions=tuple(content["emotions"]),
         normalisation=Normalisation(mean=arrays["mean"], scale=arrays["scale"]),
         temperature=content["temperature"],
-        heard=InputRange(**content["heard"]),
+        input_range=InputRange(**content["input_range"]),
         weights=load_file(folder / _WEIGHTS),
     )
 

@@ -139,7 +139,7 @@ class Trial:
             emotions=self._data.emotions,
             normalisation=self._normalisation,
             temperature=temperature,
-            heard=measure_input_range([self._data.facts[position] for position in self.partition.train]),
+            input_range=measure_input_range([self._data.facts[position] for position in self.partition.train]),
             weights=weights,
         )
 

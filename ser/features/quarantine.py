@@ -5,7 +5,6 @@ leaves it out as a known fault of its corpus.
 """
 
 import csv
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from ser.corpora.base import Clip, CorpusError
 from ser.features.batch import Extraction
 from ser.features.store import FeatureStore, describe_store_error
+from ser.files import replace_file
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,18 @@ class Quarantine:
         Raises:
             UserError: it cannot be written.
         """
-        unfinished = self.report.with_name(f".{self.report.name}.{os.getpid()}")
         try:
-            self.report.unlink(missing_ok=True)
-            if extraction.unusable:
-                with unfinished.open("w", newline="") as file:
-                    table = csv.writer(file)
-                    table.writerow(("clip", "file", "reason"))
-                    table.writerows(
-                        (clip.name, clip.location, extraction.unusable[clip.name])
-                        for clip in clips
-                        if clip.name in extraction.unusable
-                    )
-                unfinished.replace(self.report)
+            if not extraction.unusable:
+                self.report.unlink(missing_ok=True)
+                return
+            with replace_file(self.report) as written, written.open("w", newline="") as file:
+                table = csv.writer(file)
+                table.writerow(("clip", "file", "reason"))
+                table.writerows(
+                    (clip.name, clip.location, extraction.unusable[clip.name])
+                    for clip in clips
+                    if clip.name in extraction.unusable
+                )
         except OSError as error:
             raise describe_store_error(error, self.report.parent) from None
 

@@ -93,7 +93,7 @@ class EmotionModel(PythonModel):
             emotion=emotions[int(probabilities.argmax())],
             probabilities=dict(zip(emotions, map(float, probabilities), strict=True)),
             duration_s=len(wave) / SAMPLE_RATE_HZ,
-            warning=self._bundle.heard.warning(wave),
+            warning=self._bundle.input_range.warning(wave),
         )
 
 

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from ser.files import write_text
 from ser.sweep.journal import Event, read_events
 from ser.sweep.state import SweepState
 from ser.tracking.runs import PARENT, Runs
@@ -86,9 +87,8 @@ class Writer:
         for offset, batch in _batches(read_events(self._path, self._offset)):
             self._sender.send(batch)
             self._offset = offset
-            partial = self._cursor.with_suffix(".part")
-            partial.write_text(json.dumps({"uri": self._uri, "offset": offset}))
-            partial.replace(self._cursor)
+            # Not waited for: a position that is behind costs a request again, and nothing else.
+            write_text(self._cursor, json.dumps({"uri": self._uri, "offset": offset}), durable=False)
             n_sent += len(batch)
         return n_sent
 

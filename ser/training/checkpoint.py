@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ser.errors import UserError
+from ser.files import replace_file
 
 FILE_NAME = "training.safetensors"
 
@@ -51,11 +52,9 @@ PARTS = ("weights", "best_weights", "optimizer", "average")
 
 def save_state(state: TrainingState, folder: Path) -> None:
     """Write `state` into `folder` as one file, which is complete or not there at all."""
-    folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"{part}/{name}": tensor for part in PARTS for name, tensor in getattr(state, part).items()}
-    unfinished = folder / f"{FILE_NAME}.part"
-    save_file(tensors, unfinished, metadata={"progress": json.dumps(asdict(state.progress))})
-    unfinished.replace(folder / FILE_NAME)
+    with replace_file(folder / FILE_NAME) as written:
+        save_file(tensors, written, metadata={"progress": json.dumps(asdict(state.progress))})
 
 
 def load_state(folder: Path) -> TrainingState:

@@ -39,15 +39,15 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
     written = bundle()
     written.save(tmp_path)
     read = load_bundle(tmp_path)
-    assert (read.experiment, read.emotions, read.temperature, read.heard) == (
-        written.experiment, written.emotions, written.temperature, written.heard,
+    assert (read.experiment, read.emotions, read.temperature, read.input_range) == (
+        written.experiment, written.emotions, written.temperature, written.input_range,
     )  # fmt: skip
     np.testing.assert_array_equal(read.normalisation.scale, written.normalisation.scale)
     assert read.weights.keys() == written.weights.keys()
     assert all(torch.equal(read.weights[name], weights) for name, weights in written.weights.items())
 
 
-@pytest.mark.parametrize("key", ["temperature", "heard"])
+@pytest.mark.parametrize("key", ["temperature", "input_range"])
 def test_a_bundle_of_an_older_version_is_refused_in_one_sentence(tmp_path: Path, key: str) -> None:
     without(key, tmp_path)
     said = (

@@ -17,6 +17,7 @@ from ser.corpora.cremad import SYNTHETIC_MARK, parse
 from ser.corpora.download.http_files import Downloader, DownloadError, RetryPolicy
 from ser.corpora.download.pointers import Pointers, lock_pointers
 from ser.corpora.locations import Location, is_remote, resolve_location
+from ser.files import replace_file
 
 _REPOSITORY = "CheyneyComputerScience/CREMA-D/master"
 OFFICIAL = f"https://raw.githubusercontent.com/{_REPOSITORY},https://media.githubusercontent.com/media/{_REPOSITORY}"
@@ -194,7 +195,5 @@ def _read_names(path: Path) -> list[str]:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name and rename it, so that no file is there in part."""
-    temporary = path.with_name(f"{path.name}.part")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    with replace_file(path) as written:
+        written.write_bytes(data)

@@ -66,8 +66,9 @@ def _version(uri: str) -> str:
         ) from None
     if answer.status_code in (401, 403):
         raise TrackerError(
-            f"{redact(uri)} refuses this user or this machine (HTTP {answer.status_code}): set "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or name this address in the server's --allowed-hosts"
+            f"{redact(uri)} refuses this user or this machine (HTTP {answer.status_code})",
+            "set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or name this address in the server's "
+            "--allowed-hosts",
         )
     text = str(answer.text).strip()
     if answer.status_code != 200 or not re.fullmatch(r"\d+\.\d+\.\S+", text):
