@@ -25,7 +25,7 @@ from ser.paths import DEFAULT_HOME
 from ser.sweep.journal import JournalError
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import read_plan
-from ser.tracking.publication import TrackerError
+from ser.tracking.client.tracker_error import TrackerError
 
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "bold red"}
 

@@ -10,8 +10,8 @@ from ser.doctor.disk import nearest_existing_folder, write_time_s
 from ser.doctor.finding import Finding, Level, fine, problem, warning
 from ser.doctor.sweeps import FoundSweep
 from ser.redaction import redact
-from ser.tracking.client.server import artefact_locations, server_version
-from ser.tracking.client.uri import database_file, local_folder, resolve_tracking_uri
+from ser.tracking.client.server import read_artefact_locations, read_server_version
+from ser.tracking.client.uri import find_database_file, find_local_folder, resolve_tracking_uri
 
 
 def list_trackers(uri: str | None, sweeps: Sequence[FoundSweep]) -> list[str]:
@@ -30,7 +30,7 @@ def as_warning(finding: Finding) -> Finding:
 
 def is_serving(uri: str) -> bool:
     """Whether there is something to ask: an SQLite file comes into being with the first sweep."""
-    path = database_file(uri)
+    path = find_database_file(uri)
     return path is None or (path.exists() and path.stat().st_size > 0)
 
 
@@ -43,17 +43,17 @@ def tracker_findings(uri: str) -> Iterator[Finding]:
     if not is_serving(uri):
         yield _fresh(uri)
         return
-    number = server_version(uri)
-    locations = artefact_locations(uri, sorted(CORPORA))
+    number = read_server_version(uri)
+    locations = read_artefact_locations(uri, sorted(CORPORA))
     yield _versions(uri, number)
     for experiment, location in locations.items():
-        folder = local_folder(location)
+        folder = find_local_folder(location)
         if folder is not None:
             yield from _artefacts(uri, experiment, folder)
 
 
 def _fresh(uri: str) -> Finding:
-    path = database_file(uri)
+    path = find_database_file(uri)
     assert path is not None
     try:
         write_time_s(nearest_existing_folder(path.parent))
