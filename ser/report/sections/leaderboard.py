@@ -42,8 +42,8 @@ def _describe_older_features(study: ReportData) -> Iterator[str]:
     cells = [cell for cell in study.cells if cell.endswith("-1d")]
     if versions["1d"] < 3 and cells:
         yield (
-            f"{', '.join(cells)} {'was' if len(cells) == 1 else 'were'} trained with RMS energy: since version 3 of the "
-            "1-D features energy is the sum of squares in dB."
+            f"{', '.join(cells)} {'was' if len(cells) == 1 else 'were'} trained with RMS energy: since version 3 of "
+            "the 1-D features energy is the sum of squares in dB."
         )
 
 
