@@ -39,7 +39,12 @@ class Pipeline:
     def digest(self) -> str:
         """Names the numbers: the same digest means the same features of the same sound."""
         frame, mel = self.frame_space, self.mel_space
-        content = [CODE_VERSION, list(frame.layout.items()), stored_settings(frame), stored_settings(mel)]
+        content = [
+            [CODE_VERSION, frame.version, mel.version],
+            list(frame.layout.items()),
+            stored_settings(frame),
+            stored_settings(mel),
+        ]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def compute(self, wave: Wave) -> dict[str, Rows]:

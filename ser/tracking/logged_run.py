@@ -32,6 +32,7 @@ class LoggedRun:
         n_threads: processor threads of the trial.
         corpus_dir: folder of its clips.
         corpus_digest: digest of its clips, or ''.
+        features_version: version of its feature space.
     """
 
     run: Run
@@ -41,6 +42,7 @@ class LoggedRun:
     n_threads: int
     corpus_dir: str
     corpus_digest: str
+    features_version: int
 
 
 def read_run(client: MlflowClient, run_id: str) -> LoggedRun:
@@ -76,6 +78,8 @@ def read_run(client: MlflowClient, run_id: str) -> LoggedRun:
         n_threads=max(1, int(float(parent.get("cpus_per_trial", 1)))),
         corpus_dir=source,
         corpus_digest=run.data.tags.get(tags.CORPUS_DIGEST, ""),
+        # Runs without the tag were logged before version 3.
+        features_version=int(run.data.tags.get(tags.FEATURES_VERSION, 2)),
     )
 
 
@@ -99,7 +103,7 @@ def log_repeated_training(
         Id of the new run.
     """
     info, now_ms = logged.run.info, round(time.time() * 1000)
-    copied = (tags.CELL, tags.SPLIT, tags.SPLIT_DIGEST)
+    copied = (tags.CELL, tags.SPLIT, tags.SPLIT_DIGEST, tags.FEATURES_VERSION)
     new_tags = {name: value for name, value in logged.run.data.tags.items() if name in copied}
     new_tags |= {tags.REPEATS: info.run_id, tags.CORPUS_DIGEST: logged.corpus_digest}
     run_id = client.create_run(info.experiment_id, run_name=f"{info.run_name} again").info.run_id

@@ -110,6 +110,7 @@ class Sender:
             tags.FOLD: str(trial.split.fold),
             tags.SEED: str(trial.seed),
             tags.CORPUS_DIGEST: facts.corpus_digest,
+            tags.FEATURES_VERSION: str(facts.features_versions[f"{event.values['cell.dimensions']}d"]),
         }
         if event.stage == SEARCH:
             values[tags.SPLIT_DIGEST] = facts.split_digest

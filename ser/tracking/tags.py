@@ -39,6 +39,9 @@ SEED = "ser.seed"
 CORPUS_DIGEST = "ser.corpus_digest"
 """Digest of the bytes of all clips."""
 
+FEATURES_VERSION = "ser.features_version"
+"""Version of the feature space that the trial was trained on; missing before version 3."""
+
 OUTCOME = "ser.outcome"
 """Outcome of the trial or the sweep."""
 
