@@ -10,9 +10,9 @@ from ser.commands.exit_codes import FINISHED, NOT_MET, STOPPED, UNREGISTERED, UN
 from ser.console import print_line
 from ser.errors import UserError
 from ser.paths import DEFAULT_HOME
-from ser.report.ablation import ablation_table, compare_variants, list_failures
-from ser.report.final_table import final_rows, final_table
-from ser.report.leaderboard import LeaderboardRow, leaderboard, leaderboard_table
+from ser.report.ablation import compare_variants, list_failures, make_ablation_table
+from ser.report.final_table import collect_final_rows, make_final_table
+from ser.report.leaderboard import LeaderboardRow, make_leaderboard_table, rank_cells
 from ser.sweep.state import SweepState
 from ser.tracking.client.tracker_error import TrackerError
 from ser.tracking.publication import Publication
@@ -32,16 +32,16 @@ def conclude(
         scope: which models become versions.
         console: to print to.
     """
-    rows = leaderboard(record)
+    rows = rank_cells(record)
     _show_outcomes(record, console)
     if rows:
-        console.print(leaderboard_table(rows))
-    finals = final_rows(record)
+        console.print(make_leaderboard_table(rows))
+    finals = collect_final_rows(record)
     if finals:
-        console.print(final_table(finals))
+        console.print(make_final_table(finals))
     variants = compare_variants(record)
     if variants:
-        console.print(ablation_table(record, variants))
+        console.print(make_ablation_table(record, variants))
     console.print("Sending what is left to MLflow ...")
     try:
         problem = publication.finish()

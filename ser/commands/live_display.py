@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ser.console import format_duration
-from ser.report.leaderboard import leaderboard, leaderboard_table
+from ser.report.leaderboard import make_leaderboard_table, rank_cells
 from ser.sweep.controller import GLOBAL, Controller
 from ser.sweep.journal import ABLATION, FINAL, SEARCH, Ended
 from ser.sweep.state import FINAL_OUTCOMES, SweepState, SweepTrial
@@ -98,8 +98,8 @@ class Display:
         return f"{finished}, {format_duration(gone)} gone, {left_text}"
 
     def _leaderboard(self) -> list[Table]:
-        rows = leaderboard(self._record)
-        return [leaderboard_table(rows)] if rows else []
+        rows = rank_cells(self._record)
+        return [make_leaderboard_table(rows)] if rows else []
 
     def _running(self) -> list[str]:
         open_trials = [trial for trial in self._record.trials.values() if trial.outcome == "open"]

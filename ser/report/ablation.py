@@ -1,4 +1,4 @@
-"""An ablation: what each variant is worth against the baseline, on validation clips, paired by speaker."""
+"""Comparison of the variants of an ablation with the baseline, on validation clips, paired by speaker."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -26,15 +26,15 @@ _N_EXCHANGES = 20_000
 
 @dataclass(frozen=True)
 class Variant:
-    """A variant of a cell, trained on every fold with one or more seeds.
+    """Variant of a cell, trained on every fold with one or more seeds.
 
     Attributes:
-        cell: that it is of.
-        split: that it was trained on.
-        name: `baseline`, or as the plan calls it.
-        trials: of every fold and seed.
-        predictions: of the validation clips, all folds and seeds together.
-        against: how it compares with the baseline on the same clips and seeds; None of the baseline itself.
+        cell: architecture and dimensionality.
+        split: name of the split.
+        name: `baseline`, or the name in the plan.
+        trials: trials of every fold and seed.
+        predictions: predictions on validation clips, all folds and seeds concatenated.
+        comparison: variant minus baseline on the same clips and seeds; None for the baseline, and if there is none.
     """
 
     cell: str
@@ -42,11 +42,11 @@ class Variant:
     name: str
     trials: tuple[SweepTrial, ...]
     predictions: Predictions
-    against: Comparison | None = None
+    comparison: Comparison | None = None
 
     @cached_property
     def counts(self) -> SpeakerCounts:
-        """Its predictions counted by seed and speaker."""
+        """Predictions counted by seed and speaker."""
         return self.predictions.counts()
 
     @property
@@ -56,32 +56,39 @@ class Variant:
 
     @property
     def seed_spread(self) -> float:
-        """Standard deviation between seeds; NaN of one."""
+        """Standard deviation of the UAR between seeds; NaN for a single one."""
         return self.counts.spread(_UAR)
 
     @property
     def n_seeds(self) -> int:
-        """Of its trainings."""
+        """Number of seeds."""
         return len({trial.seed for trial in self.trials})
 
     @property
     def n_parameters(self) -> int:
-        """Weights of the network."""
+        """Number of weights of the network."""
         ended = self.trials[0].ended
         assert ended is not None
         return int(ended.test["n_parameters"])
 
     @property
-    def seconds(self) -> float:
-        """Mean over its trainings."""
+    def train_seconds(self) -> float:
+        """Mean time of a training in seconds."""
         return sum(float(trial.ended.test["train_seconds"]) for trial in self.trials if trial.ended) / len(self.trials)
 
 
 def compare_variants(record: SweepState, *, n_resamples: int = N_RESAMPLES) -> list[Variant]:
-    """The variants of an ablation that were trained on every fold: of each cell the baseline first, then by UAR.
+    """Compare the variants of an ablation that were trained on every fold with the baseline.
 
-    Each is compared with the baseline on the seeds that both have; p values are corrected for the number of variants of
-    one cell on one split.
+    Each is compared on the seeds that both have; p values are corrected for the number of variants of one cell on one
+    split.
+
+    Args:
+        record: state of the sweep.
+        n_resamples: resamples of the intervals.
+
+    Returns:
+        For each cell and split the baseline first, then the variants by falling UAR.
     """
     groups: dict[tuple[str, str], dict[str, list[SweepTrial]]] = defaultdict(lambda: defaultdict(list))
     for trial in record.ablations():
@@ -89,12 +96,12 @@ def compare_variants(record: SweepState, *, n_resamples: int = N_RESAMPLES) -> l
     return [
         variant
         for (cell, split), trials in groups.items()
-        for variant in _compared(_whole(cell, split, trials), n_resamples)
+        for variant in _compare_with_baseline(_read_variants(cell, split, trials), n_resamples)
     ]
 
 
 def list_failures(record: SweepState) -> list[str]:
-    """The variants of which a training failed, as 'sercnn-2d votes: 1 of 3 trainings failed'."""
+    """List the variants with a failed training, as 'sercnn-2d votes: 1 of 3 trainings failed'."""
     outcomes: dict[str, Counter[str]] = defaultdict(Counter)
     for trial in record.ablations():
         outcomes[f"{trial.key.cell} {trial.asked.variant}"][trial.outcome] += 1
@@ -105,32 +112,32 @@ def list_failures(record: SweepState) -> list[str]:
     ]
 
 
-def _whole(cell: str, split: str, trials: dict[str, list[SweepTrial]]) -> dict[str, Variant]:
-    """Those with a seed of which every fold that was asked for is there."""
+def _read_variants(cell: str, split: str, trials: dict[str, list[SweepTrial]]) -> dict[str, Variant]:
+    """Read the variants with at least one seed that has every fold."""
     folds = {_fold(trial) for listed in trials.values() for trial in listed}
-    made = {}
+    variants = {}
     for name, listed in trials.items():
         completed = [trial for trial in listed if trial.outcome == "completed"]
-        whole = keep_complete_seeds(completed, seed=_seed, fold=_fold, folds=folds)
-        read = _predictions(whole)
-        if read is not None:
-            made[name] = Variant(cell, split, name, tuple(whole), read)
-    return made
+        complete = keep_complete_seeds(completed, seed=_seed, fold=_fold, folds=folds)
+        predictions = _read_validation_predictions(complete)
+        if predictions is not None:
+            variants[name] = Variant(cell, split, name, tuple(complete), predictions)
+    return variants
 
 
-def _compared(variants: dict[str, Variant], n_resamples: int) -> list[Variant]:
+def _compare_with_baseline(variants: dict[str, Variant], n_resamples: int) -> list[Variant]:
     baseline = variants.pop(BASELINE, None)
     ranked = sorted(variants.values(), key=lambda variant: (-variant.uar, variant.name))
     if baseline is None:
         return ranked
-    compared = {variant.name: _against(variant, baseline, n_resamples) for variant in ranked}
-    known = {name: comparison for name, comparison in compared.items() if comparison is not None}
-    found = dict(zip(known, correct_p_values(list(known.values())), strict=True))
-    return [baseline, *(replace(variant, against=found.get(variant.name)) for variant in ranked)]
+    tests = {variant.name: _compare_pair(variant, baseline, n_resamples) for variant in ranked}
+    tested = {name: comparison for name, comparison in tests.items() if comparison is not None}
+    corrected = dict(zip(tested, correct_p_values(list(tested.values())), strict=True))
+    return [baseline, *(replace(variant, comparison=corrected.get(variant.name)) for variant in ranked)]
 
 
-def _against(variant: Variant, baseline: Variant, n_resamples: int) -> Comparison | None:
-    """None where they share no seed, or there is a single speaker."""
+def _compare_pair(variant: Variant, baseline: Variant, n_resamples: int) -> Comparison | None:
+    """Compare the two on common seeds; None if there are none, or if there is a single speaker."""
     seeds = np.intersect1d(variant.predictions.repeats, baseline.predictions.repeats)
     pair = [one.predictions.where(np.isin(one.predictions.repeats, seeds)) for one in (variant, baseline)]
     if not len(seeds):
@@ -141,8 +148,8 @@ def _against(variant: Variant, baseline: Variant, n_resamples: int) -> Compariso
     return compare(first, second, _UAR, n_resamples=n_resamples, n_exchanges=_N_EXCHANGES)
 
 
-def _predictions(trials: Sequence[SweepTrial]) -> Predictions | None:
-    """Of the validation clips; None where there are no trials, or a file is gone."""
+def _read_validation_predictions(trials: Sequence[SweepTrial]) -> Predictions | None:
+    """Read and concatenate the predictions; None if there are no trials, or a file cannot be read."""
     try:
         parts = [
             read_predictions(Path(trial.ended.bundle) / PREDICTIONS_FILE, part="validation", repeat=_seed(trial))
@@ -163,17 +170,17 @@ def _seed(trial: SweepTrial) -> int:
 
 
 def describe_changes(record: SweepState, name: str) -> str:
-    """What a variant changes, as 'augment.mixup_alpha=0.0'."""
+    """Describe the changes of a variant, as 'augment.mixup_alpha=0.0'."""
     changes = record.plan.variants.get(name, {})
     return ", ".join(f"{setting}={value}" for setting, value in changes.items()) or "nothing"
 
 
-def ablation_table(record: SweepState, variants: Sequence[Variant]) -> Table:
-    """The variants for a terminal."""
+def make_ablation_table(record: SweepState, variants: Sequence[Variant]) -> Table:
+    """Format the variants for a terminal."""
     table = Table(
         box=box.SIMPLE_HEAD,
         caption="Ablation: UAR on the validation clips of all folds, mean over seeds; difference from the baseline, "
-        "paired by speaker, with its 95 % interval over speakers; p after Holm's correction. No test clip was heard.",
+        "paired by speaker, with its 95 % interval over speakers; p after Holm's correction. No test clip was used.",
     )
     for title in ("cell", "split", "variant", "changes"):
         table.add_column(title)
@@ -186,16 +193,16 @@ def ablation_table(record: SweepState, variants: Sequence[Variant]) -> Table:
             variant.name,
             describe_changes(record, variant.name),
             f"{100 * variant.uar:.1f}",
-            *_told(variant.against),
+            *_format_comparison(variant.comparison),
             str(variant.n_seeds),
             f"{variant.n_parameters:,}",
-            f"{variant.seconds:.0f}",
+            f"{variant.train_seconds:.0f}",
         )
     return table
 
 
-def _told(against: Comparison | None) -> tuple[str, str]:
-    if against is None:
+def _format_comparison(comparison: Comparison | None) -> tuple[str, str]:
+    if comparison is None:
         return "", ""
-    ends = against.difference
-    return f"{100 * ends.value:+.1f} [{100 * ends.low:+.1f}, {100 * ends.high:+.1f}]", f"{against.p_value:.2g}"
+    ends = comparison.difference
+    return f"{100 * ends.value:+.1f} [{100 * ends.low:+.1f}, {100 * ends.high:+.1f}]", f"{comparison.p_value:.2g}"

@@ -1,4 +1,4 @@
-"""A sweep's journal and what lies beside it, made into a report."""
+"""Report of a sweep, built from its journal and the predictions of its trials."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,84 +24,86 @@ from ser.report.sections import (
 )
 
 _SECTIONS: tuple[Callable[[ReportData], Section], ...] = (
-    leaderboard.section,
-    speaker_dependence.section,
-    paired_tests.section,
-    confusions.section,
-    slices.section,
-    robustness.section,
-    costs.section,
-    curves.section,
-    search.section,
-    calibration.section,
-    protocol.section,
-    provenance.section,
+    leaderboard.build_section,
+    speaker_dependence.build_section,
+    paired_tests.build_section,
+    confusions.build_section,
+    slices.build_section,
+    robustness.build_section,
+    costs.build_section,
+    curves.build_section,
+    search.build_section,
+    calibration.build_section,
+    protocol.build_section,
+    provenance.build_section,
 )
 
 
 def build_report(journal: Path, *, command: str, n_resamples: int = N_RESAMPLES) -> Report:
-    """The report of the sweep at `journal`.
+    """Build the report of a sweep.
 
     Args:
-        journal: path of its journal.
-        command: that makes the report, for its last section.
-        n_resamples: of every interval and test.
+        journal: path of the journal.
+        command: command line that makes the report, for its last section.
+        n_resamples: resamples of every interval and test.
 
     Raises:
         UserError: no completed trial has predictions that can be read.
         JournalError: the journal is damaged.
     """
-    study = read_report_data(journal, n_resamples=n_resamples, command=command)
-    if study.record.plan.is_ablation:
-        return _ablation_report(study)
-    if not study.boards:
+    data = read_report_data(journal, n_resamples=n_resamples, command=command)
+    if data.record.plan.is_ablation:
+        return _build_ablation_report(data)
+    if not data.split_results:
         raise UserError(
-            f"the sweep of {journal} has no completed trial whose predictions can be read: let one complete, "
-            "then make the report"
+            f"the sweep of {journal} has no completed trial whose predictions can be read",
+            "make the report once a trial has completed",
         )
     return Report(
-        title=f"{study.record.name}: {len(study.cells)} networks on {study.record.facts.corpus}",
-        subtitle=_subtitle(study),
-        facts=_facts(study),
-        sections=tuple(section(study) for section in _SECTIONS),
+        title=f"{data.record.name}: {len(data.cells)} networks on {data.record.facts.corpus}",
+        subtitle=_choose_subtitle(data),
+        facts=_collect_facts(data),
+        sections=tuple(section(data) for section in _SECTIONS),
     )
 
 
-def _ablation_report(study: ReportData) -> Report:
-    section = ablation.section(study)
+def _build_ablation_report(data: ReportData) -> Report:
+    section = ablation.build_section(data)
     if not any(isinstance(block, Table) for block in section.blocks):
         raise UserError(
-            f"no variant of the ablation {study.record.name} has been trained on every fold yet: let it go on, then "
-            "make the report"
+            f"no variant of the ablation {data.record.name} has been trained on every fold yet",
+            "make the report once one has, or resume the sweep",
         )
-    n_trainings = sum(trial.outcome == "completed" for trial in study.record.ablations())
-    facts = study.record.facts
+    n_trainings = sum(trial.outcome == "completed" for trial in data.record.ablations())
+    facts = data.record.facts
     pairs = [("clips", f"{facts.n_clips:,}"), ("speakers", f"{facts.n_speakers:,}")]
-    pairs += [("variants", str(len(study.record.plan.variants))), ("trainings", f"{n_trainings:,}")]
+    pairs += [("variants", str(len(data.record.plan.variants))), ("trainings", f"{n_trainings:,}")]
     return Report(
-        title=f"{study.record.name}: ablation of {', '.join(study.cells)} on {facts.corpus}",
-        subtitle=_subtitle(study),
+        title=f"{data.record.name}: ablation of {', '.join(data.cells)} on {facts.corpus}",
+        subtitle=_choose_subtitle(data),
         facts=Facts(tuple(pairs)),
-        sections=(section, provenance.section(study)),
+        sections=(section, provenance.build_section(data)),
     )
 
 
-def _subtitle(study: ReportData) -> str:
-    if study.record.facts.corpus == "synthetic":
-        return "Speech emotion recognition on made-up voices: figures say that everything works, nothing about emotion."
-    return "Speech emotion recognition: which network hears emotion best?"
+def _choose_subtitle(data: ReportData) -> str:
+    if data.record.facts.corpus == "synthetic":
+        return (
+            "Speech emotion recognition on synthetic voices: a test of the software, without meaning for real speech."
+        )
+    return "Speech emotion recognition: which network recognises emotion best?"
 
 
-def _facts(study: ReportData) -> Facts:
-    facts = study.record.facts
-    n_runs = sum(trial.outcome == "completed" for trial in study.record.trials.values())
+def _collect_facts(data: ReportData) -> Facts:
+    facts = data.record.facts
+    n_runs = sum(trial.outcome == "completed" for trial in data.record.trials.values())
     return Facts(
         (
             ("clips", f"{facts.n_clips:,}"),
             ("speakers", f"{facts.n_speakers:,}"),
-            ("networks", str(len(study.cells))),
-            ("emotions", str(len(study.emotions))),
-            ("split", study.boards[0].split),
+            ("networks", str(len(data.cells))),
+            ("emotions", str(len(data.emotions))),
+            ("split", data.split_results[0].split),
             ("completed runs", f"{n_runs:,}"),
         )
     )

@@ -1,4 +1,4 @@
-"""What a report says, apart from how it looks: sections of tables, matrices, intervals and pictures."""
+"""Content of a report, independent of its format: sections of tables, matrices, intervals and charts."""
 
 import math
 import re
@@ -10,6 +10,7 @@ from ser.evaluation.bootstrap import Interval
 from ser.report.markers import Marker
 
 Value = str | int | float | Interval | None
+"""Value of a cell of a table; None and NaN are missing."""
 
 
 @dataclass(frozen=True)
@@ -17,27 +18,27 @@ class Column:
     """A column of a table.
 
     Attributes:
-        key: its name in the CSV file.
-        title: its name on the page.
-        percent: values are shares, shown times 100; the CSV file holds the shares.
-        digits: after the point.
-        words: values are text, set to the left.
-        detail: a few more words below the title.
-        filed: only in the CSV file, because the caption says it.
+        key: name in the CSV file.
+        title: name on the page.
+        percent: values are shares, displayed times 100; the CSV file holds the shares.
+        digits: number of digits after the decimal point.
+        is_text: values are text and left-aligned.
+        detail: small text below the title.
+        csv_only: only in the CSV file, because the caption names the value.
     """
 
     key: str
     title: str
     percent: bool = False
     digits: int = 1
-    words: bool = False
+    is_text: bool = False
     detail: str = ""
-    filed: bool = False
+    csv_only: bool = False
 
-    def shown(self, value: Value) -> str:
-        """The value for people."""
+    def format(self, value: Value) -> str:
+        """Format a value for display."""
         if isinstance(value, Interval):
-            return f"{self.shown(value.value)} [{self.shown(value.low)}, {self.shown(value.high)}]"
+            return f"{self.format(value.value)} [{self.format(value.low)}, {self.format(value.high)}]"
         if isinstance(value, str):
             return value
         if value is None or math.isnan(value):
@@ -47,19 +48,21 @@ class Column:
         return f"{value:,}" if isinstance(value, int) else f"{value:,.{self.digits}f}"
 
 
-def file_name(title: str) -> str:
-    """A title as part of a file's name: 'MFCC + SVM' as 'mfcc-svm'."""
+def make_file_name(title: str) -> str:
+    """Make a part of a file name from a title, such as 'mfcc-svm' from 'MFCC + SVM'."""
     return "-".join(re.findall(r"[a-z0-9.]+", title.lower()))
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of figures; the first column names the row.
+    """Table of figures; the first column names the row.
 
     Attributes:
-        name: of its CSV file.
-        caption: what it holds, and how to read it.
-        folded: shown closed, to be opened by who wants it.
+        name: name of its CSV file, without the ending.
+        caption: description of the values and symbols.
+        columns: columns, also those that only the CSV file has.
+        rows: one value for each column.
+        collapsed: collapsed on the page until the reader expands it.
     """
 
     kind: ClassVar[str] = "table"
@@ -67,21 +70,28 @@ class Table:
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Value, ...], ...]
-    folded: bool = False
+    collapsed: bool = False
 
-    def visible(self) -> list[Column]:
-        """The columns for people."""
-        return [column for column in self.columns if not column.filed]
+    def visible_columns(self) -> list[Column]:
+        """List the columns for display."""
+        return [column for column in self.columns if not column.csv_only]
 
-    def shown(self) -> list[list[str]]:
-        """The rows for people."""
+    def format_rows(self) -> list[list[str]]:
+        """Format the rows for display."""
         rows = (zip(self.columns, row, strict=True) for row in self.rows)
-        return [[column.shown(value) for column, value in row if not column.filed] for row in rows]
+        return [[column.format(value) for column, value in row if not column.csv_only] for row in rows]
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """A confusion matrix: counts of predictions, rows are truth."""
+    """Confusion matrix: counts of predictions, rows are the true classes.
+
+    Attributes:
+        name: name of its CSV file, without the ending.
+        title: heading.
+        labels: names of the C classes.
+        counts: (C, C).
+    """
 
     kind: ClassVar[str] = "matrix"
     name: str
@@ -90,27 +100,30 @@ class Matrix:
     counts: tuple[tuple[int, ...], ...]
 
     def shares(self) -> list[list[float]]:
-        """Each row over its sum."""
+        """Compute the counts of each row over their sum, (C, C)."""
         return [[count / max(sum(row), 1) for count in row] for row in self.counts]
 
 
 @dataclass(frozen=True)
 class ForestRow:
-    """A name with its mark, and its interval."""
+    """Row of a forest plot: a name with its marker and interval."""
 
     name: str
-    mark: Marker
+    marker: Marker
     interval: Interval
 
 
 @dataclass(frozen=True)
 class Forest:
-    """Intervals below each other on one axis of shares, shown in percent.
+    """Forest plot: intervals below each other on one axis of shares, displayed in percent.
 
     Attributes:
-        low, high: the ends of the axis.
-        ticks: where it is labelled.
-        reference: a level to look at, with its name.
+        caption: description of the values.
+        rows: from top to bottom.
+        low: left end of the axis.
+        high: right end of the axis.
+        ticks: values of the axis labels.
+        reference: level and name of the reference line.
     """
 
     kind: ClassVar[str] = "forest"
@@ -122,17 +135,17 @@ class Forest:
     reference: tuple[float, str]
 
     def place(self, value: float) -> float:
-        """Where on the axis a value is, in percent of its length."""
+        """Place a value on the axis, in percent of its length."""
         return 100 * (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A picture.
+    """Chart as an SVG.
 
     Attributes:
-        title: above it.
-        description: what a reader who does not see it should know.
+        title: heading.
+        description: alternative text.
         svg: markup.
     """
 
@@ -144,7 +157,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures or matrices side by side where there is room, with what they share: caption and marks."""
+    """Charts or matrices side by side, with a common caption and legend."""
 
     kind: ClassVar[str] = "gallery"
     caption: str
@@ -154,7 +167,7 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence that stands out: what is missing, and how to get it."""
+    """Note that stands out, such as about missing results and the command that makes them."""
 
     kind: ClassVar[str] = "note"
     text: str
@@ -162,7 +175,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and what they stand for."""
+    """Pairs of name and value."""
 
     kind: ClassVar[str] = "facts"
     pairs: tuple[tuple[str, str], ...]
@@ -173,7 +186,14 @@ Block = Table | Matrix | Forest | Gallery | Note | Facts
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the report under a heading, with what it says in a sentence or two."""
+    """Section of the report.
+
+    Attributes:
+        anchor: its id on the page.
+        title: heading.
+        lead: main result in one or two sentences.
+        blocks: content in order.
+    """
 
     anchor: str
     title: str
@@ -183,7 +203,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """The whole report; its first section is its short form."""
+    """Report of a sweep; the first section also serves as its summary."""
 
     title: str
     subtitle: str
@@ -191,10 +211,10 @@ class Report:
     sections: tuple[Section, ...]
 
     def tables(self) -> Iterator[Table | Matrix]:
-        """Everything that becomes a CSV file."""
+        """Yield every table and matrix, each of which becomes a CSV file."""
         for section in self.sections:
             for block in section.blocks:
                 if isinstance(block, Table | Matrix):
                     yield block
                 elif isinstance(block, Gallery):
-                    yield from (inner for inner in block.blocks if isinstance(inner, Matrix))
+                    yield from (part for part in block.blocks if isinstance(part, Matrix))

@@ -1,4 +1,4 @@
-"""The report as files: page, Markdown, and a CSV file for each table."""
+"""Files of a report: HTML page, Markdown, and a CSV file for each table."""
 
 import csv
 import io
@@ -6,60 +6,70 @@ import math
 from pathlib import Path
 
 from ser.evaluation.bootstrap import Interval
+from ser.files import write_text
 from ser.report.content import Matrix, Report, Table, Value
-from ser.report.html import page
-from ser.report.markdown import document
+from ser.report.html import render_page
+from ser.report.markdown import render_markdown
 
 PAGE, DOCUMENT, TABLES = "report.html", "report.md", "tables"
 
 
-def files_of(report: Report) -> dict[str, str]:
-    """The text of each file by its path within the report's folder."""
-    tables = {f"{TABLES}/{table.name}.csv": csv_text(table) for table in report.tables()}
-    return {PAGE: page(report), DOCUMENT: document(report), **tables}
+def render_files(report: Report) -> dict[str, str]:
+    """Render the text of each file, by its path within the report's folder."""
+    tables = {f"{TABLES}/{table.name}.csv": render_csv(table) for table in report.tables()}
+    return {PAGE: render_page(report), DOCUMENT: render_markdown(report), **tables}
 
 
 def write_report(report: Report, folder: Path) -> Path:
-    """Write all files below `folder`, without the tables of an earlier report, and give the path of the page."""
+    """Write all files below a folder, and remove the tables of an earlier report.
+
+    Args:
+        report: to be written.
+        folder: is created if it does not exist.
+
+    Returns:
+        Path of the page.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
     for old in (folder / TABLES).glob("*.csv"):
         old.unlink()
-    for name, text in files_of(report).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    for name, text in render_files(report).items():
+        write_text(folder / name, text, durable=False)
     return folder / PAGE
 
 
-def csv_text(table: Table | Matrix) -> str:
-    """A table for programs: shares instead of percent, an interval as three columns."""
-    rows = _matrix_rows(table) if isinstance(table, Matrix) else _table_rows(table)
+def render_csv(table: Table | Matrix) -> str:
+    """Render a table as CSV, with shares instead of percent and an interval as three columns."""
+    rows = _list_matrix_rows(table) if isinstance(table, Matrix) else _list_table_rows(table)
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\n").writerows(rows)
     return buffer.getvalue()
 
 
-def _matrix_rows(matrix: Matrix) -> list[list[object]]:
+def _list_matrix_rows(matrix: Matrix) -> list[list[object]]:
     counts: list[list[object]] = [[label, *row] for label, row in zip(matrix.labels, matrix.counts, strict=True)]
     return [["truth", *matrix.labels], *counts]
 
 
-def _table_rows(table: Table) -> list[list[object]]:
-    ranged = [any(isinstance(row[at], Interval) for row in table.rows) for at in range(len(table.columns))]
+def _list_table_rows(table: Table) -> list[list[object]]:
+    has_interval = [any(isinstance(row[index], Interval) for row in table.rows) for index in range(len(table.columns))]
     header: list[object] = []
-    for column, has_ends in zip(table.columns, ranged, strict=True):
-        header += [column.key, f"{column.key}_low", f"{column.key}_high"] if has_ends else [column.key]
-    return [header, *(_row(row, ranged) for row in table.rows)]
+    for column, expanded in zip(table.columns, has_interval, strict=True):
+        header += [column.key, f"{column.key}_low", f"{column.key}_high"] if expanded else [column.key]
+    return [header, *(_expand_row(row, has_interval) for row in table.rows)]
 
 
-def _row(row: tuple[Value, ...], ranged: list[bool]) -> list[object]:
+def _expand_row(row: tuple[Value, ...], has_interval: list[bool]) -> list[object]:
     values: list[object] = []
-    for value, has_ends in zip(row, ranged, strict=True):
+    for value, expanded in zip(row, has_interval, strict=True):
         if isinstance(value, Interval):
-            values += [_number(value.value), _number(value.low), _number(value.high)]
+            values += [_blank_missing(value.value), _blank_missing(value.low), _blank_missing(value.high)]
         else:
-            values += [_number(value), "", ""] if has_ends else [_number(value)]
+            values += [_blank_missing(value), "", ""] if expanded else [_blank_missing(value)]
     return values
 
 
-def _number(value: Value) -> object:
+def _blank_missing(value: Value) -> object:
     return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value

@@ -1,4 +1,4 @@
-"""The table of the final evaluation: the best of each cell on each split, over folds and seeds."""
+"""Table of the final evaluation: the best configuration of each cell on each split, over folds and seeds."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,7 +13,10 @@ from ser.sweep.state import SweepState, SweepTrial
 
 @dataclass(frozen=True)
 class FinalRow:
-    """One cell on one split: mean and standard deviation (0 of one) over its trainings, each of a fold and a seed."""
+    """Scores of one cell on one split, over its trainings, each of a fold and a seed.
+
+    Means and deviation are shares in [0, 1]; the deviation of a single training is 0.
+    """
 
     cell: str
     split: str
@@ -27,21 +30,21 @@ class FinalRow:
     macro_f1_mean: float
 
 
-def final_rows(sweep: SweepState) -> list[FinalRow]:
-    """One row per split and cell that has a completed training, split by split, best mean UAR first."""
+def collect_final_rows(sweep: SweepState) -> list[FinalRow]:
+    """Collect one row per split and cell with a completed training, sorted by split and falling mean UAR."""
     trials: defaultdict[tuple[str, str], list[SweepTrial]] = defaultdict(list)
     for trial in sweep.finals():
         trials[trial.split.name, trial.key.cell].append(trial)
-    rows = [_row(split, cell, listed) for (split, cell), listed in trials.items()]
+    rows = [_summarize_trials(split, cell, listed) for (split, cell), listed in trials.items()]
     return sorted((row for row in rows if row is not None), key=lambda row: (row.split, -row.uar_mean, row.cell))
 
 
-def final_table(rows: Sequence[FinalRow]) -> Table:
-    """The rows for a terminal."""
+def make_final_table(rows: Sequence[FinalRow]) -> Table:
+    """Format the rows for a terminal."""
     table = Table(
         box=box.SIMPLE_HEAD,
         caption="Final evaluation: mean of folds ± standard deviation, over trainings, each of a fold and a seed. The "
-        "report pools the folds of a seed first. Clips that selection saw are no test clips.",
+        "report pools the folds of a seed first. Clips that selection used are excluded from the test clips.",
     )
     table.add_column("split")
     table.add_column("cell")
@@ -62,7 +65,7 @@ def final_table(rows: Sequence[FinalRow]) -> Table:
     return table
 
 
-def _row(split: str, cell: str, trials: Sequence[SweepTrial]) -> FinalRow | None:
+def _summarize_trials(split: str, cell: str, trials: Sequence[SweepTrial]) -> FinalRow | None:
     completed = [trial for trial in trials if trial.outcome == "completed"]
     if not completed:
         return None

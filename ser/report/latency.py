@@ -1,4 +1,4 @@
-"""How long one clip takes from sound to answer, on the machine that makes the report."""
+"""Latency of the prediction of one clip, on the machine that makes the report."""
 
 import statistics
 import time
@@ -11,20 +11,25 @@ from ser.evaluation.inference import compute_as_served
 from ser.experiment.bundle import Classifier, load_bundle
 
 CLIP_S = 2.5
-_LEAST, _MOST, _BUDGET_S = 5, 40, 0.3
+"""Length of the clip in seconds."""
+
+_FEWEST_RUNS, _MOST_RUNS, _BUDGET_S = 5, 40, 0.3
 
 
-def latency_ms(bundle: Path) -> float:
-    """Median time of one clip of noise in one thread, as the model server answers, features included, in milliseconds.
+def measure_latency_ms(bundle: Path) -> float:
+    """Measure the median latency of one clip of noise, features included, in one thread as in the model server.
 
-    The first two answers do not count.
+    The first two predictions are not counted.
 
     Args:
         bundle: folder of a trained network.
 
+    Returns:
+        Milliseconds.
+
     Raises:
-        UserError: it lacks something.
-        OSError: it is gone.
+        UserError: the bundle is incomplete or of another version.
+        OSError: the bundle does not exist.
     """
     classifier = Classifier(load_bundle(bundle))
     wave = 0.1 * np.random.default_rng(0).standard_normal(round(CLIP_S * SAMPLE_RATE_HZ)).astype(np.float32)
@@ -32,7 +37,7 @@ def latency_ms(bundle: Path) -> float:
     with compute_as_served():
         for _ in range(2):
             classifier.probabilities(wave)
-        while len(times_s) < _LEAST or (len(times_s) < _MOST and sum(times_s) < _BUDGET_S):
+        while len(times_s) < _FEWEST_RUNS or (len(times_s) < _MOST_RUNS and sum(times_s) < _BUDGET_S):
             start = time.perf_counter()
             classifier.probabilities(wave)
             times_s.append(time.perf_counter() - start)

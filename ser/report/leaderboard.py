@@ -1,4 +1,4 @@
-"""The table of the cells: each by its trial with the best validation UAR."""
+"""Leaderboard of the cells, each by its trial with the best validation UAR."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,10 @@ from ser.sweep.state import SweepState, SweepTrial
 
 @dataclass(frozen=True)
 class LeaderboardRow:
-    """One cell: its chosen trial, what chose it (validation) and what it scored once on test clips."""
+    """Scores of the trial of a cell with the best validation UAR.
+
+    Scores are shares in [0, 1], standard errors are over clips.
+    """
 
     cell: str
     key: TrialKey
@@ -33,20 +36,20 @@ class LeaderboardRow:
     train_seconds: float
 
 
-def leaderboard(sweep: SweepState) -> list[LeaderboardRow]:
-    """One row per cell that has a completed trial, best validation UAR first; test figures choose nothing."""
+def rank_cells(sweep: SweepState) -> list[LeaderboardRow]:
+    """Rank the cells with a completed trial by their best validation UAR; test scores play no part."""
     best = (sweep.best_of_cell(cell) for cell in sorted({key.cell for key in sweep.trials}))
-    rows = [_row(sweep, trial) for trial in best if trial is not None]
+    rows = [_score_trial(sweep, trial) for trial in best if trial is not None]
     return sorted(rows, key=lambda row: (-row.val_uar, row.cell))
 
 
-def leaderboard_table(rows: Sequence[LeaderboardRow]) -> Table:
-    """The rows for a terminal."""
+def make_leaderboard_table(rows: Sequence[LeaderboardRow]) -> Table:
+    """Format the rows for a terminal."""
     n_validation, n_test = (rows[0].n_validation_clips, rows[0].n_test_clips) if rows else (0, 0)
     table = Table(
         box=box.SIMPLE_HEAD,
         caption=f"± is one standard error over clips: {n_validation:,} validation, {n_test:,} test clips. "
-        "Validation chose; test was looked at once per completed trial and chose nothing.",
+        "Selected on validation clips; test clips were evaluated once per completed trial and selected nothing.",
     )
     table.add_column("cell")
     for title in ("val UAR %", "test UAR %", "accuracy %", "macro-F1 %", "parameters", "train s", "done"):
@@ -65,15 +68,15 @@ def leaderboard_table(rows: Sequence[LeaderboardRow]) -> Table:
     return table
 
 
-def leaderboard_text(rows: Sequence[LeaderboardRow]) -> str:
-    """The same table as plain text."""
+def format_leaderboard(rows: Sequence[LeaderboardRow]) -> str:
+    """Format the rows as plain text."""
     console = Console(width=110, no_color=True)
     with console.capture() as capture:
-        console.print(leaderboard_table(rows))
+        console.print(make_leaderboard_table(rows))
     return capture.get()
 
 
-def _row(sweep: SweepState, trial: SweepTrial) -> LeaderboardRow:
+def _score_trial(sweep: SweepState, trial: SweepTrial) -> LeaderboardRow:
     assert trial.best is not None
     assert trial.ended is not None
     trials = sweep.of_cell(trial.key.cell)

@@ -1,10 +1,10 @@
-"""How each network looks in every picture: colour and shape for its architecture, hollow for 1-D, filled for 2-D."""
+"""Markers of the networks in all charts: colour and shape by architecture, hollow for 1-D, filled for 2-D."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 GREY = "#5f6673"
-# Okabe and Ito, Color universal design (2008), without the yellow, which white paper swallows.
+# Okabe and Ito, Color universal design (2008), without yellow, which is hard to see on white.
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 # Around (0, 0), about 5 units wide to each side.
 _SHAPES = (
@@ -20,7 +20,7 @@ _CROSS = "M-4.5-4.5L4.5 4.5M-4.5 4.5L4.5-4.5"
 
 @dataclass(frozen=True)
 class Marker:
-    """A colour, and a shape as the path of an SVG, filled or hollow."""
+    """Colour, and shape as the path of an SVG, filled or hollow."""
 
     colour: str
     shape: str
@@ -28,22 +28,22 @@ class Marker:
 
     @property
     def fill(self) -> str:
-        """Colour of its inside."""
+        """Colour of the inside."""
         return self.colour if self.filled else "#ffffff"
 
 
 def assign_markers(names: Iterable[str]) -> dict[str, Marker]:
-    """A mark for each name: cells by architecture and dimension, anything else a grey cross.
+    """Assign a marker to each name: to cells by architecture and dimensionality, to baselines a grey cross.
 
     Args:
-        names: of cells, such as 'vgg16-2d', and of what they are compared with.
+        names: of cells, such as 'vgg16-2d', and of baselines.
     """
     listed = sorted(set(names))
     cells = {name: name.rsplit("-", 1) for name in listed if name.endswith(("-1d", "-2d"))}
     architectures = list(dict.fromkeys(architecture for architecture, _ in cells.values()))
-    marks = {name: Marker(GREY, _CROSS, filled=False) for name in listed}
+    markers = {name: Marker(GREY, _CROSS, filled=False) for name in listed}
     for name, (architecture, dimensions) in cells.items():
         place = architectures.index(architecture)
         colour, shape = _COLOURS[place % len(_COLOURS)], _SHAPES[place % len(_SHAPES)]
-        marks[name] = Marker(colour, shape, filled=dimensions == "2d")
-    return marks
+        markers[name] = Marker(colour, shape, filled=dimensions == "2d")
+    return markers

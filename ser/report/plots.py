@@ -1,4 +1,4 @@
-"""Pictures, made without pyplot so that any thread may draw: readable in grey and by colour-blind readers."""
+"""Figures for MLflow, readable in grey and by colour-blind readers; without pyplot, so that any thread may draw."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from ser.report.leaderboard import LeaderboardRow
 _DIMENSION_COLOURS = {"1d": "#e69f00", "2d": "#0072b2"}
 
 
-def confusion_figure(confusion: Sequence[Sequence[int]], labels: Sequence[str], *, title: str) -> Figure:
-    """Confusion matrix: rows are the truth, shade is the share of the row, figures are clips.
+def draw_confusion(confusion: Sequence[Sequence[int]], labels: Sequence[str], *, title: str) -> Figure:
+    """Draw a confusion matrix: rows are the true classes, shade is the share of the row, figures are clips.
 
     Args:
         confusion: (C, C) numbers of clips.
         labels: C names of classes.
-        title: what the matrix shows.
+        title: above the matrix.
     """
     counts = np.asarray(confusion)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -35,12 +35,12 @@ def confusion_figure(confusion: Sequence[Sequence[int]], labels: Sequence[str], 
     return figure
 
 
-def leaderboard_figure(rows: Sequence[LeaderboardRow], *, title: str, n_classes: int) -> Figure:
-    """Validation and test UAR of the cells, one standard error over clips each, and the chance level.
+def draw_leaderboard(rows: Sequence[LeaderboardRow], *, title: str, n_classes: int) -> Figure:
+    """Draw validation and test UAR of the cells with one standard error over clips, and the chance level.
 
     Args:
         rows: at least one, best first.
-        title: what was compared, on which clips.
+        title: above the figure.
         n_classes: C; chance is 1 / C.
     """
     figure = Figure(figsize=(8, 0.55 * len(rows) + 1.8), dpi=130, layout="constrained")

@@ -1,4 +1,4 @@
-"""All that a report is made from: a sweep's journal, and the predictions that its trials left."""
+"""Data of a report: the state of a sweep, the reports of its epochs, and the predictions of its trials."""
 
 import math
 from collections import defaultdict
@@ -16,21 +16,21 @@ from ser.sweep.state import SweepState, replay
 
 @dataclass(frozen=True)
 class ReportData:
-    """A sweep to be reported.
+    """Data of the report of one sweep.
 
     Attributes:
-        journal: its truth.
-        record: what the journal says.
-        reports: of each trial, epoch by epoch.
-        boards: the one that counts most comes first.
-        n_resamples: of every interval and test.
-        command: that makes the report.
+        journal: path of the journal.
+        record: state of the sweep.
+        reports: reports of each trial, epoch by epoch.
+        split_results: results by stage and split, the most informative first.
+        n_resamples: resamples of every interval and test.
+        command: command line that makes the report.
     """
 
     journal: Path
     record: SweepState
     reports: dict[TrialKey, list[Reported]]
-    boards: tuple[SplitResults, ...]
+    split_results: tuple[SplitResults, ...]
     n_resamples: int
     command: str
 
@@ -41,38 +41,48 @@ class ReportData:
 
     @property
     def cells(self) -> tuple[str, ...]:
-        """The compared networks, in the order of the plan."""
+        """Names of the compared networks, in the order of the plan."""
         return tuple(self.record.plan.cells)
 
     @cached_property
-    def marks(self) -> dict[str, Marker]:
-        """How each of them looks."""
-        names = {line.name for board in self.boards for line in board.lines}
+    def markers(self) -> dict[str, Marker]:
+        """Marker of each network and baseline by name."""
+        names = {network.name for results in self.split_results for network in results.with_baselines}
         return assign_markers({*self.cells, *names})
 
     @property
     def folder(self) -> Path:
-        """Of the sweep: its journal and what lies beside it."""
+        """Folder of the sweep."""
         return self.journal.parent
 
     def interval(self, counts: SpeakerCounts, figure: str) -> Interval:
-        """A figure with its interval over speakers; without one where there is a single speaker."""
+        """Compute a figure with its interval over speakers; the ends are NaN for a single speaker.
+
+        Args:
+            counts: predictions counted by speaker.
+            figure: one of `FIGURES`.
+        """
         if len(counts.speakers) < 2:
             return Interval(counts.figure(FIGURES[figure]), math.nan, math.nan)
         return interval(counts, FIGURES[figure], n_resamples=self.n_resamples)
 
 
-def clips_of(counts: SpeakerCounts, part: str) -> str:
-    """'4,405 test clips of 56 speakers', or where seeds differ '1,318 to 1,369 test clips of 56 speakers'."""
+def describe_clips(counts: SpeakerCounts, part: str) -> str:
+    """Describe the size of a part, as '4,405 test clips of 56 speakers', with a range if seeds differ."""
     ends = sorted({min(counts.n_clips), max(counts.n_clips)})
     return f"{' to '.join(f'{n:,}' for n in ends)} {part} clips of {len(counts.speakers)} speakers"
 
 
 def read_report_data(journal: Path, *, n_resamples: int, command: str) -> ReportData:
-    """The study of the sweep at `journal`.
+    """Read the data of the report of a sweep.
+
+    Args:
+        journal: path of the journal.
+        n_resamples: resamples of every interval and test.
+        command: command line that makes the report.
 
     Raises:
-        JournalError: missing or damaged.
+        JournalError: the journal is missing or damaged.
     """
     record = replay(journal)
     reports: dict[TrialKey, list[Reported]] = defaultdict(list)

@@ -1,4 +1,4 @@
-"""What test clips have in common besides their emotion, from the corpus and its table of speakers."""
+"""Groupings of test clips by properties other than emotion, from the corpus and its table of speakers."""
 
 import csv
 from dataclasses import dataclass
@@ -12,32 +12,38 @@ from ser.corpora.locations import Location
 from ser.evaluation.predictions import Predictions
 
 SPEAKERS_FILE = "speakers.csv"
+"""Table of the speakers in the folder of a sweep."""
 
 _INTENSITIES = {"LO": "low", "MD": "medium", "HI": "high", "XX": "unstated"}
 
 
 @dataclass(frozen=True)
 class Slicing:
-    """A way to part the test clips.
+    """Grouping of test clips by one property.
 
     Attributes:
-        name: of what they are parted by.
-        of_clip: the group of a clip by its name; empty where speakers are parted.
-        of_speaker: the group of a speaker.
+        name: of the property.
+        of_clip: group by name of the clip; empty if speakers are grouped.
+        of_speaker: group by speaker; empty if clips are grouped.
     """
 
     name: str
     of_clip: dict[str, str]
     of_speaker: dict[str, str]
 
-    def groups(self, predictions: Predictions) -> NDArray[np.str_]:
-        """The group of each prediction, (n,), '' of those in none."""
+    def assign_groups(self, predictions: Predictions) -> NDArray[np.str_]:
+        """Assign each of n predictions to its group, (n,), or to ''."""
         keys, groups = (predictions.clips, self.of_clip) if self.of_clip else (predictions.speakers, self.of_speaker)
         return np.array([groups.get(str(key), "") for key in keys])
 
 
-def slicings_by_clip(corpus: str, folder: Location) -> list[Slicing]:
-    """By intensity and sentence, as the names of the files say; none where the corpus is no longer there."""
+def slice_by_clip(corpus: str, folder: Location) -> list[Slicing]:
+    """Group clips by intensity and sentence, from the corpus; empty if the corpus is no longer there.
+
+    Args:
+        corpus: its name.
+        folder: of its clips.
+    """
     try:
         clips = CORPORA[corpus]().scan(folder).clips
     except CorpusError:
@@ -46,8 +52,8 @@ def slicings_by_clip(corpus: str, folder: Location) -> list[Slicing]:
     return [Slicing("intensity", intensity, {}), Slicing("sentence", {clip.name: clip.sentence for clip in clips}, {})]
 
 
-def slicings_by_speaker(sweep_dir: Path) -> list[Slicing]:
-    """By sex and age band, from the table that the sweep left in its folder; none without it."""
+def slice_by_speaker(sweep_dir: Path) -> list[Slicing]:
+    """Group clips by sex and age band of the speaker, from the table in the folder of the sweep; empty without it."""
     path = sweep_dir / SPEAKERS_FILE
     if not path.is_file():
         return []

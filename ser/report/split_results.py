@@ -1,4 +1,4 @@
-"""Networks side by side: what each made of the test clips of a split, and what they are compared with."""
+"""Results of networks and baselines on the test clips of a split."""
 
 import math
 from collections import defaultdict
@@ -22,17 +22,19 @@ from ser.sweep.journal import FINAL, SEARCH
 from ser.sweep.state import SweepState, SweepTrial
 
 BASELINE_TITLES = {MAJORITY: "chance", MFCC_SVM: "MFCC + SVM", HUMAN_VOTE: "listeners' vote"}
+"""Name of each baseline in the report."""
+
 _PARTS = ("validation", "test")
 
 
 @dataclass(frozen=True)
 class NetworkResult:
-    """What a network, or what it is compared with, made of the test clips of a split.
+    """Result of a network or a baseline on the test clips of a split.
 
     Attributes:
-        name: of the cell, or of the baseline.
-        trials: whose predictions these are, of every fold and seed; none of a baseline.
-        predictions: of the test clips, all folds and seeds together.
+        name: of the cell or the baseline.
+        trials: trials that made the predictions, of every fold and seed; empty for a baseline.
+        predictions: predictions on the test clips, all folds and seeds concatenated.
     """
 
     name: str
@@ -41,88 +43,103 @@ class NetworkResult:
 
     @cached_property
     def counts(self) -> SpeakerCounts:
-        """Its predictions counted by seed and speaker."""
+        """Predictions counted by seed and speaker."""
         return self.predictions.counts()
 
-    def mean(self, value: Callable[[SweepTrial], float]) -> float | None:
-        """Mean over its trials; None of a baseline."""
+    @property
+    def validation_uar(self) -> float:
+        """Mean over trials of the best validation UAR in [0, 1]; NaN for a baseline."""
+        return self._mean(lambda trial: trial.best.metrics["val_uar"] if trial.best else math.nan) or math.nan
+
+    @property
+    def n_parameters(self) -> int | None:
+        """Number of weights; None for a baseline."""
+        ended = self.trials[0].ended if self.trials else None
+        return int(ended.test["n_parameters"]) if ended else None
+
+    @property
+    def train_seconds(self) -> float | None:
+        """Mean over trials of the time of training in seconds; None for a baseline."""
+        return self._mean(lambda trial: float(trial.ended.test["train_seconds"]) if trial.ended else math.nan)
+
+    def _mean(self, value: Callable[[SweepTrial], float]) -> float | None:
         return sum(map(value, self.trials)) / len(self.trials) if self.trials else None
 
 
 @dataclass(frozen=True)
 class SplitResults:
-    """Networks that were evaluated in the same way.
+    """Results of one stage on one split.
 
     Attributes:
-        stage: 'search' (the trial that validation chose) or 'final' (trained again over folds and seeds).
-        split: its name.
-        networks: evaluated on the same clips with as many seeds, best validation UAR first.
-        baselines: what they are compared with on the same clips.
-        partial: networks that lack seeds which others have; only seeds with every fold count.
-        missing: sentences about predictions that cannot be read or compared.
+        stage: 'search' (the trial with the best validation UAR) or 'final' (trained again over folds and seeds).
+        split: name of the split.
+        networks: networks evaluated on the same clips with the same number of seeds, best validation UAR first.
+        baselines: baselines on the same clips.
+        incomplete: networks that lack seeds of the others; only seeds with every fold count.
+        problems: descriptions of predictions that cannot be read or compared.
     """
 
     stage: str
     split: str
     networks: tuple[NetworkResult, ...]
     baselines: tuple[NetworkResult, ...]
-    partial: tuple[NetworkResult, ...]
-    missing: tuple[str, ...]
+    incomplete: tuple[NetworkResult, ...]
+    problems: tuple[str, ...]
 
     @property
-    def lines(self) -> tuple[NetworkResult, ...]:
-        """Networks and baselines."""
+    def with_baselines(self) -> tuple[NetworkResult, ...]:
+        """Networks, then baselines."""
         return self.networks + self.baselines
 
     @property
     def n_runs(self) -> int:
-        """Trials that each of its networks has."""
+        """Number of trials of each network."""
         return len(self.networks[0].trials)
 
     @property
-    def knows_speakers(self) -> bool:
-        """Whether test clips are of speakers that the training heard."""
+    def shares_speakers(self) -> bool:
+        """True if the speakers of test clips may be in the training data."""
         return "speaker" not in load_manifests()[self.split].claims
 
     @property
     def title(self) -> str:
-        """Its name on the page."""
-        what = "final evaluation" if self.stage == FINAL else "best trial of the search"
-        return f"{what}, split {self.split}"
+        """Name in the report."""
+        stage = "final evaluation" if self.stage == FINAL else "best trial of the search"
+        return f"{stage}, split {self.split}"
 
 
 @dataclass(frozen=True)
 class _Run:
-    """A trial and its predictions of test clips."""
+    """Trial with its predictions on test clips."""
 
     trial: SweepTrial
-    tested: Predictions
+    predictions: Predictions
 
     @property
     def fold(self) -> int:
-        """Of its split."""
+        """Fold of the split."""
         return self.trial.split.fold
 
     @property
     def seed(self) -> int:
-        """Of its training."""
+        """Seed of the training."""
         return self.trial.seed
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """Names of the validation clips by which the search chose, and sentences about those that cannot be read."""
+class _SelectionClips:
+    """Names of the validation clips of the search, with descriptions of predictions that cannot be read."""
 
     clips: frozenset[str] = frozenset()
-    missing: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 def collect_results(record: SweepState, folder: Path) -> list[SplitResults]:
-    """All ways in which a sweep's networks were evaluated, the one that counts most first.
+    """Collect the results of a sweep by stage and split, the most informative first.
 
     Args:
-        record: what its journal says.
-        folder: of the sweep, where its baselines are.
+        record: state of the sweep.
+        folder: folder of the sweep, which holds its baselines.
     """
     chosen = [trial for cell in sorted({key.cell for key in record.trials}) if (trial := record.best_of_cell(cell))]
     groups: dict[tuple[str, str], list[SweepTrial]] = defaultdict(list)
@@ -131,117 +148,111 @@ def collect_results(record: SweepState, folder: Path) -> list[SplitResults]:
             groups[FINAL, trial.split.name].append(trial)
     for trial in chosen:
         groups[SEARCH, str(record.plan.split)].append(trial)
-    seen = _seen(chosen)
-    boards = [
-        _board(stage, split, trials, folder, seen if stage == FINAL else _Seen())
+    selection = _read_selection_clips(chosen)
+    collected = [
+        _collect_split(stage, split, trials, folder, selection if stage == FINAL else _SelectionClips())
         for (stage, split), trials in groups.items()
     ]
-    return sorted((board for board in boards if board.networks), key=_weight)
+    return sorted((results for results in collected if results.networks), key=_rank)
 
 
-def _weight(board: SplitResults) -> tuple[bool, bool, int]:
-    """Final before search, new speakers before known ones, more runs before fewer."""
-    return board.stage != FINAL, board.knows_speakers, -board.n_runs
+def _rank(results: SplitResults) -> tuple[bool, bool, int]:
+    """Final evaluation before search, new speakers before known ones, more runs before fewer."""
+    return results.stage != FINAL, results.shares_speakers, -results.n_runs
 
 
-def _board(stage: str, split: str, trials: list[SweepTrial], folder: Path, seen: _Seen) -> SplitResults:
+def _collect_split(
+    stage: str, split: str, trials: list[SweepTrial], folder: Path, selection: _SelectionClips
+) -> SplitResults:
+    runs, problems = _read_runs(trials, selection)
+    folds = {run.fold for listed in runs.values() for run in listed}
+    complete = {cell: _keep_complete(listed, folds) for cell, listed in runs.items()}
+    problems += [
+        f"{cell}: no seed was evaluated on all {len(folds)} folds yet"
+        for cell, listed in complete.items()
+        if not listed
+    ]
+    evaluated = [_concatenate_runs(cell, listed) for cell, listed in complete.items() if listed]
+    networks = _keep_comparable(evaluated)
+    incomplete = [network for network in evaluated if network not in networks]
+    baselines = []
+    for name in BASELINES:
+        try:
+            baselines.append(_read_baseline(name, complete[networks[0].name] if networks else [], folder))
+        except PredictionsError as error:
+            problems.append(f"{BASELINE_TITLES[name]}: {error}")
+    ranked = sorted(networks, key=lambda network: (-network.validation_uar, network.name))
+    return SplitResults(stage, split, tuple(ranked), tuple(filter(None, baselines)), tuple(incomplete), tuple(problems))
+
+
+def _read_runs(trials: list[SweepTrial], selection: _SelectionClips) -> tuple[dict[str, list[_Run]], list[str]]:
+    """Read the predictions of trials by cell, with descriptions of those that cannot be used."""
     runs: dict[str, list[_Run]] = defaultdict(list)
-    missing = list(seen.missing)
+    problems = list(selection.problems)
     for trial in trials:
         assert trial.ended is not None
         path = Path(trial.ended.bundle) / PREDICTIONS_FILE
         try:
-            tested = _tested(trial, path, seen.clips)
-        except (PredictionsError, UserError) as error:
-            missing.append(f"{trial.key.short}: {error}")
+            predictions = _read_test_predictions(trial, path, selection.clips)
+        except UserError as error:
+            problems.append(f"{trial.key.short}: {error}")
         else:
-            runs[trial.key.cell].append(_Run(trial, tested))
-    folds = {run.fold for listed in runs.values() for run in listed}
-    whole = {cell: _whole(listed, folds) for cell, listed in runs.items()}
-    missing += [
-        f"{cell}: no seed was evaluated on all {len(folds)} folds yet" for cell, listed in whole.items() if not listed
-    ]
-    lines = [_line(cell, listed) for cell, listed in whole.items() if listed]
-    networks = _alike(lines)
-    partial = [line for line in lines if line not in networks]
-    most = whole[networks[0].name] if networks else []
-    baselines = []
-    for name in BASELINES:
-        try:
-            baselines.append(_baseline(name, most, folder))
-        except PredictionsError as error:
-            missing.append(f"{BASELINE_TITLES[name]}: {error}")
-    ranked = sorted(networks, key=lambda line: (-validation_uar(line), line.name))
-    return SplitResults(stage, split, tuple(ranked), tuple(filter(None, baselines)), tuple(partial), tuple(missing))
+            runs[trial.key.cell].append(_Run(trial, predictions))
+    return runs, problems
 
 
-def _whole(runs: list[_Run], folds: set[int]) -> list[_Run]:
-    """Without the seeds that lack a fold."""
+def _keep_complete(runs: list[_Run], folds: set[int]) -> list[_Run]:
+    """Keep the seeds that have every fold."""
     return keep_complete_seeds(runs, seed=lambda run: run.seed, fold=lambda run: run.fold, folds=folds)
 
 
-def _line(cell: str, runs: list[_Run]) -> NetworkResult:
-    return NetworkResult(cell, tuple(run.trial for run in runs), concatenate_predictions([run.tested for run in runs]))
+def _concatenate_runs(cell: str, runs: list[_Run]) -> NetworkResult:
+    predictions = concatenate_predictions([run.predictions for run in runs])
+    return NetworkResult(cell, tuple(run.trial for run in runs), predictions)
 
 
-def _alike(lines: Collection[NetworkResult]) -> list[NetworkResult]:
-    """Those that were evaluated on all clips with every seed: as the one with the most predictions."""
-    if not lines:
+def _keep_comparable(networks: Collection[NetworkResult]) -> list[NetworkResult]:
+    """Keep the networks with the clips and the number of seeds of the one with the most predictions."""
+    if not networks:
         return []
-    most = max(lines, key=lambda line: len(line.predictions)).counts
-    return [line for line in lines if same_clips(line.counts, most)]
+    most = max(networks, key=lambda network: len(network.predictions)).counts
+    return [network for network in networks if same_clips(network.counts, most)]
 
 
-def _tested(trial: SweepTrial, path: Path, selected: frozenset[str]) -> Predictions:
-    """The predictions of its test clips, unless a leak made them worthless."""
+def _read_test_predictions(trial: SweepTrial, path: Path, selection: frozenset[str]) -> Predictions:
+    """Read the predictions on test clips and refuse them if they leak."""
     values = trial.asked.values
     parts = {part: read_predictions(path, part=part, repeat=int(values["training.seed"])) for part in _PARTS}
     rows = [
         {"clip": str(clip), "part": part, "speaker": str(speaker)}
-        for part, read in parts.items()
-        for clip, speaker in zip(read.clips, read.speakers, strict=True)
+        for part, predictions in parts.items()
+        for clip, speaker in zip(predictions.clips, predictions.speakers, strict=True)
     ]
-    check_predictions(str(values["split.name"]), rows, selected)
+    check_predictions(str(values["split.name"]), rows, selection)
     return parts["test"]
 
 
-def _seen(trials: Iterable[SweepTrial]) -> _Seen:
+def _read_selection_clips(trials: Iterable[SweepTrial]) -> _SelectionClips:
     names: set[str] = set()
-    missing = []
+    problems = []
     for trial in trials:
         path = Path(trial.ended.bundle if trial.ended else "") / PREDICTIONS_FILE
         try:
             names.update(map(str, read_predictions(path, part="validation").clips))
         except PredictionsError as error:
-            missing.append(f"whether the clips that chose {trial.key.short} are tested on, for {error}")
-    return _Seen(frozenset(names), tuple(missing))
+            problems.append(f"leak check of test clips against the clips that selected {trial.key.short}: {error}")
+    return _SelectionClips(frozenset(names), tuple(problems))
 
 
-def _baseline(name: str, runs: list[_Run], folder: Path) -> NetworkResult | None:
-    """A baseline on the very clips of the runs, or None where it was not measured on all of them."""
+def _read_baseline(name: str, runs: list[_Run], folder: Path) -> NetworkResult | None:
+    """Read a baseline on exactly the clips of the runs; None if it was not measured on all of them."""
     parts = []
     for run in runs:
         path = baseline_path(folder, name, run.trial.experiment.split)
         if not path.exists():
             return None
-        answers = read_predictions(path, part="test", repeat=int(run.tested.repeats[0]))
-        parts.append(answers.where(np.isin(answers.clips, run.tested.clips)))
-        if len(parts[-1]) != len(run.tested):
+        predictions = read_predictions(path, part="test", repeat=int(run.predictions.repeats[0]))
+        parts.append(predictions.where(np.isin(predictions.clips, run.predictions.clips)))
+        if len(parts[-1]) != len(run.predictions):
             return None
     return NetworkResult(BASELINE_TITLES[name], (), concatenate_predictions(parts)) if parts else None
-
-
-def validation_uar(line: NetworkResult) -> float:
-    """Mean over its trials of the best validation UAR."""
-    return line.mean(lambda trial: trial.best.metrics["val_uar"] if trial.best else math.nan) or math.nan
-
-
-def n_parameters(line: NetworkResult) -> int | None:
-    """Weights of the network; None of a baseline."""
-    ended = line.trials[0].ended if line.trials else None
-    return int(ended.test["n_parameters"]) if ended else None
-
-
-def train_seconds(line: NetworkResult) -> float | None:
-    """Mean over its trials of the time of training; None of a baseline."""
-    return line.mean(lambda trial: float(trial.ended.test["train_seconds"]) if trial.ended else math.nan)

@@ -1,4 +1,4 @@
-"""Small pictures as SVG, drawn so that they can be read at the width of a phone."""
+"""Small charts as SVG, legible at the width of a phone."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Axis:
-    """What an axis shows, from `low` to `high`; `log` needs both above 0."""
+    """Axis of a chart, from `low` to `high`, which must be above 0 for `log`."""
 
     title: str
     low: float
@@ -26,23 +26,23 @@ class Axis:
     percent: bool = False
 
     def place(self, value: float) -> float:
-        """Where a value lies: 0 at the low end, 1 at the high one."""
-        low, high, at = (math.log(end) if self.log else end for end in (self.low, self.high, value))
-        return (at - low) / (high - low)
+        """Place a value on the axis: 0 at the low end, 1 at the high end."""
+        low, high, scaled = (math.log(v) if self.log else v for v in (self.low, self.high, value))
+        return (scaled - low) / (high - low)
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Round values on the axis, and how they are written."""
-        values = self._decades() if self.log else self._steps()
-        return [(value, self._text(value)) for value in values if self.low <= value <= self.high]
+        """List round values on the axis with their labels."""
+        values = self._list_decades() if self.log else self._list_steps()
+        return [(value, self._format(value)) for value in values if self.low <= value <= self.high]
 
-    def _steps(self) -> list[float]:
+    def _list_steps(self) -> list[float]:
         rough = (self.high - self.low) / (_MOST_TICKS - 1)
         magnitude = 10.0 ** math.floor(math.log10(rough))
         step = next(factor * magnitude for factor in _STEPS if factor * magnitude >= rough * 0.999)
         first = math.ceil(self.low / step - 1e-9)
         return [round(n * step, 10) for n in range(first, first + 2 * _MOST_TICKS)]
 
-    def _decades(self) -> list[float]:
+    def _list_decades(self) -> list[float]:
         exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
         for factors in ((1, 2, 5), (1, 3), (1,)):
             values = [factor * 10.0**exponent for exponent in exponents for factor in factors]
@@ -50,17 +50,17 @@ class Axis:
                 return values
         return values
 
-    def _text(self, value: float) -> str:
-        shown = 100 * value if self.percent else value
-        if abs(shown) >= 1e6:
-            return f"{shown / 1e6:g} M"
-        if abs(shown) >= 1e4:
-            return f"{shown / 1e3:g} k"
-        return f"{shown:g}"
+    def _format(self, value: float) -> str:
+        scaled = 100 * value if self.percent else value
+        if abs(scaled) >= 1e6:
+            return f"{scaled / 1e6:g} M"
+        if abs(scaled) >= 1e4:
+            return f"{scaled / 1e3:g} k"
+        return f"{scaled:g}"
 
 
 def fit_axis(title: str, values: Iterable[float], *, log: bool = False, percent: bool = False) -> Axis:
-    """An axis around finite values, with some room at both ends."""
+    """Fit an axis to the finite ones of some values, with room at both ends."""
     listed = [value for value in values if math.isfinite(value)]
     low, high = min(listed), max(listed)
     if log:
@@ -71,66 +71,71 @@ def fit_axis(title: str, values: Iterable[float], *, log: bool = False, percent:
 
 
 class Picture:
-    """An SVG under way: axes first, then what is drawn between them."""
+    """SVG under construction: the axes are drawn first, then what is added.
+
+    Args:
+        x: horizontal axis.
+        y: vertical axis.
+    """
 
     def __init__(self, x: Axis, y: Axis) -> None:
         self._x, self._y = x, y
-        self._parts = [*self._grid()]
+        self._parts = [*self._draw_grid()]
 
-    def at(self, point: Point) -> Point:
-        """Where a point of the data lies in the picture."""
+    def locate(self, point: Point) -> Point:
+        """Convert a point of the data to the coordinates of the SVG."""
         x, y = self._x.place(point[0]), self._y.place(point[1])
         return _LEFT + x * (WIDTH - _LEFT - _RIGHT), HEIGHT - _BOTTOM - y * (HEIGHT - _TOP - _BOTTOM)
 
     def line(self, points: Sequence[Point], *, colour: str, width: float = 2, dash: str = "") -> None:
-        """Straight lines from point to point."""
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(self.at, points))
+        """Draw straight lines from point to point."""
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(self.locate, points))
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
         self._parts.append(
             f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="{width}"{dashed} '
             'stroke-linejoin="round"/>'
         )
 
-    def mark(self, point: Point, mark: Marker, *, size: float = 1.0, title: str = "") -> None:
-        """A mark at a point, which says `title` to a mouse that rests on it."""
-        x, y = self.at(point)
-        said = f"<title>{escape(title)}</title>" if title else ""
+    def mark(self, point: Point, marker: Marker, *, size: float = 1.0, title: str = "") -> None:
+        """Draw a marker at a point, with a title that a browser shows under the mouse."""
+        x, y = self.locate(point)
+        tooltip = f"<title>{escape(title)}</title>" if title else ""
         self._parts.append(
-            f'<path d="{mark.shape}" transform="translate({x:.1f} {y:.1f}) scale({size})" fill="{mark.fill}" '
-            f'stroke="{mark.colour}" stroke-width="{1.8 / size:.2f}">{said}</path>'
+            f'<path d="{marker.shape}" transform="translate({x:.1f} {y:.1f}) scale({size})" fill="{marker.fill}" '
+            f'stroke="{marker.colour}" stroke-width="{1.8 / size:.2f}">{tooltip}</path>'
         )
 
     def bar(self, low: Point, high: Point, *, colour: str) -> None:
-        """A box between two corners."""
-        (x1, y1), (x2, y2) = self.at(low), self.at(high)
+        """Draw a box between two corners."""
+        (x1, y1), (x2, y2) = self.locate(low), self.locate(high)
         self._parts.append(
             f'<rect x="{min(x1, x2):.1f}" y="{min(y1, y2):.1f}" width="{abs(x2 - x1):.1f}" '
             f'height="{abs(y2 - y1):.1f}" fill="{colour}"/>'
         )
 
     def text(self, point: Point, text: str, *, above: bool = True) -> None:
-        """A few words near a point, kept inside the picture."""
-        x, y = self.at(point)
+        """Write a few words near a point, inside the chart."""
+        x, y = self.locate(point)
         end = x > WIDTH - _RIGHT - 7 * len(text) - 9
         anchor, shift = ("end", -9) if end else ("start", 9)
         y += -6 if above else 14
         self._parts.append(f'<text x="{x + shift:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>')
 
     def svg(self, description: str) -> str:
-        """The markup."""
+        """Return the markup, with a description as alternative text."""
         return (
             f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(description)}">'
             f"{''.join(self._parts)}</svg>"
         )
 
-    def _grid(self) -> Iterable[str]:
+    def _draw_grid(self) -> Iterable[str]:
         bottom, right = HEIGHT - _BOTTOM, WIDTH - _RIGHT
         for value, text in self._y.ticks():
-            _, y = self.at((self._x.low, value))
+            _, y = self.locate((self._x.low, value))
             yield f'<line class="grid" x1="{_LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}"/>'
             yield f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
         for value, text in self._x.ticks():
-            x, _ = self.at((value, self._y.low))
+            x, _ = self.locate((value, self._y.low))
             yield f'<line class="grid" x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{bottom}"/>'
             yield f'<text class="tick" x="{x:.1f}" y="{bottom + 16}" text-anchor="middle">{text}</text>'
         middle = (_LEFT + right) / 2

@@ -13,7 +13,7 @@ from ser.errors import UserError
 from ser.report.build import build_report
 from ser.report.content import Report
 from ser.report.files import TABLES, write_report
-from ser.report.markdown import short_form
+from ser.report.markdown import render_summary
 from ser.tracking.runs import Runs
 from ser.tracking.tags import DESCRIPTION
 
@@ -45,7 +45,7 @@ def log_report(runs: Runs, run_id: str, report: Report | str) -> None:
         write_report(report, Path(folder))
         _remove_tables(runs, run_id)
         runs.client.log_artifacts(run_id, folder, ARTEFACTS)
-    text = f"{short_form(report)}\nThe whole report is the artefact {ARTEFACTS}/report.html.\n"
+    text = f"{render_summary(report)}\nThe whole report is the artefact {ARTEFACTS}/report.html.\n"
     runs.set_tags(run_id, {DESCRIPTION: text})
 
 

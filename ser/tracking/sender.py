@@ -10,8 +10,8 @@ from mlflow.entities import Metric
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.redaction import redact
 from ser.report.content import Report
-from ser.report.leaderboard import leaderboard, leaderboard_text
-from ser.report.plots import confusion_figure, leaderboard_figure
+from ser.report.leaderboard import format_leaderboard, rank_cells
+from ser.report.plots import draw_confusion, draw_leaderboard
 from ser.sweep.journal import ABLATION, SEARCH, Asked, Closed, Ended, Event, Reported, Started, TrialKey
 from ser.sweep.state import SweepState, SweepTrial
 from ser.tracking import tags
@@ -176,7 +176,7 @@ class Sender:
 
     def _send_close(self, runs: Runs, event: Closed) -> None:
         run_id = runs.get_run_id(PARENT)
-        rows = leaderboard(self._record)
+        rows = rank_cells(self._record)
         if rows and event.outcome == "finished":
             # Only at the end, with the time of the best trial: a sweep resumed for tests alone sends the same point.
             best = max(rows, key=lambda row: row.val_uar)
@@ -184,10 +184,10 @@ class Sender:
             assert ended is not None
             runs.log_metrics(run_id, [Metric("best_val_uar", best.val_uar, round(ended.time_s * 1000), 0)])
         if rows:
-            runs.client.log_text(run_id, leaderboard_text(rows), "leaderboard.txt")
+            runs.client.log_text(run_id, format_leaderboard(rows), "leaderboard.txt")
             runs.client.log_figure(
                 run_id,
-                leaderboard_figure(rows, title=self._describe_sweep(), n_classes=len(self._record.facts.emotions)),
+                draw_leaderboard(rows, title=self._describe_sweep(), n_classes=len(self._record.facts.emotions)),
                 "leaderboard.png",
             )
         if event.outcome in ("finished", "budget"):
@@ -228,7 +228,7 @@ class Sender:
             "confusion": confusion,
         }
         runs.client.log_text(run_id, json.dumps(content), "confusion_matrix.json")
-        figure = confusion_figure(confusion, emotions, title=f"{self._record.trials[key].title}, {clips}")
+        figure = draw_confusion(confusion, emotions, title=f"{self._record.trials[key].title}, {clips}")
         runs.client.log_figure(run_id, figure, "confusion_matrix.png")
 
     def _describe_sweep(self) -> str:

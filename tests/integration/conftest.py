@@ -13,7 +13,7 @@ from mlflow.tracking import MlflowClient
 
 from ser.corpora.synthetic import make_synthetic
 from ser.experiment.bundle import Classifier, load_bundle
-from ser.report.leaderboard import leaderboard
+from ser.report.leaderboard import rank_cells
 from ser.tracking.registry.versions import Versions
 from tests.support.command_runner import run_sweep
 from tests.support.container_stack import EngineError, Stack, engine
@@ -61,7 +61,7 @@ def guarded(finished: FinishedSweep, server: Server) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def classifier(finished: FinishedSweep) -> Classifier:
     """The champion as its trial left it."""
-    best = finished.record.trials[leaderboard(finished.record)[0].key]
+    best = finished.record.trials[rank_cells(finished.record)[0].key]
     assert best.ended is not None
     return Classifier(load_bundle(Path(best.ended.bundle)))
 

@@ -13,7 +13,7 @@ import pytest
 
 from ser.corpora.base import CORPORA
 from ser.experiment.experiment import from_flat
-from ser.report.final_table import final_rows
+from ser.report.final_table import collect_final_rows
 from ser.splits.split import partition
 from ser.sweep.journal import FINAL, TrialKey
 from ser.sweep.state import SweepState
@@ -75,7 +75,7 @@ def test_the_best_of_each_cell_is_trained_on_every_fold(evaluated: FinishedSweep
         differ = {name for name, value in trial.asked.values.items() if best.asked.values[name] != value}
         assert differ <= {"split.name", "split.fold", "split.selection"}
         assert (trial.outcome, trial.asked.values["split.selection"]) == ("completed", "assignment/0/0")
-    for row in final_rows(evaluated.record):
+    for row in collect_final_rows(evaluated.record):
         assert f"{100 * row.uar_mean:.1f} ± {100 * row.uar_deviation:.1f}" in evaluated.ended.stdout
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from ser.commands.conclusion import conclude
 from ser.commands.exit_codes import UNREGISTERED
 from ser.paths import DEFAULT_HOME
-from ser.report.leaderboard import leaderboard
+from ser.report.leaderboard import rank_cells
 from ser.sweep.state import SweepState
 from ser.tracking.client.tracker_error import TrackerError
 from ser.tracking.publication import Publication
@@ -86,7 +86,7 @@ def test_champion_stays_with_a_better_model_on_the_same_clips(
     uri = f"sqlite:///{tmp_path}/champion.db"
     publication = publish(journal, finished.record, uri)
     registration = publication.register(finished.record, scope="cells")
-    best, *_, worst = leaderboard(finished.record)
+    best, *_, worst = rank_cells(finished.record)
     assert registration.promotion.verdict.better
     assert registration.aliases["candidate"] == registration.aliases[best.cell]
     assert best.val_uar > worst.val_uar

@@ -9,7 +9,7 @@ import pytest
 
 from ser.evaluation.metrics import unweighted_average_recall
 from ser.evaluation.predictions import read_predictions
-from ser.report.leaderboard import leaderboard
+from ser.report.leaderboard import rank_cells
 from tests.support.command_runner import REPOSITORY, Finished, run
 from tests.support.headless_browser import browser
 from tests.support.sweep_results import FinishedSweep, runs_of
@@ -36,11 +36,11 @@ def test_the_command_writes_page_markdown_and_tables(finished: FinishedSweep, ma
     assert ended.code == 0, ended.seen
     assert ended.stdout.strip() == f"Report: {out / 'report.html'}"
     page = (out / "report.html").read_text()
-    for row in leaderboard(finished.record):
+    for row in rank_cells(finished.record):
         assert re.search(rf'<th scope="row">{row.cell}</th>', page)
     assert f"tune/report.py --sweep {finished.record.name}" in page
     assert finished.record.facts.corpus_digest in page
-    assert "made-up voices" in page
+    assert "synthetic voices" in page
     assert (out / "report.md").read_text().startswith(f"# {finished.record.name}: 2 networks on synthetic")
 
 
@@ -48,7 +48,7 @@ def test_the_table_holds_the_figures_of_the_predictions(finished: FinishedSweep,
     rows = {
         row["cell"]: row for row in csv.DictReader((made[0] / "tables" / "leaderboard.csv").read_text().splitlines())
     }
-    board = leaderboard(finished.record)
+    board = rank_cells(finished.record)
     assert {row.cell for row in board} <= rows.keys()
     for row in board:
         shown = rows[row.cell]
@@ -69,12 +69,12 @@ def test_the_run_of_the_sweep_shows_it(
     runs = runs_of(finished.client, finished.record.name)
     (parent,) = (each for each in runs if each.data.tags["ser.trial"] == "parent")
     description = parent.data.tags["mlflow.note.content"]
-    for row in leaderboard(finished.record):
+    for row in rank_cells(finished.record):
         assert f"| {row.cell} | {100 * row.test_uar:.1f} [" in description
     logged = {item.path for item in finished.client.list_artifacts(parent.info.run_id, "report")}
     assert logged == {"report/report.html", "report/report.md", "report/tables"}
     page = Path(finished.client.download_artifacts(parent.info.run_id, "report/report.html", str(tmp_path)))
-    assert "Which differences are real?" in page.read_text()
+    assert "Significant differences" in page.read_text()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -6,7 +6,7 @@ from signal import SIGKILL
 
 import pytest
 
-from ser.report.leaderboard import leaderboard
+from ser.report.leaderboard import rank_cells
 from ser.sweep.journal import Started, read_events
 from ser.training.checkpoint import FILE_NAME
 from tests.support.command_runner import SWEEP, run_sweep, running
@@ -41,7 +41,7 @@ def test_killed_in_the_middle_it_ends_as_if_it_had_never_been(
     assert ended.code == 0, ended.seen
     assert ended.stderr == ""
     record = record_of(tmp_path, "small")
-    assert figures(leaderboard(record)) == figures(leaderboard(finished.record))
+    assert figures(rank_cells(record)) == figures(rank_cells(finished.record))
     for key, trial in finished.record.trials.items():
         again = record.trials[key]
         assert (again.outcome, again.asked.values) == (trial.outcome, trial.asked.values)

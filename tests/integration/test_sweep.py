@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from ser.experiment.bundle import load_bundle
 from ser.experiment.experiment import from_flat
-from ser.report.leaderboard import leaderboard
+from ser.report.leaderboard import rank_cells
 from tests.support.command_runner import run
 from tests.support.sweep_results import FinishedSweep, check_runs
 
@@ -44,13 +44,13 @@ def test_the_user_sees_the_table_the_champion_and_the_next_commands(finished: Fi
     assert finished.ended.stderr == ""
     assert "Traceback" not in seen
     assert "360 of 360 clips, 10 of 10 speakers" in seen
-    best = leaderboard(finished.record)[0]
+    best = rank_cells(finished.record)[0]
     assert f"Best by validation: {best.cell} (trial {best.key})" in seen
     assert "Registered: ser-synthetic, versions by alias: candidate 1, " in seen
     assert "champion moves to version 1: there is no champion yet" in seen
     assert "Compare:  mlflow ui" in seen
     assert "mlflow models serve -m models:/ser-synthetic@champion --env-manager local" in seen
-    for row in leaderboard(finished.record):
+    for row in rank_cells(finished.record):
         assert f"{100 * row.val_uar:.1f} ± {100 * row.val_standard_error:.1f}" in seen
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from ser.audio import decode
 from ser.experiment.bundle import Classifier, load_bundle
-from ser.report.leaderboard import leaderboard
+from ser.report.leaderboard import rank_cells
 from tests.support.command_runner import REPOSITORY, free_port, running
 from tests.support.headless_browser import Page, browser
 from tests.support.sweep_results import FinishedSweep
@@ -65,7 +65,7 @@ def shares(page: Page) -> dict[str, float]:
 def test_the_page_shows_the_prediction_and_plots_of_a_clip(finished: FinishedSweep, page: Page, clip: Path) -> None:
     page.choose_file("#file", clip)
     page.wait_for(SHOWN)
-    best = finished.record.trials[leaderboard(finished.record)[0].key]
+    best = finished.record.trials[rank_cells(finished.record)[0].key]
     classifier = Classifier(load_bundle(Path(best.ended.bundle)))
     expected = dict(zip(classifier.emotions, classifier.probabilities(decode(clip.read_bytes())), strict=True))
     assert shares(page) == pytest.approx({name: 100 * float(p) for name, p in expected.items()}, abs=0.06)

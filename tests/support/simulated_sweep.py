@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ser.report.leaderboard import leaderboard
+from ser.report.leaderboard import rank_cells
 from ser.sweep.controller import Controller, NextTrial
 from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.journal import Ended, Journal, Reported, Started, TrialKey
@@ -101,7 +101,7 @@ def told(path: Path) -> dict[str, Any]:
     for key, trial in record.trials.items():
         reports = {n: (r.metrics, r.last) for n, r in sorted(reported[key].items())}
         trials[str(key)] = (trial.stage, trial.asked.values, trial.asked.searched, reports, trial.outcome)
-    return {"trials": trials, "order": list(trials), "table": [asdict(row) for row in leaderboard(record)]}
+    return {"trials": trials, "order": list(trials), "table": [asdict(row) for row in rank_cells(record)]}
 
 
 def cut(source: Path, target: Path, n_lines: int, torn: int = 0) -> Path:

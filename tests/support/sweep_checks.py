@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 
 from ser.experiment.experiment import from_flat
 from ser.experiment.trial import Trial, validation_metrics
-from ser.report.leaderboard import leaderboard
+from ser.report.leaderboard import rank_cells
 from ser.sweep.journal import SEARCH, Asked, Ended, Reported, TrialKey, read_events
 from ser.sweep.state import FINAL_OUTCOMES, SweepState, replay
 from tests.support.epoch_reports import reports_of
@@ -102,7 +102,7 @@ def check_journal(journal: Path) -> None:
 def check_equal(journal: Path, undisturbed: Path) -> None:
     """Two sweeps of one name and seed, one trial at a time, asked the same, decided the same and found the same."""
     ours, theirs = replay(journal), replay(undisturbed)
-    assert figures(leaderboard(ours)) == figures(leaderboard(theirs))
+    assert figures(rank_cells(ours)) == figures(rank_cells(theirs))
     assert _told(ours) == _told(theirs)
     assert metrics_of(journal) == metrics_of(undisturbed)
 

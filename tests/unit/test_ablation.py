@@ -143,22 +143,22 @@ def test_variants_are_compared_with_the_baseline_speaker_by_speaker(tmp_path: Pa
     found = compare_variants(record_of(tmp_path, {"baseline": 0.6, "worse": 0.45, "better": 0.8}), n_resamples=500)
     assert [variant.name for variant in found] == ["baseline", "better", "worse"]
     baseline, better, worse = found
-    assert baseline.against is None
-    assert better.against is not None
-    assert worse.against is not None
-    assert better.against.difference.value == pytest.approx(better.uar - baseline.uar)
-    assert better.against.difference.low > 0
-    assert worse.against.difference.high < 0
-    assert better.against.p_value < 0.01
+    assert baseline.comparison is None
+    assert better.comparison is not None
+    assert worse.comparison is not None
+    assert better.comparison.difference.value == pytest.approx(better.uar - baseline.uar)
+    assert better.comparison.difference.low > 0
+    assert worse.comparison.difference.high < 0
+    assert better.comparison.p_value < 0.01
     assert len(better.predictions) == 600
     assert better.predictions.counts().n_clips == (600,)
 
 
 def test_equal_variants_do_not_differ(tmp_path: Path) -> None:
     _, same = compare_variants(record_of(tmp_path, {"baseline": 0.6, "same": 0.6}), n_resamples=500)
-    assert same.against is not None
-    assert same.against.difference.low < 0 < same.against.difference.high
-    assert same.against.p_value > 0.05
+    assert same.comparison is not None
+    assert same.comparison.difference.low < 0 < same.comparison.difference.high
+    assert same.comparison.p_value > 0.05
 
 
 def test_a_failed_training_takes_its_variant_alone_and_is_named(tmp_path: Path) -> None:

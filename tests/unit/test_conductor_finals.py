@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ser.report.leaderboard import leaderboard
+from ser.report.leaderboard import rank_cells
 from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.journal import FINAL, SEARCH, Asked, read_events
 from ser.sweep.state import replay
@@ -60,7 +60,7 @@ def test_the_search_does_not_know_of_finals(evaluated: Path, uninterrupted: Path
     before, after = told(uninterrupted), told(evaluated)
     assert after["table"] == before["table"]
     assert {name: after["trials"][name] for name in before["trials"]} == before["trials"]
-    assert [row.n_trials for row in leaderboard(replay(evaluated))] == [N_TRIALS] * len(TESTED)
+    assert [row.n_trials for row in rank_cells(replay(evaluated))] == [N_TRIALS] * len(TESTED)
 
 
 def test_finals_begin_when_the_search_has_ended_and_go_through_the_cells_in_turn(in_memory: Path) -> None:

@@ -10,7 +10,7 @@ from rich.console import Console
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.errors import UserError
-from ser.report.final_table import final_rows, final_table
+from ser.report.final_table import collect_final_rows, make_final_table
 from ser.settings.ranges import SettingError, Value
 from ser.splits.split import Split, partition
 from ser.sweep.final_evaluation import plan_trainings, select_trainings
@@ -136,7 +136,7 @@ def test_the_table_has_means_over_folds_and_seeds() -> None:
         ("b", "y", 0, 0, "completed", 0.2),
         ("a", "y", 0, 0, "failed", 0.0),
     )
-    rows = final_rows(record)
+    rows = collect_final_rows(record)
     assert [(row.split, row.cell) for row in rows] == [("x", "b"), ("x", "a"), ("y", "b")]
     both = rows[1]
     assert (both.n_folds, both.n_seeds, both.n_completed, both.n_trials) == (2, 1, 2, 3)
@@ -144,7 +144,7 @@ def test_the_table_has_means_over_folds_and_seeds() -> None:
     assert both.uar_deviation == pytest.approx(0.02**0.5)
     console = Console(width=120, no_color=True)
     with console.capture() as capture:
-        console.print(final_table(rows))
+        console.print(make_final_table(rows))
     assert "50.0 ± 14.1" in capture.get()
     assert capture.get().count("±") == 2  # of one training there is none; the other is in the caption
     assert "2/3" in capture.get()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ser.evaluation.metrics import unweighted_average_recall, unweighted_average_recall_standard_error
-from ser.report.leaderboard import leaderboard, leaderboard_table, leaderboard_text
+from ser.report.leaderboard import format_leaderboard, make_leaderboard_table, rank_cells
 from ser.sweep.journal import Asked, Ended, Event, Reported, Started, TrialKey
 from ser.sweep.state import SweepState
 
@@ -46,7 +46,7 @@ def better(events: list[Event], by: float) -> list[Event]:
 
 
 def test_a_row_is_its_best_epoch_on_validation_and_its_test_figures():
-    (row,) = leaderboard(sweep(trial("lenet5-1d", 0)))
+    (row,) = rank_cells(sweep(trial("lenet5-1d", 0)))
     best = np.array(VALIDATION[2])
     assert row.key == TrialKey("s", "lenet5-1d", 0)
     assert row.val_uar == pytest.approx(0.75)
@@ -61,12 +61,12 @@ def test_a_row_is_its_best_epoch_on_validation_and_its_test_figures():
 
 def test_rows_are_ordered_by_validation_then_by_name():
     record = sweep(trial("b", 0), better(trial("c", 0), 0.1), trial("a", 0), better(trial("d", 0), -0.1))
-    assert [row.cell for row in leaderboard(record)] == ["c", "a", "b", "d"]
+    assert [row.cell for row in rank_cells(record)] == ["c", "a", "b", "d"]
 
 
 def test_test_figures_order_and_choose_nothing():
     record = sweep(trial("a", 0, uar=0.2), better(trial("a", 1, uar=0.1), 0.01), trial("b", 0, uar=0.9))
-    rows = leaderboard(record)
+    rows = rank_cells(record)
     assert [(row.cell, row.key.number, row.test_uar) for row in rows] == [("a", 1, 0.1), ("b", 0, 0.9)]
 
 
@@ -78,17 +78,17 @@ def test_only_completed_trials_stand_for_a_cell():
         trial("a", 3, "killed")[:-1],
         trial("b", 0, "pruned"),
     )
-    (row,) = leaderboard(record)
+    (row,) = rank_cells(record)
     assert (row.cell, row.key.number, row.n_completed, row.n_trials) == ("a", 0, 1, 4)
 
 
 def test_nothing_done_is_an_empty_table():
-    assert leaderboard(sweep()) == []
-    assert leaderboard_table([]).row_count == 0
+    assert rank_cells(sweep()) == []
+    assert make_leaderboard_table([]).row_count == 0
 
 
 def test_the_table_names_its_figures_and_its_clips():
-    lines = leaderboard_text(leaderboard(sweep(trial("lenet5-1d", 0), trial("lenet5-1d", 1, "pruned")))).splitlines()
+    lines = format_leaderboard(rank_cells(sweep(trial("lenet5-1d", 0), trial("lenet5-1d", 1, "pruned")))).splitlines()
     (row,) = [line.split() for line in lines if "lenet5-1d" in line]
     assert " ".join(row) == "lenet5-1d 75.0 ± 9.6 70.8 ± 4.6 70.0 69.0 61,706 12 1/2"
     assert "one standard error over clips: 20 validation, 100 test clips" in " ".join(" ".join(lines).split())
@@ -96,5 +96,5 @@ def test_the_table_names_its_figures_and_its_clips():
 
 def test_the_table_has_a_row_for_each_cell_in_order():
     record = sweep(trial("vgg16-2d", 0), better(trial("sercnn-1d", 0), 0.1))
-    text = leaderboard_text(leaderboard(record))
+    text = format_leaderboard(rank_cells(record))
     assert 0 < text.index("sercnn-1d") < text.index("vgg16-2d")

@@ -16,7 +16,7 @@ from ser.evaluation.predictions import read_predictions
 from ser.evaluation.robustness import ROBUSTNESS_FILE, PerturbedPrediction, write_robustness
 from ser.report.build import build_report
 from ser.report.content import Facts, Gallery, Matrix, Note, Report, Section, Table
-from ser.report.files import files_of
+from ser.report.files import render_files
 from ser.report.report_data import ReportData, read_report_data
 from ser.splits.split import Split
 from tests.support.fabricated_sweep import (
@@ -39,7 +39,7 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
 
 
 @pytest.fixture(scope="module")
-def study(sweep: Evaluated) -> ReportData:
+def data(sweep: Evaluated) -> ReportData:
     return read_report_data(sweep.journal, n_resamples=200, command="python tune/report.py")
 
 
@@ -72,18 +72,18 @@ def all_text(report: Report) -> Iterator[str]:
         yield notes(each)
 
 
-def test_what_says_most_comes_first(study: ReportData) -> None:
-    assert [(board.stage, board.split, board.n_runs) for board in study.boards] == [
+def test_what_says_most_comes_first(data: ReportData) -> None:
+    assert [(results.stage, results.split, results.n_runs) for results in data.split_results] == [
         ("final", NEW_VOICES, 10),
         ("final", "assignment", 2),
         ("search", "assignment", 1),
     ]
-    assert [line.name for line in study.boards[0].networks] == list(reversed(CELLS))
-    assert [line.name for line in study.boards[0].baselines] == ["chance", "MFCC + SVM", "listeners' vote"]
+    assert [network.name for network in data.split_results[0].networks] == list(reversed(CELLS))
+    assert [network.name for network in data.split_results[0].baselines] == ["chance", "MFCC + SVM", "listeners' vote"]
 
 
-def test_folds_are_pooled_and_seeds_averaged(study: ReportData) -> None:
-    best = study.boards[0].networks[0]
+def test_folds_are_pooled_and_seeds_averaged(data: ReportData) -> None:
+    best = data.split_results[0].networks[0]
     assert best.counts.confusions.shape == (2, len(SPEAKERS), len(EMOTIONS), len(EMOTIONS))
     assert best.counts.confusions.sum(axis=(1, 2, 3)).tolist() == [120, 120]
     seeds: dict[Any, list[Any]] = {}
@@ -92,12 +92,12 @@ def test_folds_are_pooled_and_seeds_averaged(study: ReportData) -> None:
         read = read_predictions(Path(trial.ended.bundle) / "predictions.csv", part="test")
         seeds.setdefault(trial.seed, []).append(read.counts().confusions.sum(axis=(0, 1)))
     expected = [unweighted_average_recall(sum(listed)) for listed in seeds.values()]
-    assert study.interval(best.counts, "uar").value == pytest.approx(sum(expected) / 2)
+    assert data.interval(best.counts, "uar").value == pytest.approx(sum(expected) / 2)
 
 
-def test_only_the_validation_chooses_the_trial_of_the_search(study: ReportData) -> None:
-    for line in study.boards[2].networks:
-        (trial,) = line.trials
+def test_only_the_validation_chooses_the_trial_of_the_search(data: ReportData) -> None:
+    for network in data.split_results[2].networks:
+        (trial,) = network.trials
         assert trial.key.number == 3
 
 
@@ -108,7 +108,7 @@ def test_all_that_was_evaluated_alike_is_compared(report: Report) -> None:
     assert p_of["sercnn-2d", "lenet5-1d"] < 0.05
     assert p_of["lenet5-2d", "MFCC + SVM"] > 0.05
     assert re.match(
-        r"Of 3 pairs of networks 3 and of 9 pairs of a network and a baseline 8", section(report, "pairs").lead
+        r"Of 3 pairs of networks 3 and of 9 pairs of a network and a baseline 8 differ significantly", section(report, "pairs").lead
     )
 
 
@@ -142,7 +142,7 @@ def test_a_network_that_lacks_a_fold_is_not_compared(tmp_path: Path) -> None:
     (made.folder / "trials" / "lenet5-1d-9" / "predictions.csv").unlink()
     report = build_report(made.journal, command="c", n_resamples=100)
     assert "lenet5-1d has not been evaluated on all of the clips" in notes(section(report, "pairs"))
-    assert "Not shown: lenet5-1d 009" in notes(section(report, "leaderboard"))
+    assert "Omitted: lenet5-1d 009" in notes(section(report, "leaderboard"))
     assert not any("lenet5-1d" in row[:2] for row in table(report, "pairs").rows)
     assert {row[0] for row in table(report, "leaderboard").rows} >= set(CELLS)
 
@@ -167,8 +167,8 @@ def test_what_is_damaged_costs_itself_alone_and_is_said(tmp_path: Path) -> None:
     (made.folder / "trials" / "sercnn-2d-3" / "predictions.csv").unlink()
     report = build_report(made.journal, command="c", n_resamples=100)
     said = notes(section(report, "leaderboard"))
-    assert "Not shown: whether the clips that chose sercnn-2d 003 are tested on, for" in said
-    assert "Not shown: MFCC + SVM:" in said
+    assert "Omitted: leak check of test clips against the clips that selected sercnn-2d 003:" in said
+    assert "Omitted: MFCC + SVM:" in said
     assert "MFCC + SVM" in {row[0] for row in table(report, "leaderboard").rows}
     assert "MFCC + SVM" not in {row[0] for row in table(report, "leaderboard-final-assignment").rows}
 
@@ -177,13 +177,13 @@ def test_predictions_that_leak_are_not_reported(tmp_path: Path) -> None:
     made = evaluated_sweep(tmp_path, baselines=False)
     chosen = made.folder / "trials" / "sercnn-2d-3" / "predictions.csv"
     header, *tested = chosen.read_text().splitlines()
-    spoken = next(line for line in tested if line.startswith("1001"))
+    leaked = next(line for line in tested if line.startswith("1001"))
     chosen.write_text(
-        "\n".join([header, *(line for line in tested if line != spoken), spoken.replace(",test,", ",validation,")])
+        "\n".join([header, *(line for line in tested if line != leaked), leaked.replace(",test,", ",validation,")])
     )
     report = build_report(made.journal, command="c", n_resamples=100)
     said = notes(section(report, "leaderboard"))
-    clip = spoken.split(",")[0]
+    clip = leaked.split(",")[0]
     for cell in CELLS:
         assert f"{cell} 009: these predictions leak: selection saw test clip {clip}" in said
 
@@ -195,7 +195,7 @@ def test_the_finding_names_what_it_is_compared_with(report: Report, searched_onl
     assert section(searched_only, "leaderboard").lead.startswith("sercnn-2d leads by validation UAR")
 
 
-def test_known_and_new_voices_stand_side_by_side(report: Report) -> None:
+def test_known_and_new_speakers_are_compared(report: Report) -> None:
     rows = table(report, "sides").rows
     assert [row[0] for row in rows] == list(reversed(CELLS))
     for _, known, new, drop in rows:
@@ -225,7 +225,7 @@ def test_the_setting_that_decides_is_found(report: Report) -> None:
     first: Any = table(report, "importance").rows[0]
     assert first[0] == "training.lr"
     assert first[3] > 0.3
-    assert "training.lr matters most" in section(report, "search").lead
+    assert "training.lr is the most important" in section(report, "search").lead
 
 
 def test_every_network_has_its_matrix_and_its_curves(report: Report) -> None:
@@ -236,7 +236,7 @@ def test_every_network_has_its_matrix_and_its_curves(report: Report) -> None:
     assert [block.title for block in galleries["curves"].blocks] == [f"{cell}, 8 trials" for cell in CELLS]
 
 
-def test_protocol_and_origin_say_how_and_with_what(report: Report) -> None:
+def test_protocol_and_provenance_say_how_and_with_what(report: Report) -> None:
     (protocol,) = (block for block in section(report, "protocol").blocks if isinstance(block, Facts))
     said = dict(protocol.pairs)
     assert said[f"Evaluation: final evaluation, split {NEW_VOICES}"].startswith(
@@ -245,15 +245,15 @@ def test_protocol_and_origin_say_how_and_with_what(report: Report) -> None:
     assert said["Evaluation: final evaluation, split assignment"].startswith(
         "6 runs of 3 networks, 1 fold, 2 draws of the split, 2 training seeds (0, 1), "
     )
-    (origin,) = (block for block in section(report, "provenance").blocks if isinstance(block, Facts))
-    shown = dict(origin.pairs)
+    (provenance,) = (block for block in section(report, "provenance").blocks if isinstance(block, Facts))
+    shown = dict(provenance.pairs)
     assert shown["Command of this report"] == "python tune/report.py --sweep made-up"
     assert (shown["Corpus digest"], shown["Split digest"], shown["Versions"]) == ("c0ffee", "facade", "torch 2.13.0")
 
 
 def test_no_password_is_published(sweep: Evaluated) -> None:
     report = build_report(sweep.journal, command=f"python tune/report.py --tracking-uri {TRACKER}", n_resamples=100)
-    text = "".join(files_of(report).values())
+    text = "".join(render_files(report).values())
     assert PASSWORD not in text
     assert text.count("postgresql://ser:***@tracker/runs") == 6
 

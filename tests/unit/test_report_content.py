@@ -22,13 +22,13 @@ from ser.report.content import (
     Report,
     Section,
     Table,
-    file_name,
+    make_file_name,
 )
-from ser.report.files import csv_text, files_of, write_report
-from ser.report.html import ink, page, shade
-from ser.report.markdown import document, short_form
+from ser.report.files import render_csv, render_files, write_report
+from ser.report.html import choose_background, choose_ink, render_page
+from ser.report.markdown import render_markdown, render_summary
 from ser.report.markers import assign_markers
-from ser.report.report_data import clips_of
+from ser.report.report_data import describe_clips
 from ser.report.svg import Axis, Picture, fit_axis
 
 SHARE = Interval(0.375, 0.25, 0.5)
@@ -52,24 +52,24 @@ def made() -> Report:
 
 
 def test_values_are_shown_for_people() -> None:
-    assert TABLE.shown() == [
+    assert TABLE.format_rows() == [
         ["a<b>|c", "37.5 [25.0, 50.0]", "1,200", "0.250"],
         ["d", "50.0 [–, –]", "–", "–"],
     ]
 
 
 def test_csv_files_hold_shares_and_the_ends_of_intervals() -> None:
-    rows = list(csv.reader(io.StringIO(csv_text(TABLE))))
+    rows = list(csv.reader(io.StringIO(render_csv(TABLE))))
     assert rows == [
         ["cell", "uar", "uar_low", "uar_high", "n", "p"],
         ["a<b>|c", "0.375", "0.25", "0.5", "1200", "0.25"],
         ["d", "0.5", "", "", "", ""],
     ]
-    assert csv_text(MATRIX) == "truth,anger,fear\nanger,3,1\nfear,0,0\n"
+    assert render_csv(MATRIX) == "truth,anger,fear\nanger,3,1\nfear,0,0\n"
 
 
 def test_the_page_says_everything_needs_nothing_and_runs_nothing() -> None:
-    text = page(made())
+    text = render_page(made())
     assert not re.search(r"(src|href)=\"(?!#|data:)", text)
     assert not re.search(r"<script|@import|url\(", text)
     said = ("&lt;title&gt;", "The finding.", "a&lt;b&gt;|c", "37.5 [25.0, 50.0]", "Missing &lt;this&gt;.", "&lt;v&gt;")
@@ -78,7 +78,7 @@ def test_the_page_says_everything_needs_nothing_and_runs_nothing() -> None:
 
 
 def test_what_one_cannot_see_is_said() -> None:
-    text = page(made())
+    text = render_page(made())
     assert text.count("<caption>") == 2
     assert text.count('role="img" aria-label="') == 2
     assert not re.findall(r"<th(?![^>]*scope)[^>]*>[^<]", text)
@@ -86,19 +86,19 @@ def test_what_one_cannot_see_is_said() -> None:
 
 
 def test_markdown_holds_the_same_figures() -> None:
-    text = document(made())
+    text = render_markdown(made())
     assert "| a<b>\\|c | 37.5 [25.0, 50.0] | 1,200 | 0.250 |" in text
     assert "| anger | 3 | 1 |" in text
     assert "> Missing <this>." in text
-    short = short_form(made())
+    short = render_summary(made())
     assert "The finding." in short
     assert "| network |" in short
     assert "Second" not in short
 
 
 def test_every_table_is_a_file() -> None:
-    assert sorted(files_of(made())) == ["report.html", "report.md", "tables/confusion.csv", "tables/figures.csv"]
-    assert file_name("MFCC + SVM") == "mfcc-svm"
+    assert sorted(render_files(made())) == ["report.html", "report.md", "tables/confusion.csv", "tables/figures.csv"]
+    assert make_file_name("MFCC + SVM") == "mfcc-svm"
 
 
 def test_tables_of_an_earlier_report_do_not_stay(tmp_path: Path) -> None:
@@ -116,10 +116,10 @@ def test_letters_on_every_shade_can_be_read() -> None:
         linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
-    lights = [luminance(shade(n / 100)) for n in range(101)]
+    lights = [luminance(choose_background(n / 100)) for n in range(101)]
     assert lights == sorted(lights, reverse=True)
     for n, ground in enumerate(lights):
-        letters = luminance(ink(n / 100))
+        letters = luminance(choose_ink(n / 100))
         assert (max(ground, letters) + 0.05) / (min(ground, letters) + 0.05) >= 4.5
 
 
@@ -153,8 +153,8 @@ def test_an_axis_has_room_around_its_values_even_around_one(log: bool) -> None:
 
 def test_what_is_drawn_lies_inside_the_picture() -> None:
     picture = Picture(Axis("x", 0, 1), Axis("y", 0, 1))
-    assert picture.at((0, 0)) == (50, 204)
-    assert picture.at((1, 1)) == (326, 12)
+    assert picture.locate((0, 0)) == (50, 204)
+    assert picture.locate((1, 1)) == (326, 12)
     picture.text((1, 1), "a long name")
     assert 'text-anchor="end"' in picture.svg("")
 
@@ -164,4 +164,4 @@ def test_what_is_drawn_lies_inside_the_picture() -> None:
 )
 def test_clips_are_told_as_a_range_where_seeds_differ(seeds: list[int], said: str) -> None:
     counts = speaker_counts(["a", "b"] * 2, [0] * 4, [0] * 4, n_classes=2, repeats=seeds)
-    assert clips_of(counts, "test") == said
+    assert describe_clips(counts, "test") == said

@@ -1,4 +1,4 @@
-"""Which networks differ: paired tests of every two, corrected for their number."""
+"""Section on significance: paired tests of all pairs of networks, corrected for their number."""
 
 import math
 from itertools import combinations, product
@@ -9,9 +9,10 @@ from ser.report.content import Column, Note, Section, Table, Value
 from ser.report.report_data import ReportData
 from ser.report.split_results import NetworkResult
 
-# How far below ALPHA the smallest p can be after Holm's correction: then chance exchanges decide nothing.
-_ROOM = 20
-_TITLE = "Which differences are real?"
+# The smallest possible p after Holm's correction is this many times below ALPHA, so that a borderline result does not
+# depend on the random exchanges.
+_P_RESOLUTION = 20
+_TITLE = "Significant differences"
 _COLUMNS = (
     Column("first", "network"),
     Column("second", "against"),
@@ -20,33 +21,38 @@ _COLUMNS = (
 )
 
 
-def section(study: ReportData) -> Section:
-    """A matrix of all pairs, and their list."""
-    board = study.boards[0]
-    lines = board.lines
+def build_section(data: ReportData) -> Section:
+    """Build a matrix of all pairs, and their list."""
+    results = data.split_results[0]
+    networks = results.with_baselines
     notes = tuple(
-        Note(f"{line.name} has not been evaluated on all of the clips: it is left out of the tests.")
-        for line in board.partial
+        Note(f"{network.name} has not been evaluated on all of the clips: it is excluded from the tests.")
+        for network in results.incomplete
     )
-    if len(lines) < 2 or len(lines[0].counts.speakers) < 2:
+    if len(networks) < 2 or len(networks[0].counts.speakers) < 2:
         note = Note("A paired test needs two networks and at least two speakers in the test clips.")
         return Section("pairs", _TITLE, "Nothing to compare.", (note, *notes))
-    among = compared(list(combinations(board.networks, 2)), n_resamples=study.n_resamples)
-    against = compared(list(product(board.networks, board.baselines)), n_resamples=study.n_resamples)
-    results = among | against
-    families = (("networks", among), ("a network and a baseline", against))
-    found = (f"of {len(tests)} pairs of {what} {_n_real(tests)}" for what, tests in families if tests)
-    text = f"{' and '.join(found)} differ at {100 * ALPHA:.0f} % after Holm's correction"
-    text = f"{text[0].upper()}{text[1:]} ({board.title})."
+    among_networks = compare_pairs(list(combinations(results.networks, 2)), n_resamples=data.n_resamples)
+    with_baselines = compare_pairs(list(product(results.networks, results.baselines)), n_resamples=data.n_resamples)
+    comparisons = among_networks | with_baselines
+    families = (("networks", among_networks), ("a network and a baseline", with_baselines))
+    counts = (f"of {len(tests)} pairs of {kind} {_count_significant(tests)}" for kind, tests in families if tests)
+    text = f"{' and '.join(counts)} differ significantly at {100 * ALPHA:.0f} % after Holm's correction"
+    text = f"{text[0].upper()}{text[1:]} ({results.title})."
     lead = f"{text} Each test exchanges the predictions of the two speaker by speaker."
-    return Section("pairs", _TITLE, lead, (_matrix(lines, results), _list(results), *notes))
+    return Section("pairs", _TITLE, lead, (_make_matrix(networks, comparisons), _list_pairs(comparisons), *notes))
 
 
-def compared(
+def compare_pairs(
     pairs: list[tuple[NetworkResult, NetworkResult]], *, n_resamples: int
 ) -> dict[tuple[str, str], Comparison]:
-    """Each pair, first minus second, with p values corrected for the number of these pairs."""
-    n_exchanges = math.ceil(_ROOM * len(pairs) / ALPHA)
+    """Compare each pair, first minus second, with p values corrected for the number of these pairs.
+
+    Args:
+        pairs: networks or baselines evaluated on the same clips.
+        n_resamples: resamples of the intervals.
+    """
+    n_exchanges = math.ceil(_P_RESOLUTION * len(pairs) / ALPHA)
     tests = [
         compare(one.counts, other.counts, FIGURES["uar"], n_resamples=n_resamples, n_exchanges=n_exchanges)
         for one, other in pairs
@@ -55,33 +61,35 @@ def compared(
     return dict(zip(names, correct_p_values(tests), strict=True))
 
 
-def _n_real(tests: dict[tuple[str, str], Comparison]) -> int:
+def _count_significant(tests: dict[tuple[str, str], Comparison]) -> int:
     return sum(test.p_value < ALPHA for test in tests.values())
 
 
-def _matrix(lines: tuple[NetworkResult, ...], results: dict[tuple[str, str], Comparison]) -> Table:
-    names = [line.name for line in lines]
+def _make_matrix(networks: tuple[NetworkResult, ...], comparisons: dict[tuple[str, str], Comparison]) -> Table:
+    names = [network.name for network in networks]
     columns = (Column("cell", "row minus column"), *(Column(name, name) for name in names))
-    rows: list[tuple[Value, ...]] = [(one, *(_cell(results, one, other) for other in names)) for one in names]
+    rows: list[tuple[Value, ...]] = [
+        (one, *(_format_cell(comparisons, one, other) for other in names)) for one in names
+    ]
     caption = (
         "Difference of the test UAR in points, row minus column; ● p < 0.05 after Holm's correction, "
-        "○ not to be told apart, · not tested."
+        "○ no significant difference, · not tested."
     )
     return Table("pairs-matrix", caption, columns, tuple(rows))
 
 
-def _cell(results: dict[tuple[str, str], Comparison], one: str, other: str) -> str:
-    sign = 1 if (one, other) in results else -1
-    result = results.get((one, other)) or results.get((other, one))
-    if result is None:
+def _format_cell(comparisons: dict[tuple[str, str], Comparison], one: str, other: str) -> str:
+    sign = 1 if (one, other) in comparisons else -1
+    comparison = comparisons.get((one, other)) or comparisons.get((other, one))
+    if comparison is None:
         return "·"
-    return f"{100 * sign * result.difference.value:+.1f} {'●' if result.p_value < ALPHA else '○'}"
+    return f"{100 * sign * comparison.difference.value:+.1f} {'●' if comparison.p_value < ALPHA else '○'}"
 
 
-def _list(results: dict[tuple[str, str], Comparison]) -> Table:
-    rows = tuple((one, other, result.difference, result.p_value) for (one, other), result in results.items())
+def _list_pairs(comparisons: dict[tuple[str, str], Comparison]) -> Table:
+    rows = tuple((one, other, test.difference, test.p_value) for (one, other), test in comparisons.items())
     caption = (
         "Every pair: difference of the test UAR with its 95 % interval over speakers, and p after Holm's correction, "
-        "of pairs of networks and of pairs with a baseline each by itself."
+        "separately for pairs of networks and for pairs with a baseline."
     )
-    return Table("pairs", caption, _COLUMNS, rows, folded=True)
+    return Table("pairs", caption, _COLUMNS, rows, collapsed=True)

@@ -1,4 +1,4 @@
-"""Where the figures come from: commands, versions, digests."""
+"""Section on provenance: commands, versions and digests."""
 
 from datetime import UTC, datetime
 
@@ -7,13 +7,13 @@ from ser.report.content import Facts, Section
 from ser.report.report_data import ReportData
 
 
-def section(study: ReportData) -> Section:
-    """What it takes to make it again."""
-    facts = study.record.facts
+def build_section(data: ReportData) -> Section:
+    """Build a list of the facts needed to reproduce the sweep."""
+    facts = data.record.facts
     pairs = [
-        ("Sweep", f"{study.record.name} (id {facts.sweep_id})"),
+        ("Sweep", f"{data.record.name} (id {facts.sweep_id})"),
         ("Command of the sweep", redact(facts.command)),
-        ("Command of this report", redact(study.command)),
+        ("Command of this report", redact(data.command)),
         ("Commit of ser", facts.git_commit),
         (
             "Versions",
@@ -22,13 +22,15 @@ def section(study: ReportData) -> Section:
         ("Corpus digest", facts.corpus_digest),
         ("Split digest", facts.split_digest),
         ("Tracker", redact(facts.tracking_uri)),
-        ("Ended", _ended(study)),
+        ("Ended", _describe_end(data)),
     ]
-    return Section("provenance", "Provenance", "What it takes to make this again.", (Facts(tuple(pairs)),))
+    return Section(
+        "provenance", "Provenance", "Commands, versions and digests to reproduce this report.", (Facts(tuple(pairs)),)
+    )
 
 
-def _ended(study: ReportData) -> str:
-    closed = study.record.closed
+def _describe_end(data: ReportData) -> str:
+    closed = data.record.closed
     if closed is None:
-        return "not yet: the sweep is under way, or was cut off"
+        return "not yet: the sweep is running or was interrupted"
     return f"{datetime.fromtimestamp(closed.time_s, UTC):%Y-%m-%d %H:%M} UTC, {closed.outcome}"

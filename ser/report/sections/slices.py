@@ -1,4 +1,4 @@
-"""Slices: for whom, and on what, the networks do better or worse."""
+"""Section on slices: test UAR by properties of clips and speakers."""
 
 from collections import defaultdict
 
@@ -7,35 +7,36 @@ import numpy as np
 from ser.evaluation.speaker_counts import FIGURES
 from ser.report.content import Block, Column, Note, Section, Table, Value
 from ser.report.report_data import ReportData
-from ser.report.slices import Slicing, slicings_by_clip, slicings_by_speaker
+from ser.report.slices import Slicing, slice_by_clip, slice_by_speaker
 from ser.report.split_results import NetworkResult, SplitResults
 
-_MOST_OPEN = 6
-# Of a group that may be called better or worse: below, it is a matter of who was drawn.
+_MOST_EXPANDED = 6
+
 FEWEST_SPEAKERS = 5
+"""Fewest speakers of a group that is compared: the UAR of fewer depends too much on the individual speakers."""
 
 
-def section(study: ReportData) -> Section:
-    """Test UAR by intensity, sentence, sex and age, each group by itself."""
-    board, facts = study.boards[0], study.record.facts
-    by_clip = slicings_by_clip(facts.corpus, facts.corpus_dir)
-    by_speaker = slicings_by_speaker(study.folder)
+def build_section(data: ReportData) -> Section:
+    """Build a table of the test UAR by group for intensity, sentence, sex and age."""
+    results, facts = data.split_results[0], data.record.facts
+    by_clip = slice_by_clip(facts.corpus, facts.corpus_dir)
+    by_speaker = slice_by_speaker(data.folder)
     blocks: list[Block] = []
     spans: dict[str, float] = {}
     for slicing in (*by_clip, *by_speaker):
-        groups = _groups(board.networks[0], slicing)
+        groups = _list_groups(results.networks[0], slicing)
         if len(groups) > 1:
-            blocks.append(_table(study, board, slicing, groups))
-            span = _span(board.networks[0], slicing, groups)
+            blocks.append(_make_table(data, results, slicing, groups))
+            span = _compute_span(results.networks[0], slicing, groups)
             if span is not None:
                 spans[slicing.name] = span
     if not by_clip:
         blocks.append(Note(f"No slices by intensity and sentence: the corpus is no longer in {facts.corpus_dir}."))
     if not by_speaker:
         blocks.append(Note("No slices by sex and age: this sweep has no table of its speakers."))
-    lead = "Test UAR of parts of the test clips; emotions of which a part has no clip are left out of its mean."
+    lead = "Test UAR of parts of the test clips; the mean of a part excludes emotions of which it has no clip."
     if spans:
-        name, widest = board.networks[0].name, max(spans, key=spans.__getitem__)
+        name, widest = results.networks[0].name, max(spans, key=spans.__getitem__)
         lead += (
             f" For {name} groups with the same emotions and at least {FEWEST_SPEAKERS} speakers differ most by "
             f"{widest}: by {100 * spans[widest]:.1f} points."
@@ -43,40 +44,42 @@ def section(study: ReportData) -> Section:
     return Section("slices", "Slices", lead, tuple(blocks))
 
 
-def _groups(line: NetworkResult, slicing: Slicing) -> list[str]:
-    """The groups that the test clips have, in order."""
-    return sorted({*map(str, slicing.groups(line.predictions))} - {""})
+def _list_groups(network: NetworkResult, slicing: Slicing) -> list[str]:
+    """List the groups of the test clips, sorted."""
+    return sorted({*map(str, slicing.assign_groups(network.predictions))} - {""})
 
 
-def _table(study: ReportData, board: SplitResults, slicing: Slicing, groups: list[str]) -> Table:
-    columns = (Column("cell", "network"), *(_column(board.networks[0], slicing, group) for group in groups))
-    rows = tuple(_row(study, line, slicing, groups) for line in board.lines)
-    caption = f"Test UAR by {slicing.name}, {board.title}, with 95 % intervals over speakers."
-    return Table(f"slices-{slicing.name}", caption, columns, rows, folded=len(groups) > _MOST_OPEN)
+def _make_table(data: ReportData, results: SplitResults, slicing: Slicing, groups: list[str]) -> Table:
+    columns = (Column("cell", "network"), *(_make_column(results.networks[0], slicing, group) for group in groups))
+    rows = tuple(_make_row(data, network, slicing, groups) for network in results.with_baselines)
+    caption = f"Test UAR by {slicing.name}, {results.title}, with 95 % intervals over speakers."
+    return Table(f"slices-{slicing.name}", caption, columns, rows, collapsed=len(groups) > _MOST_EXPANDED)
 
 
-def _column(line: NetworkResult, slicing: Slicing, group: str) -> Column:
-    seen = line.predictions.where(slicing.groups(line.predictions) == group)
-    n_clips, n_speakers = len(np.unique(seen.clips)), len(np.unique(seen.speakers))
+def _make_column(network: NetworkResult, slicing: Slicing, group: str) -> Column:
+    part = network.predictions.where(slicing.assign_groups(network.predictions) == group)
+    n_clips, n_speakers = len(np.unique(part.clips)), len(np.unique(part.speakers))
     return Column(group, f"{group} %", percent=True, detail=f"{n_clips:,} clips, {n_speakers} speakers")
 
 
-def _row(study: ReportData, line: NetworkResult, slicing: Slicing, groups: list[str]) -> tuple[Value, ...]:
-    of = slicing.groups(line.predictions)
+def _make_row(data: ReportData, network: NetworkResult, slicing: Slicing, groups: list[str]) -> tuple[Value, ...]:
+    assigned = slicing.assign_groups(network.predictions)
     figures = (
-        study.interval(line.predictions.where(of == group).counts(), "uar") if (of == group).any() else None
+        data.interval(network.predictions.where(assigned == group).counts(), "uar")
+        if (assigned == group).any()
+        else None
         for group in groups
     )
-    return (line.name, *figures)
+    return (network.name, *figures)
 
 
-def _span(line: NetworkResult, slicing: Slicing, groups: list[str]) -> float | None:
-    """How far the UAR of groups with the same emotions and enough speakers lies apart; None of fewer than two."""
-    of = slicing.groups(line.predictions)
-    alike: dict[frozenset[int], list[float]] = defaultdict(list)
+def _compute_span(network: NetworkResult, slicing: Slicing, groups: list[str]) -> float | None:
+    """Compute the range of the UAR over groups with the same emotions and enough speakers; None for fewer than two."""
+    assigned = slicing.assign_groups(network.predictions)
+    by_emotions: dict[frozenset[int], list[float]] = defaultdict(list)
     for group in groups:
-        part = line.predictions.where(of == group)
+        part = network.predictions.where(assigned == group)
         if len(np.unique(part.speakers)) >= FEWEST_SPEAKERS:
-            alike[frozenset(part.truth.tolist())].append(part.counts().figure(FIGURES["uar"]))
-    values = max(alike.values(), key=len, default=[])
+            by_emotions[frozenset(part.truth.tolist())].append(part.counts().figure(FIGURES["uar"]))
+    values = max(by_emotions.values(), key=len, default=[])
     return max(values) - min(values) if len(values) > 1 else None

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mlflow.entities.model_registry import ModelVersion
 
-from ser.report.leaderboard import leaderboard
+from ser.report.leaderboard import rank_cells
 from ser.sweep.journal import SEARCH, TrialKey
 from ser.sweep.state import SweepState
 from ser.tracking.registry.comparison import CANDIDATE, CHAMPION
@@ -46,7 +46,7 @@ def register_sweep(runs: Runs, sweep: SweepState, *, scope: str) -> Registration
     Raises:
         UserError: a run has no model, or its predictions cannot be read.
     """
-    rows = leaderboard(sweep)
+    rows = rank_cells(sweep)
     versions = Versions(runs.client, registered_model_name(sweep.facts.corpus))
     if scope == "all":
         for trial in sweep.trials.values():
