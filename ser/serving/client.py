@@ -27,12 +27,12 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class ServedModelError(UserError):
-    """The model gave no answer or refused the clip; the message is for the user."""
+    """The model does not answer, or refuses the clip."""
 
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model behind `mlflow models serve`.
+    """Client of a model behind `mlflow models serve`.
 
     Attributes:
         url: address of its server, without a path.
@@ -68,7 +68,9 @@ class ServedModel:
             with refusal:
                 raise ServedModelError(_read_refusal(refusal)) from None
         except (OSError, ValueError, LookupError, TypeError) as error:
-            raise ServedModelError(f"{self.url} gave no answer ({error}): is the model still being served?") from None
+            raise ServedModelError(
+                f"{self.url} gave no answer ({error})", "check that the model is still served at this address"
+            ) from None
 
 
 @contextmanager
@@ -85,7 +87,7 @@ def serve_model(uri: str) -> Iterator[ServedModel]:
     """
     port = _find_free_port()
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", uri, "--env-manager", "local"]
-    # As in an activated environment: the command looks for its web server there.
+    # As in an activated environment, because the command searches PATH for its web server.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
@@ -103,9 +105,11 @@ def serve_model(uri: str) -> Iterator[ServedModel]:
         except _NotUpError:
             log.seek(0)
             last_line = ([line.strip() for line in log if line.strip()] or ["no output"])[-1]
-            raise ServedModelError(f"{uri} is not served ({last_line[:300]}): check its name and the tracker") from None
+            raise ServedModelError(
+                f"{uri} is not served ({last_line[:300]})", "check its name and the tracker"
+            ) from None
         finally:
-            _end(process)
+            _end_server(process)
 
 
 class _NotUpError(Exception):
@@ -120,7 +124,7 @@ def _wait_until_up(model: ServedModel, process: "subprocess.Popen[bytes]") -> No
         time.sleep(0.1)
 
 
-def _end(process: "subprocess.Popen[bytes]") -> None:
+def _end_server(process: "subprocess.Popen[bytes]") -> None:
     """End the server and its workers, which are a session of their own."""
     try:
         os.killpg(process.pid, 15)
@@ -133,12 +137,13 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _open(request: urllib.request.Request, *, timeout_s: float) -> Any:
-    """Send a request; not through `http_proxy` if it is for this machine, which a proxy cannot reach."""
+    """Send a request, without `http_proxy` to this machine, which a proxy cannot reach."""
     proxies: dict[str, str] | None = {} if urlsplit(request.full_url).hostname in _LOOPBACK else None
     return urllib.request.build_opener(urllib.request.ProxyHandler(proxies)).open(request, timeout=timeout_s)
 
 
 def _read_refusal(refusal: urllib.error.HTTPError) -> str:
+    # A reply holds nothing but this text. Its row number says nothing, because the client sends one row.
     try:
         return str(json.load(refusal)["message"]).removeprefix("row 0: ")
     except (ValueError, LookupError, TypeError):

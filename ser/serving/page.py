@@ -41,7 +41,7 @@ def serve_page(model: ServedModel, *, port: int = 0) -> Iterator[str]:
     """Serve the demo page on the loopback interface while the block runs.
 
     Args:
-        model: that answers the clips.
+        model: the served model.
         port: to listen at; 0 for a free one.
 
     Yields:
@@ -62,7 +62,7 @@ def serve_page(model: ServedModel, *, port: int = 0) -> Iterator[str]:
                 server_header=False,
             )
         )
-        # A daemon, and so are the threads that it starts: a clip that the model still works on delays no exit.
+        # A daemon, like the threads that it starts, so that a prediction in progress does not delay the exit.
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         try:
@@ -76,7 +76,7 @@ def make_application(model: ServedModel, *, port: int) -> Starlette:
     """Make the application: static files, `/model` and `/hear`.
 
     Args:
-        model: that answers the clips.
+        model: the served model.
         port: at which it is served; requests to another host or port are refused.
     """
 
@@ -90,8 +90,8 @@ def make_application(model: ServedModel, *, port: int) -> Starlette:
         except AudioError as error:
             return JSONResponse({"error": str(error)})
         except TimeoutError:
-            late = f"the upload took longer than {_UPLOAD_S:g} s: send it again, or a shorter file"
-            return JSONResponse({"error": late}, 408, {"Connection": "close"})
+            message = f"the upload took longer than {_UPLOAD_S:g} s: send it again, or a shorter file"
+            return JSONResponse({"error": message}, 408, {"Connection": "close"})
         except ClientDisconnect:
             return Response(status_code=400)
         return JSONResponse(await run_in_threadpool(predict_clip, model, audio))
@@ -141,7 +141,7 @@ async def _receive_upload(request: Request) -> bytes:
     """Read the body of a request to its end, because a browser that is still sending does not read the reply.
 
     Raises:
-        AudioError: it has more than `LARGEST_SENT_BYTES`.
+        AudioError: the body has more than `LARGEST_SENT_BYTES`.
     """
     body, n_bytes = bytearray(), 0
     async for piece in request.stream():
@@ -149,8 +149,8 @@ async def _receive_upload(request: Request) -> bytes:
         if n_bytes <= LARGEST_SENT_BYTES:
             body += piece
     if n_bytes > LARGEST_SENT_BYTES:
-        sizes = f"{n_bytes / 2**20:.1f} MiB, at most {LARGEST_SENT_BYTES / 2**20:g} are taken"
-        raise AudioError(f"the file has {sizes}: send a compressed or shorter one")
+        sizes = f"{n_bytes / 2**20:.1f} MiB, at most {LARGEST_SENT_BYTES / 2**20:g} are accepted"
+        raise AudioError(f"the file has {sizes}", "send a compressed or shorter one")
     return bytes(body)
 
 

@@ -21,8 +21,10 @@ from ser.experiment.bundle import Classifier, load_bundle
 from ser.serving.answer import AUDIO, Answer, list_columns
 
 MOST_ROWS = 256
-# In base64: 16 MiB, as much as the gateway lets through (docker/gateway.conf).
+"""Most rows of a request."""
+
 LONGEST_TEXT = LARGEST_SENT_BYTES * 4 // 3
+"""Most characters of a clip in base64: 16 MiB, the limit of the gateway too (docker/gateway.conf)."""
 
 _KINDS = "the base64 of a WAV, FLAC, OGG or MP3 file"
 _log = logging.getLogger(__name__)
@@ -55,8 +57,8 @@ class EmotionModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the bundle that was logged with the model."""
-        # One clip is too little work to share among threads: they wait for each other, and their sums differ in the
-        # last bits. Requests and the server's workers run in parallel instead.
+        # One clip is too little work for several threads: they wait for each other, and their sums differ in the last
+        # bits. Requests and the server's workers run in parallel instead.
         torch.set_num_threads(1)
         self._bundle = load_bundle(Path(context.artifacts["bundle"]))
         self._classifier = Classifier(self._bundle)
@@ -99,10 +101,11 @@ class EmotionModel(PythonModel):
 
 def _decode_base64(text: object) -> Wave:
     if not isinstance(text, str):
-        raise AudioError(f"audio is missing: it must be text, {_KINDS}")
+        raise AudioError("audio is missing", f"it must be text, {_KINDS}")
     if len(text) > LONGEST_TEXT:
         raise AudioError(
-            f"audio has {len(text):,} characters, at most {LONGEST_TEXT:,} are taken: send a compressed or shorter file"
+            f"audio has {len(text):,} characters, at most {LONGEST_TEXT:,} are accepted",
+            "send a compressed or shorter file",
         )
     try:
         wave = decode(base64.b64decode("".join(text.split()), validate=True))
@@ -111,7 +114,7 @@ def _decode_base64(text: object) -> Wave:
     except ValueError:
         raise AudioError(f"audio must be {_KINDS}; this is not base64") from None
     if not wave.any():
-        raise AudioError("every sample of the sound is zero: check the microphone, and record it again")
+        raise AudioError("every sample of the sound is zero", "check the microphone, and record it again")
     return wave
 
 

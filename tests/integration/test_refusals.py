@@ -169,7 +169,7 @@ def test_a_file_of_60_mb_is_refused_by_our_code_and_before_it_by_the_gateway(
     body = request_of(["A" * 80_000_000])
     bare = server.post(body)
     assert bare.status == 422
-    assert bare.content["message"].startswith("row 0: audio has 80,000,000 characters, at most 16,777,216 are taken")
+    assert bare.content["message"].startswith("row 0: audio has 80,000,000 characters, at most 16,777,216 are accepted")
     check_short(bare, body=body)
     with guarded.another() as another:
         behind = another.post(body)

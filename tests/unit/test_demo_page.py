@@ -213,7 +213,7 @@ def test_too_large_a_file_is_a_one_line_error(port: int, chunked: bool) -> None:
     body = b"x" * (2 * LARGEST_SENT_BYTES)
     pieces = (body[first : first + 2**20] for first in range(0, len(body), 2**20))
     said = json.loads(ask(port, "POST", "/hear", pieces if chunked else body)[2])["error"]
-    assert said == "the file has 24.0 MiB, at most 12 are taken: send a compressed or shorter one"
+    assert said == "the file has 24.0 MiB, at most 12 are accepted: send a compressed or shorter one"
     assert 4 * LARGEST_SENT_BYTES // 3 == LONGEST_TEXT
 
 
@@ -286,7 +286,7 @@ def test_a_signal_ends_the_page_while_the_model_still_works_on_a_clip(
 def test_a_model_that_does_not_answer_is_an_error() -> None:
     away = ServedModel("http://127.0.0.1:9", "a model")
     assert not away.is_up()
-    with pytest.raises(ServedModelError, match="is the model still being served"):
+    with pytest.raises(ServedModelError, match="check that the model is still served"):
         away.predict(b"fine")
 
 

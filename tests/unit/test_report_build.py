@@ -107,9 +107,8 @@ def test_all_that_was_evaluated_alike_is_compared(report: Report) -> None:
     p_of: dict[Any, Any] = {(row[0], row[1]): row[3] for row in pairs.rows}
     assert p_of["sercnn-2d", "lenet5-1d"] < 0.05
     assert p_of["lenet5-2d", "MFCC + SVM"] > 0.05
-    assert re.match(
-        r"Of 3 pairs of networks 3 and of 9 pairs of a network and a baseline 8 differ significantly", section(report, "pairs").lead
-    )
+    counts = "Of 3 pairs of networks 3 and of 9 pairs of a network and a baseline 8 differ significantly"
+    assert section(report, "pairs").lead.startswith(counts)
 
 
 def test_few_draws_do_not_keep_a_difference_from_being_found(sweep: Evaluated) -> None:

@@ -16,7 +16,7 @@ async function start() {
 async function predict(blob, name) {
   if (blob.size > largestBytes) {
     const [size, most] = [blob.size, largestBytes].map((bytes) => (bytes / 2 ** 20).toFixed(1));
-    showError(`${name}: the file has ${size} MiB, at most ${most} are taken: send a compressed or shorter one`);
+    showError(`${name}: the file has ${size} MiB, at most ${most} are accepted: send a compressed or shorter one`);
     return;
   }
   document.body.classList.add("busy");
