@@ -37,7 +37,7 @@ from ser.corpora.cremad_tables import (
 )
 from ser.corpora.locations import name_of
 from ser.distributed.finals import Final
-from ser.distributed.loading import stored_rows
+from ser.distributed.loading import load_entry
 from ser.distributed.preparation import Prepared
 from ser.distributed.tasks import get, results
 from ser.features.pipeline import Pipeline
@@ -197,8 +197,8 @@ def _summaries(prepared: Prepared) -> NDArray[np.float64]:
 def _summarise(digests: Sequence[str], store: FeatureStore, pipeline: Pipeline) -> NDArray[np.float64]:
     layout = pipeline.frame_space.layout
     rows = np.flatnonzero(np.repeat([name == "mfcc" for name in family_names()], list(layout.values())))
-    entries = (store.read(store.key(digest, pipeline.digest)) for digest in digests)
-    return np.stack([summarise(stored_rows(entry, "1d", store)[:, rows]) for entry in entries])
+    entries = (load_entry(digest, store, pipeline) for digest in digests)
+    return np.stack([summarise(entry.features["1d"][:, rows]) for entry in entries])
 
 
 @ray.remote(num_cpus=1, max_retries=3)

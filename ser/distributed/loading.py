@@ -1,11 +1,12 @@
 """Features of a sweep's clips, from the store into memory that all trials of a machine share."""
 
+from dataclasses import replace
+
 import numpy as np
 import ray
 from numpy.typing import NDArray
 
 from ser.corpora.base import Clip
-from ser.features.base import Rows
 from ser.features.dataset import join
 from ser.features.entry import Entry
 from ser.features.pipeline import Pipeline
@@ -45,22 +46,19 @@ def load_data(
     """
     found, rows = [], []
     for digest in digests:
-        entry = _whole(store.read(store.key(digest, pipeline.digest)), store)
+        entry = load_entry(digest, store, pipeline)
         found.append(entry.facts)
         rows.append(entry.features[f"{dimensions}d"])
     return TrialData(join(rows), clips, tuple(found), emotions, twins, votes), len(clips)
 
 
-def stored_rows(entry: Entry | None, space: str, store: FeatureStore) -> Rows:
-    """What a store that was just filled has of a clip in a space, "1d" or "2d".
+def load_entry(digest: str, store: FeatureStore, pipeline: Pipeline) -> Entry:
+    """Facts and features of one clip, from a store that was just filled.
 
     Raises:
-        StoreError: the entry has gone since the extraction.
+        StoreError: the entry has gone since the extraction, or cannot be read.
     """
-    return _whole(entry, store).features[space]
-
-
-def _whole(entry: Entry | None, store: FeatureStore) -> Entry:
+    entry = store.read(store.key(digest, pipeline.digest))
     if entry is None:
         raise StoreError(f"{store.root} lost an entry since the extraction: run the same command again")
-    return entry
+    return replace(entry, features=pipeline.unpack(entry.features))

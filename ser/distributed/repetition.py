@@ -4,7 +4,7 @@ Ray is started only where features are missing in the store.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -180,7 +180,11 @@ def _entries(
 ) -> dict[str, Entry]:
     """What the store has of the clips."""
     found = {clip.name: store.read(store.key(digests[clip.name], pipeline.digest)) for clip in clips}
-    return {name: entry for name, entry in found.items() if entry is not None}
+    return {
+        name: replace(entry, features=pipeline.unpack(entry.features))
+        for name, entry in found.items()
+        if entry is not None
+    }
 
 
 def _twins(clips: Sequence[Clip], entries: Mapping[str, Entry]) -> Twins:

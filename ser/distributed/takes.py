@@ -7,7 +7,7 @@ import ray
 from numpy.typing import NDArray
 
 from ser.corpora.base import Clip
-from ser.distributed.loading import stored_rows
+from ser.distributed.loading import load_entry
 from ser.distributed.tasks import get
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
@@ -54,5 +54,5 @@ def superfluous(clips: Sequence[Clip], twins: Twins) -> dict[str, str]:
 def _fingerprints(digests: Sequence[str], store: FeatureStore, pipeline: Pipeline) -> NDArray[np.float16]:
     found = []
     for digest in digests:
-        found.append(fingerprint(stored_rows(store.read(store.key(digest, pipeline.digest)), "2d", store)))
+        found.append(fingerprint(load_entry(digest, store, pipeline).features["2d"]))
     return np.stack(found)
