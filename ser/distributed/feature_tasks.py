@@ -50,7 +50,7 @@ def extract_batch(sounds: Sequence[Sound], store: FeatureStore, pipeline: Pipeli
         whole: compare the checksums of entries that are there.
 
     Raises:
-        StoreError: the store cannot be written.
+        StoreError: the store cannot be read or written.
     """
     found: dict[str, AudioFacts] = {}
     unusable: dict[str, str] = {}

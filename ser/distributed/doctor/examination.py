@@ -21,7 +21,7 @@ from ser.distributed.doctor.sweeps import SeenSweep, seen_sweeps, sweep_findings
 from ser.distributed.doctor.tracker import not_in_the_way, tracker_findings, trackers
 from ser.distributed.plan import Plan
 from ser.distributed.plan_reading import read_plan
-from ser.features.store import FeatureStore
+from ser.features.store import FeatureStore, StoreError
 from ser.journal import JournalError
 from ser.places import DEFAULT_HOME
 from ser.tracking.publication import TrackerError
@@ -100,7 +100,7 @@ def _of_tracker(uri: str, home: Path, sweeps: Sequence[SeenSweep]) -> Iterator[F
 def _looked_at(check: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
         yield from look()
-    except TrackerError as error:
+    except (StoreError, TrackerError) as error:
         yield refused(check, error)
     except OSError as error:
         yield problem(
@@ -122,7 +122,7 @@ def _show_fixed(finding: Finding, console: Console) -> Level:
     _line(console, finding.level, finding.check, finding.found)
     try:
         _say(console, f"         fixed: {finding.fix()}")
-    except (OSError, JournalError, TrackerError) as error:
+    except (OSError, JournalError, StoreError, TrackerError) as error:
         _say(console, f"         could not be repaired: {error}")
         return finding.level
     return Level.OK
