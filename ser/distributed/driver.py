@@ -1,6 +1,5 @@
 """Who drives a sweep, and by which code: the process that holds its journal."""
 
-import getpass
 import os
 import re
 import signal
@@ -10,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from ser.process import user_name
 
 DRIVER = "ser.driver"
 COMMIT = "SER_COMMIT"
@@ -45,7 +46,7 @@ class Driver:
 
 def this_driver() -> Driver:
     """The process that asks."""
-    return Driver(_user(), socket.gethostname(), os.getpid())
+    return Driver(user_name(), socket.gethostname(), os.getpid())
 
 
 def driver_from(text: str) -> Driver | None:
@@ -80,10 +81,3 @@ def terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _user() -> str:
-    try:
-        return "_".join(getpass.getuser().split())
-    except (KeyError, OSError):
-        return f"uid{os.getuid()}"  # one without a name, as containers may have
