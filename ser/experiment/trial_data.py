@@ -71,5 +71,5 @@ def load_trial_data(
     for digest in digests:
         entry = store.load(store.key(digest, pipeline.digest))
         facts.append(entry.facts)
-        rows.append(entry.features[f"{dimensions}d"])
+        rows.append(pipeline.unpack(entry.features)[f"{dimensions}d"])
     return TrialData(join(rows), tuple(clips), tuple(facts), emotions, duplicates, votes)

@@ -214,7 +214,7 @@ def steps(clip: Clip, store: FeatureStore) -> dict[str, float]:
     step("not found", lambda: store.facts(store.key(digest, "another pipeline")))
     wave = step("decode", lambda: decode(data))
     features = step("features", lambda: PIPELINE.compute(wave))
-    entry = step("facts", lambda: Entry(facts(wave, digest=digest), features))
+    entry = step("facts", lambda: Entry(facts(wave, digest=digest), PIPELINE.pack(features)))
     key = store.key(digest, PIPELINE.digest)
     step("write", lambda: store.write(key, entry))
     step("(of that encode)", lambda: encoded(entry))

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors.numpy import load_file
 
 from tests.reference.compare_records import compare
 
@@ -180,14 +180,8 @@ def digests_of_bundle(folder: Path) -> dict[str, str]:
 
 def digest_of_arrays(path: Path) -> str:
     """One digest of all arrays of a safetensors file: names, types, shapes and values, whatever their order."""
-    arrays = sorted(read_arrays(path)[0].items())
+    arrays = sorted(load_file(path).items())
     return digest(b"".join(f"{name} {a.dtype} {a.shape} ".encode() + a.tobytes() for name, a in arrays))
-
-
-def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """Arrays and metadata of a safetensors file."""
-    with safe_open(path, framework="numpy") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
 
 
 def record_features(checkout: Checkout) -> dict[str, Any]:
@@ -208,18 +202,15 @@ def record_features(checkout: Checkout) -> dict[str, Any]:
 
 def describe_features(path: Path) -> dict[str, Any]:
     """Each feature of the 1-D space, and the 2-D space, of the clip of one file of a feature store."""
-    arrays, metadata = read_arrays(path)
+    arrays = load_file(path)
     frames = arrays["1d"]
     if frames.shape[1] != sum(FAMILIES.values()):
         sys.exit(f"error: the 1-D space must have {sum(FAMILIES.values())} columns, {path} has {frames.shape[1]}")
     ends = np.cumsum(list(FAMILIES.values()))
     found = dict(zip(FAMILIES, np.split(frames, ends[:-1], axis=1), strict=True))
-    if "2d" in arrays:
-        picture = arrays["2d"]
-    else:  # Kept once: as columns of the 1-D space.
-        space, first, n_rows = json.loads(metadata["about"])["places"]["2d"]
-        picture = arrays[space][:, first : first + n_rows]
-    return {name: describe_array(array) for name, array in {**found, "2d": picture}.items()}
+    # With default settings the 2-D space is the columns of `mel`, and is not stored again.
+    found["2d"] = arrays.get("2d", found["mel"])
+    return {name: describe_array(array) for name, array in found.items()}
 
 
 def describe_array(array: NDArray[Any]) -> dict[str, Any]:

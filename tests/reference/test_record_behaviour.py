@@ -131,10 +131,9 @@ def test_trials_are_read_without_seconds(tmp_path: Path) -> None:
 
 
 def test_each_feature_has_its_own_columns(tmp_path: Path) -> None:
-    """The 2-D space is where the store says that it is kept: among the columns of the 1-D space."""
+    """The 2-D space is kept once: among the columns of the 1-D space."""
     columns = np.repeat(np.arange(len(FAMILIES), dtype=np.float32), list(FAMILIES.values()))
-    about = json.dumps({"places": {"2d": ["1d", len(columns) - 64, 64]}})
-    save_file({"1d": np.tile(columns, (5, 1))}, tmp_path / "clip.safetensors", {"about": about})
+    save_file({"1d": np.tile(columns, (5, 1))}, tmp_path / "clip.safetensors")
     found = describe_features(tmp_path / "clip.safetensors")
     assert [found[name]["mean"] for name in FAMILIES] == list(range(len(FAMILIES)))
     assert found["2d"] == found["mel"]

@@ -20,4 +20,4 @@ def check_stored(paths: Iterable[Path], store: Path) -> None:
         entry = features.read(features.key(digest, pipeline.digest))
         assert entry is not None
         for space, rows in pipeline.compute(wave).items():
-            np.testing.assert_array_equal(entry.features[space], rows)
+            np.testing.assert_array_equal(pipeline.unpack(entry.features)[space], rows)

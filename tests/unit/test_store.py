@@ -16,7 +16,7 @@ import pytest
 from ser.audio import AudioFacts, digest_of
 from ser.errors import UserError
 from ser.features.batch import Sound, extract_batch
-from ser.features.entry import Entry, encoded
+from ser.features.entry import Entry
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 
@@ -60,26 +60,6 @@ def test_writing_again_replaces(store: FeatureStore) -> None:
     store.write(KEY, entry(1))
     assert same(store.read(KEY), entry(1))
     assert [path.name for path in store.path(KEY).parent.iterdir()] == [store.path(KEY).name]
-
-
-def test_columns_that_are_a_space_of_their_own_are_kept_once(store: FeatureStore) -> None:
-    one = entry(n_frames=300)
-    picture = one.features["1d"][:, 2:6].copy()
-    both = Entry(one.facts, {"1d": one.features["1d"], "2d": picture})
-    store.write(KEY, both)
-    n_once = store.path(KEY).stat().st_size
-    assert same(store.read(KEY), both)
-    assert store.read(KEY).features["2d"].flags.c_contiguous
-    changed = Entry(one.facts, {"1d": one.features["1d"], "2d": picture + np.float32(1)})
-    store.write(KEY, changed)
-    assert same(store.read(KEY), changed)
-    assert store.path(KEY).stat().st_size > n_once + picture.nbytes - 500
-
-
-def test_the_2d_space_of_a_real_pipeline_takes_no_room() -> None:
-    features = Pipeline().compute(np.random.default_rng(0).standard_normal(40_000).astype(np.float32))
-    n_bytes = len(encoded(Entry(entry().facts, features)))
-    assert features["1d"].nbytes < n_bytes < features["1d"].nbytes + 1500
 
 
 def test_facts_are_had_from_the_header_alone(store: FeatureStore) -> None:
