@@ -20,12 +20,11 @@ from ser.doctor.requirements import needs_of
 from ser.doctor.stale_checkpoints import leftover_findings
 from ser.doctor.sweeps import SeenSweep, seen_sweeps, sweep_findings
 from ser.doctor.tracker import not_in_the_way, tracker_findings, trackers
+from ser.errors import UserError
 from ser.features.store import FeatureStore
 from ser.paths import DEFAULT_HOME
-from ser.sweep.journal import JournalError
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import read_plan
-from ser.tracking.publication import TrackerError
 
 _STYLES = {Level.OK: "green", Level.WARNING: "yellow", Level.PROBLEM: "bold red"}
 
@@ -100,7 +99,7 @@ def _of_tracker(uri: str, home: Path, sweeps: Sequence[SeenSweep]) -> Iterator[F
 def _looked_at(check: str, look: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
         yield from look()
-    except TrackerError as error:
+    except UserError as error:
         yield refused(check, error)
     except OSError as error:
         yield problem(
@@ -122,7 +121,7 @@ def _show_fixed(finding: Finding, console: Console) -> Level:
     _line(console, finding.level, finding.check, finding.found)
     try:
         _say(console, f"         fixed: {finding.fix()}")
-    except (OSError, JournalError, TrackerError) as error:
+    except (OSError, UserError) as error:
         _say(console, f"         could not be repaired: {error}")
         return finding.level
     return Level.OK

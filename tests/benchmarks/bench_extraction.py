@@ -31,7 +31,7 @@ from ser.corpora.base import CORPORA, Clip
 from ser.distributed.cluster import connected
 from ser.distributed.extraction import RayExtractor
 from ser.features.batch import Sound, extract_batch, read_sound
-from ser.features.entry import Entry, encoded
+from ser.features.entry import Entry, encode_entry
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 from tests.support.librosa_tutorial import tutorial
@@ -217,7 +217,7 @@ def steps(clip: Clip, store: FeatureStore) -> dict[str, float]:
     entry = step("facts", lambda: Entry(facts(wave, digest=digest), PIPELINE.pack(features)))
     key = store.key(digest, PIPELINE.digest)
     step("write", lambda: store.write(key, entry))
-    step("(of that encode)", lambda: encoded(entry))
+    step("(of that encode)", lambda: encode_entry(entry))
     step("(next time: found)", lambda: store.facts(key))
     return spent
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
+from safetensors.numpy import load, load_file
 
 from tests.reference.compare_records import compare
 
@@ -36,6 +36,7 @@ N_ACTORS, N_CLIPS = 8, 50
 FAMILIES = {"zero_crossing_rate": 1, "energy": 1, "mfcc": 20, "chroma": 12, "spectral_contrast": 7, "mel": 64}
 """Columns of each feature of the 1-D space, in their order, with default settings."""
 
+_ENTRY = ".features"
 # Of a user's environment, what would lead a command elsewhere.
 _FROM_OUTSIDE = ("RAY_ADDRESS", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "SER_HOME", "SER_DATA")
 _PLAN = """
@@ -194,7 +195,8 @@ def record_features(checkout: Checkout) -> dict[str, Any]:
     store = checkout.scratch / "store"
     checkout.run("extract_features.py", "--corpus-dir", corpus_dir, "--store", store)
     names = {digest(wave.read_bytes()): wave.stem for wave in corpus_dir.rglob("*.wav")}
-    clips = {names[path.stem]: describe_features(path) for path in sorted(store.rglob("*.safetensors"))}
+    paths = (path for path in store.rglob("*") if path.suffix in (_ENTRY, ".safetensors"))
+    clips = {names[path.stem]: describe_features(path) for path in sorted(paths)}
     if len(clips) != N_CLIPS:
         sys.exit(f"error: the store must hold the features of {N_CLIPS} clips, got {len(clips)}")
     return {"clips": clips}
@@ -202,7 +204,9 @@ def record_features(checkout: Checkout) -> dict[str, Any]:
 
 def describe_features(path: Path) -> dict[str, Any]:
     """Each feature of the 1-D space, and the 2-D space, of the clip of one file of a feature store."""
-    arrays = load_file(path)
+    content = path.read_bytes()
+    # Until version 2 of the features a file was safetensors alone; since then a line of facts comes before them.
+    arrays = load(content.partition(b"\n")[2] if path.suffix == _ENTRY else content)
     frames = arrays["1d"]
     if frames.shape[1] != sum(FAMILIES.values()):
         sys.exit(f"error: the 1-D space must have {sum(FAMILIES.values())} columns, {path} has {frames.shape[1]}")
