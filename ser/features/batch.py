@@ -72,7 +72,7 @@ def extract_batch(sounds: Sequence[Sound], store: FeatureStore, pipeline: Pipeli
         whole: compare the checksums of entries that are there.
 
     Raises:
-        UserError: the store cannot be written.
+        UserError: the store cannot be read or written.
     """
     found: dict[str, AudioFacts] = {}
     unusable: dict[str, str] = {}
@@ -117,7 +117,7 @@ def _ensure(data: bytes, store: FeatureStore, pipeline: Pipeline, whole: bool) -
         return found, False
     wave = decode(data)
     found = facts(wave, digest=digest)
-    store.write(key, Entry(found, pipeline.compute(wave)))
+    store.write(key, Entry(found, pipeline.pack(pipeline.compute(wave))))
     return found, True
 
 

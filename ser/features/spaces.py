@@ -67,6 +67,12 @@ class FrameSpace:
         """Stored rows."""
         return sum(self.layout.values())
 
+    def columns(self, family: str) -> slice:
+        """Positions of one family's rows among the stored ones."""
+        names = family_names()
+        start = sum(self.layout[name] for name in names[: names.index(family)])
+        return slice(start, start + self.layout[family])
+
     @property
     def n_channels(self) -> int:
         """Rows that the network sees."""
