@@ -98,7 +98,7 @@ def _register(
     listed = ", ".join(f"{alias} {number}" for alias, number in sorted(registration.aliases.items()))
     print_line(console, f"Best by validation: {best.cell} (trial {best.key})")
     print_line(console, f"Registered: {name}, versions by alias: {listed}")
-    print_line(console, registration.promotion.sentence)
+    print_line(console, registration.promotion.summary)
     variable = "" if publication.is_default else f"MLFLOW_TRACKING_URI={shlex.quote(publication.uri)} "
     remote = publication.uri.startswith("http")
     server = publication.uri.rstrip("/") if remote else "http://127.0.0.1:5000"

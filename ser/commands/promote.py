@@ -30,12 +30,12 @@ def run_promotion(
         UserError: the registry has no such run or champion, or the tracker cannot be used.
     """
     versions = Versions(open_tracker(tracking_uri), registered_model_name(corpus))
-    candidate = versions.run(run_id) if run_id else versions.run_at(CANDIDATE)
+    candidate = versions.read_run(run_id) if run_id else versions.read_aliased_run(CANDIDATE)
     promotion = promote(versions, candidate, force=force, dry_run=dry_run)
     if promotion.verdict.runs:
         console.print(make_verdict_table(promotion.verdict))
     print_line(console, f"Rule: {RULE}.")
-    print_line(console, f"{versions.name}: {promotion.sentence}")
+    print_line(console, f"{versions.name}: {promotion.summary}")
     return FINISHED if promotion.verdict.better else NOT_MET
 
 
@@ -50,7 +50,7 @@ def run_rollback(corpus: str, tracking_uri: str | None, console: Console) -> int
     """
     versions = Versions(open_tracker(tracking_uri), registered_model_name(corpus))
     now, was = roll_back(versions)
-    before = versions.at(PREVIOUS)
+    before = versions.find_by_alias(PREVIOUS)
     print_line(
         console,
         f"{versions.name}: {CHAMPION} goes back from version {was.version} to version {now.version}; {PREVIOUS} is "

@@ -78,6 +78,9 @@ CHAMPION_BEFORE = "ser.champion_before"
 ROLLED_BACK = "ser.rolled_back"
 """Time at which this version was champion and was rolled back."""
 
+HOLDER = "ser.holder"
+"""Process that holds the lock on a registered model; a tag of the lock."""
+
 PARENT_RUN_ID = "mlflow.parentRunId"
 """Id of the parent run; MLflow's UI draws the run below it."""
 

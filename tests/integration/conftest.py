@@ -90,7 +90,7 @@ def versions(finished: FinishedSweep, tmp_path: Path) -> Versions:
 
 @pytest.fixture
 def champion(versions: Versions) -> Run:
-    return versions.run_at("champion")
+    return versions.read_aliased_run("champion")
 
 
 @pytest.fixture

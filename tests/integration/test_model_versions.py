@@ -20,7 +20,7 @@ pytestmark = pytest.mark.integration
 
 
 def test_each_version_says_where_it_comes_from_and_how_good_it_is(versions: Versions, champion: Run) -> None:
-    version = versions.at("champion")
+    version = versions.find_by_alias("champion")
     assert version is not None
     for name in ("sweep", "cell", "trial", "split", "split_digest", "corpus_digest"):
         assert version.tags[f"ser.{name}"] == champion.data.tags[f"ser.{name}"]
@@ -37,7 +37,7 @@ def test_each_version_says_where_it_comes_from_and_how_good_it_is(versions: Vers
 
 def test_the_model_card_holds_the_figures_of_the_predictions(versions: Versions, champion: Run, tmp_path: Path) -> None:
     versions.client.download_artifacts(champion.info.run_id, "predictions.csv", str(tmp_path))
-    card = versions.at("champion").description
+    card = versions.find_by_alias("champion").description
     assert len(card) <= LONGEST
     assert "$" not in card.replace("$(base64", "")
     test = read_predictions(tmp_path / "predictions.csv", part="test")
@@ -51,8 +51,8 @@ def test_the_model_card_holds_the_figures_of_the_predictions(versions: Versions,
 
 
 def test_a_run_asked_for_again_keeps_its_version(versions: Versions, champion: Run) -> None:
-    numbers = {versions.of_run(champion).version for _ in range(2)}
-    assert numbers == {versions.at("champion").version}
+    numbers = {versions.register_run(champion).version for _ in range(2)}
+    assert numbers == {versions.find_by_alias("champion").version}
 
 
 def test_final_runs_that_lack_something_keep_no_model_from_its_version(
@@ -67,7 +67,7 @@ def test_final_runs_that_lack_something_keep_no_model_from_its_version(
         logged(predictions, **final_of(champion, seed=0, fold=0, split=f"made-up-{number:02}"))
     lost = logged(predictions, **final_of(champion, seed=0, fold=1))
     shutil.rmtree(Path(lost.info.artifact_uri.removeprefix("file://")))
-    card = versions.of_run(logged(predictions)).description
+    card = versions.register_run(logged(predictions)).description
     assert f"| test: split {whole}, 2 folds pooled, 1 seeds &emsp;| a run lacks its predictions &emsp;| -" in card
     assert "0 folds" not in card
     assert "made-up-00" in card
@@ -80,5 +80,5 @@ def test_one_speaker_is_enough_for_a_card(
     versions: Versions, logged: Callable[..., Run], predictions: pd.DataFrame
 ) -> None:
     """Without intervals, which need two."""
-    card = versions.of_run(logged(predictions.assign(speaker="1001"))).description
+    card = versions.register_run(logged(predictions.assign(speaker="1001"))).description
     assert re.search(r"\n\| anger &emsp;\| \d+\.\d &emsp;\|", card)

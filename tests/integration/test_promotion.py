@@ -53,7 +53,7 @@ def test_going_back_never_returns_to_what_was_rolled_back(
     versions: Versions, logged: Callable[..., Run], predictions: pd.DataFrame
 ) -> None:
     """The first is champion again by force, after the second."""
-    first = versions.run_at("champion")
+    first = versions.read_aliased_run("champion")
     second = promote(versions, logged(right(predictions)), force=True).champion
     promote(versions, first, force=True)
     now, _ = roll_back(versions)
@@ -180,4 +180,4 @@ def test_the_command_shows_a_table_and_says_why(
     assert f"champion goes back from version {int(weak) + 1} to version {weak}" in seen
     assert aliases(versions) == before
     with pytest.raises(UserError, match="the tracker has no run 'nobody'"):
-        versions.run("nobody")
+        versions.read_run("nobody")

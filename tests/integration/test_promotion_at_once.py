@@ -25,7 +25,7 @@ from ser.tracking.registry.promotion import promote
 from ser.tracking.client.connection import open_tracker
 from ser.tracking.registry.versions import Versions
 versions = Versions(open_tracker(sys.argv[1]), "ser-synthetic")
-runs = [versions.run(run_id) for run_id in sys.argv[2:]]
+runs = [versions.read_run(run_id) for run_id in sys.argv[2:]]
 for _ in range(3):
     for run in runs:
         promote(versions, run, force=True)
@@ -59,9 +59,9 @@ setattr(owner, name, pause)
 versions = Versions(open_tracker(uri), "ser-synthetic")
 try:
     if command == "register":
-        print(versions.of_run(versions.run(run_id)).version)
+        print(versions.register_run(versions.read_run(run_id)).version)
     elif command == "promote":
-        print(promote(versions, versions.run(run_id)).sentence)
+        print(promote(versions, versions.read_run(run_id)).summary)
     else:
         print(*(version.version for version in roll_back(versions)))
 except UserError as error:
@@ -103,7 +103,7 @@ def test_several_at_once_make_one_version_a_run_and_no_mixed_state(
             assert ended.code == 0, ended.seen
     found = [v for v in versions.client.search_model_versions(f"name = '{MODEL}'") if v.run_id in runs]
     assert sorted(version.run_id for version in found) == sorted(runs)
-    champion = versions.at("champion")
+    champion = versions.find_by_alias("champion")
     assert champion.run_id in runs
     assert aliases(versions)["previous"] == champion.tags["ser.champion_before"]
     assert aliases(versions)["previous"] != aliases(versions)["champion"]
@@ -132,7 +132,7 @@ def test_a_promotion_that_was_paused_before_a_change_is_judged_against_the_champ
         moved = promote(versions, other)
         now = aliases(versions)
         told = wake(holder)
-    assert moved.verdict.better, moved.sentence
+    assert moved.verdict.better, moved.summary
     assert told.startswith(f"champion stays at version {now['champion']}: "), told
     assert aliases(versions) == now
     assert [model.name for model in versions.client.search_registered_models()] == [MODEL]
@@ -148,12 +148,12 @@ def test_a_champion_that_moved_late_is_told_and_the_next_promotion_goes_on_from_
         promote(versions, other)
         told = wake(holder)
     assert told.startswith("this process was paused for so long that another may have changed"), told
-    assert versions.run_at("champion").info.run_id == first.info.run_id
+    assert versions.read_aliased_run("champion").info.run_id == first.info.run_id
     promote(versions, other, force=True)
-    assert versions.run_at("previous").info.run_id == first.info.run_id
+    assert versions.read_aliased_run("previous").info.run_id == first.info.run_id
     for expected in (first.info.run_id, weak.run_id):
         roll_back(versions)
-        assert versions.run_at("champion").info.run_id == expected
+        assert versions.read_aliased_run("champion").info.run_id == expected
 
 
 def test_a_rollback_that_was_paused_changes_nothing_and_says_so(
@@ -175,9 +175,9 @@ def test_a_version_that_is_made_twice_is_kept_once(
 ) -> None:
     run_id = logged(predictions).info.run_id
     versions.client.log_metric(run_id, "test_uar", 0.5)
-    run = versions.run(run_id)
+    run = versions.read_run(run_id)
     with paused(versions, run, f"MlflowClient.{method}", "register", tmp_path) as holder:
-        first = versions.of_run(run)
+        first = versions.register_run(run)
         told = wake(holder)
     assert told == str(first.version)
     found = versions.client.search_model_versions(f"name = '{MODEL}' and run_id = '{run_id}'")

@@ -42,8 +42,8 @@ _EMOTIONS = ("emotion, test", "recall %", "clips", "most frequent confusion")
 _SEPARATOR = " &emsp;| "
 
 
-def model_card(client: MlflowClient, run: Run, model: LoggedModel, *, name: str, commit: str) -> str:
-    """Model card of a completed run, Markdown of at most `LONGEST` characters.
+def write_model_card(client: MlflowClient, run: Run, model: LoggedModel, *, name: str, commit: str) -> str:
+    """Write the model card of a completed run, Markdown of at most `LONGEST` characters.
 
     The last rows of scores are omitted from a card that would be longer.
 

@@ -56,7 +56,7 @@ def register_sweep(runs: Runs, sweep: SweepState, *, scope: str) -> Registration
     targets[CANDIDATE] = rows[0].key
     aliases = {alias: _register_trial(runs, versions, key) for alias, key in targets.items()}
     for alias, version in aliases.items():
-        versions.point(alias, version)
+        versions.point_alias(alias, version)
     return Registration(
         name=versions.name,
         aliases={alias: str(version.version) for alias, version in aliases.items()},
@@ -65,4 +65,4 @@ def register_sweep(runs: Runs, sweep: SweepState, *, scope: str) -> Registration
 
 
 def _register_trial(runs: Runs, versions: Versions, key: TrialKey) -> ModelVersion:
-    return versions.of_run(runs.client.get_run(runs.get_run_id(key)))
+    return versions.register_run(runs.client.get_run(runs.get_run_id(key)))

@@ -1,4 +1,4 @@
-"""The versions of a registered model and the aliases that point to them: one version a run, however often asked for."""
+"""Versions of a registered model and their aliases; a run has at most one version."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,13 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from ser.corpora.base import CorpusError
 from ser.errors import UserError
-from ser.evaluation.predictions import PredictionsError
+from ser.tracking import tags
 from ser.tracking.models import find_model
 from ser.tracking.registry.lock import GONE, TAKEN, lock_model
-from ser.tracking.registry.model_card import model_card
-from ser.tracking.tags import PARENT_RUN_ID as PARENT_ID
+from ser.tracking.registry.model_card import write_model_card
 
-_TAGS = ("ser.sweep", "ser.cell", "ser.trial", "ser.split", "ser.split_digest", "ser.corpus_digest")
-_COMMIT = "ser.git_commit"
-
-
-# What keeps a run from becoming a version, however often it is asked for: no fault of the tracker.
-UNREGISTERED = (UserError, PredictionsError, UserError, CorpusError)
+_COPIED_TAGS = (tags.SWEEP, tags.CELL, tags.TRIAL, tags.SPLIT, tags.SPLIT_DIGEST, tags.CORPUS_DIGEST)
 
 
 def registered_model_name(corpus: str) -> str:
@@ -30,19 +23,24 @@ def registered_model_name(corpus: str) -> str:
 
 @dataclass(frozen=True)
 class Versions:
-    """The versions of the registered model `name`."""
+    """Versions of one registered model.
+
+    Attributes:
+        client: of the tracker.
+        name: of the registered model.
+    """
 
     client: MlflowClient
     name: str
 
-    def at(self, alias: str) -> ModelVersion | None:
-        """The version under an alias; None where there is none."""
-        model = self._model()
+    def find_by_alias(self, alias: str) -> ModelVersion | None:
+        """Find the version under an alias; None if there is none."""
+        model = self._find_model()
         number = model.aliases.get(alias) if model else None
-        return self.number(str(number)) if number else None
+        return self.find_by_number(str(number)) if number else None
 
-    def number(self, number: str) -> ModelVersion | None:
-        """A version by its number; None where it was deleted."""
+    def find_by_number(self, number: str) -> ModelVersion | None:
+        """Find a version by its number; None if it was deleted."""
         try:
             return self.client.get_model_version(self.name, number)
         except MlflowException as error:
@@ -50,12 +48,12 @@ class Versions:
                 raise
             return None
 
-    def point(self, alias: str, version: ModelVersion) -> None:
-        """Have an alias mean a version."""
+    def point_alias(self, alias: str, version: ModelVersion) -> None:
+        """Point an alias to a version."""
         self.client.set_registered_model_alias(self.name, alias, str(version.version))
 
-    def run(self, run_id: str) -> Run:
-        """A run by its id.
+    def read_run(self, run_id: str) -> Run:
+        """Read a run by its id.
 
         Raises:
             UserError: there is no such run.
@@ -64,71 +62,72 @@ class Versions:
             return self.client.get_run(run_id)
         except MlflowException as error:
             raise UserError(
-                f"the tracker has no run '{run_id}' ({error.message}): copy its id from MLflow's UI"
+                f"the tracker has no run '{run_id}' ({error.message})", "copy its id from MLflow's UI"
             ) from None
 
-    def run_at(self, alias: str) -> Run:
-        """The run of the version under an alias.
+    def read_aliased_run(self, alias: str) -> Run:
+        """Read the run of the version under an alias.
 
         Raises:
-            UserError: no such alias, or its run is gone.
+            UserError: there is no such alias, or its run was deleted.
         """
-        version = self.at(alias)
+        version = self.find_by_alias(alias)
         if version is None:
             raise UserError(
-                f"{self.name} has no version under the alias {alias}: run a sweep, or name the run (--run ID)"
+                f"{self.name} has no version under the alias {alias}", "run a sweep, or name the run (--run ID)"
             )
-        return self.run(str(version.run_id))
+        return self.read_run(str(version.run_id))
 
-    def of_run(self, run: Run) -> ModelVersion:
-        """The version of a run, made where it is not there yet, with tags, metrics and model card.
+    def register_run(self, run: Run) -> ModelVersion:
+        """Return the version of a run, which is created with tags, metrics and model card if there is none.
 
         Raises:
-            UserError: the run has no model, or is of another corpus.
+            UserError: the run has no model, or was trained on another corpus.
+            PredictionsError: the run has no predictions, or another version wrote them.
         """
         corpus = run.data.params.get("corpus.name", "unknown")
         if registered_model_name(corpus) != self.name:
             raise UserError(
-                f"run {run.info.run_id} was trained on the corpus {corpus}, which {self.name} is not of: name a run of "
-                "that corpus, or promote this one by --corpus"
+                f"run {run.info.run_id} was trained on the corpus {corpus}, {self.name} is of another",
+                f"name another run, or promote this one by --corpus {corpus}",
             )
-        found = self.known(run)
-        if found is not None:
-            return found
+        version = self.find_by_run(run)
+        if version is not None:
+            return version
         model = find_model(self.client, run.info.experiment_id, run.info.run_id)
         if model is None:
             raise UserError(
-                f"run {run.info.run_id} has no model: only completed trials of a search have one; name one of those"
+                f"run {run.info.run_id} has no model, only completed trials of a search have one", "name one of those"
             )
-        commit = _commit(self.client, run)
-        card = model_card(self.client, run, model, name=self.name, commit=commit)
-        tags = {name: run.data.tags[name] for name in _TAGS if name in run.data.tags} | {_COMMIT: commit}
-        figures = _figures(self.client, run, model)
+        commit = _read_commit(self.client, run)
+        card = write_model_card(self.client, run, model, name=self.name, commit=commit)
+        copied = {name: run.data.tags[name] for name in _COPIED_TAGS if name in run.data.tags}
+        metrics = _copy_metrics(self.client, run, model)
         with lock_model(self.client, self.name):
             self._ensure_model(run)
-            found = self.known(run)
-            if found is not None:
-                return found
+            version = self.find_by_run(run)
+            if version is not None:
+                return version
             # All of this may be repeated, so it needs no confirmation of the lock.
-            self.client.log_batch(run.info.run_id, metrics=figures)
+            self.client.log_batch(run.info.run_id, metrics=metrics)
             self._ensure_params(model, run)
-            made = self.client.create_model_version(
+            created = self.client.create_model_version(
                 self.name,
                 source=f"models:/{model.model_id}",
                 run_id=run.info.run_id,
                 model_id=model.model_id,
-                tags=tags,
+                tags={**copied, tags.GIT_COMMIT: commit},
                 description=card,
             )
-            return self._keep_first(run, made)
+            return self._keep_first(run, created)
 
-    def known(self, run: Run) -> ModelVersion | None:
-        """The version of a run, or None; the first where there are two for a moment."""
+    def find_by_run(self, run: Run) -> ModelVersion | None:
+        """Find the version of a run, the first if there are two for a moment; None if there is none."""
         found = self.client.search_model_versions(f"name = '{self.name}' and run_id = '{run.info.run_id}'")
         return min(found, key=lambda version: int(version.version), default=None)
 
     def _ensure_model(self, run: Run) -> None:
-        if self._model() is None:
+        if self._find_model() is None:
             description = f"Speech emotion recognition, trained on {run.data.params['corpus.name']}."
             try:
                 self.client.create_registered_model(self.name, description=description)
@@ -146,15 +145,15 @@ class Versions:
             if not self.client.get_logged_model(model.model_id).params:
                 raise
 
-    def _keep_first(self, run: Run, made: ModelVersion) -> ModelVersion:
-        """The version of a run, once a version that was made later than another one is deleted again."""
-        first = self.known(run)
-        if first is None or str(first.version) == str(made.version):
-            return made
-        self.client.delete_model_version(self.name, str(made.version))
+    def _keep_first(self, run: Run, created: ModelVersion) -> ModelVersion:
+        """Return the first version of a run, and delete the created one if it is a second."""
+        first = self.find_by_run(run)
+        if first is None or str(first.version) == str(created.version):
+            return created
+        self.client.delete_model_version(self.name, str(created.version))
         return first
 
-    def _model(self) -> RegisteredModel | None:
+    def _find_model(self) -> RegisteredModel | None:
         try:
             return self.client.get_registered_model(self.name)
         except MlflowException as error:
@@ -163,17 +162,17 @@ class Versions:
             return None
 
 
-def _commit(client: MlflowClient, run: Run) -> str:
-    """Of the code that trained: the sweep's run knows."""
-    parent = run.data.tags.get(PARENT_ID)
-    tags = {**(client.get_run(parent).data.tags if parent else {}), **run.data.tags}
-    return str(tags.get(_COMMIT, "unknown"))
+def _read_commit(client: MlflowClient, run: Run) -> str:
+    """Read the commit of the code that trained a run, from the run or its parent."""
+    parent_id = run.data.tags.get(tags.PARENT_RUN_ID)
+    values = {**(client.get_run(parent_id).data.tags if parent_id else {}), **run.data.tags}
+    return str(values.get(tags.GIT_COMMIT, "unknown"))
 
 
-def _figures(client: MlflowClient, run: Run, model: LoggedModel) -> list[Metric]:
-    """What the run logged once, for its model too: the registry's pages show the model's metrics, not the run's.
+def _copy_metrics(client: MlflowClient, run: Run, model: LoggedModel) -> list[Metric]:
+    """Copy the metrics that a run logged once to its model, whose metrics the registry's pages show.
 
-    The same points, so that the run keeps one of each.
+    Step and time are kept, so that the run does not get second points.
     """
     run_id = run.info.run_id
     histories = (client.get_metric_history(run_id, name) for name in run.data.metrics)
