@@ -67,7 +67,7 @@ def test_a_run_of_another_corpus_is_refused(
     versions: Versions, logged: Callable[..., Run], predictions: pd.DataFrame
 ) -> None:
     stranger = logged(predictions, params={"corpus.name": "cremad"})
-    with pytest.raises(UserError, match="trained on the corpus cremad, which ser-synthetic is not of"):
+    with pytest.raises(UserError, match="trained on the corpus cremad, ser-synthetic is of another"):
         promote(versions, stranger, force=True)
 
 

@@ -21,11 +21,8 @@ def test_no_other_module_of_tracking_names_a_tag() -> None:
     assert len(others) >= 20
     for path in others:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        docstrings = {
-            id(node.value)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-        }
+        statements = [node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)]
+        docstrings = {id(value) for value in statements if isinstance(value, ast.Constant)}
         texts = [
             node.value
             for node in ast.walk(tree)
