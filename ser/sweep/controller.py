@@ -56,7 +56,7 @@ class Controller:
     """
 
     def __init__(self, journal: Journal, plan: Plan, trainings: Sequence[PlannedTraining] = ()) -> None:
-        self.record = SweepState()
+        self.state = SweepState()
         self.failure: JournalError | None = None
         self.plan = plan
         self._journal = journal
@@ -78,13 +78,13 @@ class Controller:
     @property
     def n_trials(self) -> int:
         """Trials of the whole sweep, as planned: until the search is over, of a final evaluation of every cell."""
-        n_finals = len(self.record.repeats())
+        n_finals = len(self.state.unsearched_trials())
         if self._is_searched():
             return self.plan.n_searched + n_finals + len(self.cells_to_test())
         return self.plan.n_searched + len(self._trainings) * len(self._experiments)
 
     @property
-    def waits(self) -> bool:
+    def is_waiting(self) -> bool:
         """Whether there will be more to ask for when what is under way has ended: the search's last trials."""
         return bool(self._trainings) and not self._is_searched()
 
@@ -99,14 +99,14 @@ class Controller:
         """
         if self._interrupted:
             key = self._interrupted.popleft()
-            return self._again(self.record.trials[key])
+            return self._again(self.state.trials[key])
         if self._n_searched() < self.plan.n_searched:
             return self._next_searched()
         return self._next_final() if self._is_searched() else None
 
     def _next_searched(self) -> NextTrial:
         group = min(self._studies, key=self._n_asked)
-        key, searched = self._studies[group].ask(self.record.name, self._n_asked(group))
+        key, searched = self._studies[group].ask(self.state.name, self._n_asked(group))
         experiment = self._experiments[key.cell].with_values(searched)
         return self._ask(NextTrial(key, experiment), searched)
 
@@ -114,17 +114,17 @@ class Controller:
         cell, final = next(self._trainings_to_ask(), (None, None))
         if cell is None or final is None:
             return None
-        best = self.record.best_of_cell(cell)
+        best = self.state.best_of_cell(cell)
         chosen = best.asked.values if best else {}
-        number = 1 + max((key.number for key in self.record.trials if key.cell == cell), default=-1)
+        number = 1 + max((key.number for key in self.state.trials if key.cell == cell), default=-1)
         experiment = self._experiments[cell].with_values({**chosen, **final.values()})
         stage = ABLATION if self.plan.is_ablation else FINAL
-        return self._ask(NextTrial(TrialKey(self.record.name, cell, number), experiment, stage, final.variant), {})
+        return self._ask(NextTrial(TrialKey(self.state.name, cell, number), experiment, stage, final.variant), {})
 
     def _trainings_to_ask(self) -> Iterator[tuple[str, PlannedTraining]]:
         """What has not been asked for yet, the cells in turn; none of a cell whose search has no result."""
-        asked = [trial.asked for trial in self.record.repeats()]
-        cells = [cell for cell in self._experiments if self.plan.is_ablation or self.record.best_of_cell(cell)]
+        asked = [trial.asked for trial in self.state.unsearched_trials()]
+        cells = [cell for cell in self._experiments if self.plan.is_ablation or self.state.best_of_cell(cell)]
         for final in self._trainings:
             done = {event.cell for event in asked if final.matches(event)}
             yield from ((cell, final) for cell in cells if cell not in done)
@@ -139,7 +139,7 @@ class Controller:
 
         A report that a resumed trial makes a second time changes nothing: what was decided then stands.
         """
-        trial = self.record.trial(event)
+        trial = self.state.trial(event)
         if event.epoch <= trial.n_epochs:
             return not self.was_pruned(trial.key)
         self._append(event)
@@ -151,7 +151,7 @@ class Controller:
             self._checked(self._journal.check_room)
         self._append(event)
         self._tell(event)
-        self._open.discard(self.record.trial(event).key)
+        self._open.discard(self.state.trial(event).key)
 
     def check_room(self) -> None:
         """Refuse to go on where the disk of the journal is full.
@@ -167,7 +167,7 @@ class Controller:
 
     def is_finished(self) -> bool:
         """Whether every planned trial has ended for good."""
-        if not (self._is_searched() and all(trial.is_final for trial in self.record.repeats())):
+        if not (self._is_searched() and all(trial.is_terminal for trial in self.state.unsearched_trials())):
             return False
         return next(self._trainings_to_ask(), None) is None
 
@@ -183,11 +183,11 @@ class Controller:
 
     def _close_left_open(self) -> list[TrialKey]:
         """The trials to take up again; those that a dead driver left open are closed first."""
-        for trial in [trial for trial in self.record.trials.values() if not trial.is_final]:
+        for trial in [trial for trial in self.state.trials.values() if not trial.is_terminal]:
             # A trial taken up again keeps its old end in the journal, whatever its rungs decided since.
             if trial.ended is None or self.was_pruned(trial.key):
                 self._cut_off(trial.key, "the driver died")
-        return [trial.key for trial in self.record.trials.values() if not trial.is_final]
+        return [trial.key for trial in self.state.trials.values() if not trial.is_terminal]
 
     def _cut_off(self, key: TrialKey, reason: str) -> None:
         """End a trial that cannot: killed, to be taken up again, unless a rung had stopped it."""
@@ -196,7 +196,7 @@ class Controller:
 
     def _append(self, event: Event) -> None:
         self._checked(lambda: self._journal.append(event))
-        self.record.apply(event)
+        self.state.apply(event)
 
     def _checked(self, action: Callable[[], None]) -> None:
         """Keep what the journal says against it: Tune wraps what its hooks raise."""
@@ -207,26 +207,26 @@ class Controller:
             raise
 
     def _replay(self, event: Event) -> None:
-        self.record.apply(event)
+        self.state.apply(event)
         if isinstance(event, Asked) and event.stage == SEARCH:
-            self._studies[self._group(event.cell)].ask(self.record.name, event.number, replayed=event)
+            self._studies[self._group(event.cell)].ask(self.state.name, event.number, replayed=event)
         elif isinstance(event, Reported):
             self._rung(event)
         elif isinstance(event, Ended):
             self._tell(event)
 
     def _rung(self, event: Reported) -> bool:
-        if self.record.trial(event).stage != SEARCH:
+        if self.state.trial(event).stage != SEARCH:
             return True
         rungs = self._rungs[self._group(event.cell)]
         goes_on = rungs.record(epoch=event.epoch, score=event.metrics["val_uar"]) or event.last
         if not goes_on:
-            self._pruned.add(self.record.trial(event).key)
+            self._pruned.add(self.state.trial(event).key)
         return goes_on
 
     def _tell(self, event: Ended) -> None:
-        trial = self.record.trial(event)
-        if trial.is_final and trial.stage == SEARCH:
+        trial = self.state.trial(event)
+        if trial.is_terminal and trial.stage == SEARCH:
             self._studies[self._group(event.cell)].tell(trial)
 
     def _again(self, trial: SweepTrial) -> NextTrial:
@@ -243,16 +243,16 @@ class Controller:
         return GLOBAL if self.plan.search == GLOBAL else cell
 
     def _n_asked(self, group: str) -> int:
-        trials = self.record.trials.values()
+        trials = self.state.trials.values()
         return sum(trial.stage == SEARCH and self._group(trial.key.cell) == group for trial in trials)
 
     def _n_searched(self) -> int:
-        return sum(trial.stage == SEARCH for trial in self.record.trials.values())
+        return sum(trial.stage == SEARCH for trial in self.state.trials.values())
 
     def _is_searched(self) -> bool:
         """Whether every planned trial of the search has ended for good."""
-        searched = [trial for trial in self.record.trials.values() if trial.stage == SEARCH]
-        return len(searched) >= self.plan.n_searched and all(trial.is_final for trial in searched)
+        searched = [trial for trial in self.state.trials.values() if trial.stage == SEARCH]
+        return len(searched) >= self.plan.n_searched and all(trial.is_terminal for trial in searched)
 
     def _study(self, cells: list[str]) -> Study:
         return Study(

@@ -35,7 +35,7 @@ class DriverProcess:
         return self.host == socket.gethostname()
 
     @property
-    def lives(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether it still drives a sweep on this machine; another process may bear its number since."""
         try:
             return self.is_here and _SCRIPT in Path(f"/proc/{self.pid}/cmdline").read_bytes()
@@ -54,7 +54,7 @@ def parse_driver(text: str) -> DriverProcess | None:
     return DriverProcess(match["user"], match["host"], int(match["pid"])) if match else None
 
 
-def git_commit() -> str:
+def find_git_commit() -> str:
     """Of the code that runs: SER_COMMIT where that stands, as away from its repository, else as git tells."""
     given = os.environ.get(COMMIT)
     if given:

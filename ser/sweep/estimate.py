@@ -34,11 +34,11 @@ def estimate(plan: Plan, experiments: Mapping[str, Experiment]) -> dict[str, Cel
     Early stopping is not foreseen, so long trainings end sooner than estimated; nor is evaluation, which is little.
     """
     torch.set_num_threads(max(1, int(plan.cpus_per_trial)))
-    n_epochs = expected_epochs(plan)
+    n_epochs = estimate_epochs(plan)
     return {cell: _probe(experiment, plan.fixed(cell), n_epochs) for cell, experiment in experiments.items()}
 
 
-def expected_epochs(plan: Plan) -> float:
+def estimate_epochs(plan: Plan) -> float:
     """Epochs that the trials of one cell train in all, on average over random orders of merit."""
     rng = np.random.default_rng(0)
     return float(np.mean([_play(plan, rng) for _ in range(_PLAYED)]))

@@ -126,7 +126,7 @@ class Plan:
         return min(10, max(2, n_trials // 3))
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as JSON can hold it; `plan_from` reads it back."""
+        """The plan as JSON can hold it; `parse_plan` reads it back."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @cached_property

@@ -14,7 +14,7 @@ from ser.settings.registry import unknown_name
 from ser.sweep.plan import ALL_FOLDS, LIST_KEYS, Plan
 
 
-def plan_from(values: Mapping[str, Any]) -> Plan:
+def parse_plan(values: Mapping[str, Any]) -> Plan:
     """The plan that `values` (of a TOML file or a journal) describe.
 
     Raises:
@@ -36,13 +36,13 @@ def plan_from(values: Mapping[str, Any]) -> Plan:
             if not isinstance(value, kind):
                 raise UserError(f"{name}.{key} must be {what}, got {value!r}")
     lists: dict[str, Any] = {name: tuple(values[name]) for name in LIST_KEYS if isinstance(values.get(name), list)}
-    for name, read in (("final_folds", fold_numbers), ("final_splits", _split_names)):
+    for name, read in (("final_folds", parse_folds), ("final_splits", _split_names)):
         if isinstance(values.get(name), str):
             lists[name] = read(values[name])
-    return Plan(**{**values, **lists, "cells": cell_names(values.get("cells", "all"))})
+    return Plan(**{**values, **lists, "cells": parse_cells(values.get("cells", "all"))})
 
 
-def fold_numbers(text: str) -> str | tuple[int, ...]:
+def parse_folds(text: str) -> str | tuple[int, ...]:
     """The folds meant by 'all', or by numbers joined by commas.
 
     Raises:
@@ -61,7 +61,7 @@ def _split_names(text: str) -> tuple[str, ...]:
     return tuple(text.split(","))
 
 
-def cell_names(cells: str | Sequence[str]) -> tuple[str, ...]:
+def parse_cells(cells: str | Sequence[str]) -> tuple[str, ...]:
     """The cells meant by 'all', by names joined by commas, or by a list; each once."""
     if cells == "all":
         return tuple(all_cells())
@@ -78,7 +78,7 @@ def read_plan(name: str, *, folder: Path) -> Plan:
     if not path.is_file():
         raise unknown_name("plan", name, plan_names(folder))
     try:
-        return plan_from(tomllib.loads(path.read_text()))
+        return parse_plan(tomllib.loads(path.read_text()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
         raise UserError(f"{path} is not a plan: {error}") from None
 

@@ -26,9 +26,9 @@ from ser.sweep.journal import (
     read_events,
 )
 from ser.sweep.plan import Plan
-from ser.sweep.plan_files import plan_from
+from ser.sweep.plan_files import parse_plan
 
-FINAL_OUTCOMES = ("completed", "pruned", "failed")
+TERMINAL_OUTCOMES = ("completed", "pruned", "failed")
 
 
 @dataclass
@@ -92,9 +92,9 @@ class SweepTrial:
         return self.ended.outcome if self.ended else "open"
 
     @property
-    def is_final(self) -> bool:
+    def is_terminal(self) -> bool:
         """Whether a resumed sweep leaves it alone."""
-        return self.outcome in FINAL_OUTCOMES
+        return self.outcome in TERMINAL_OUTCOMES
 
     @property
     def n_epochs(self) -> int:
@@ -150,36 +150,36 @@ class SweepState:
         """The trial that `event` belongs to."""
         return self.trials[TrialKey(self.name, event.cell, event.number)]
 
-    def of_cell(self, cell: str) -> list[SweepTrial]:
+    def search_trials(self, cell: str) -> list[SweepTrial]:
         """The search's trials of one cell, in the order of their numbers."""
         return [trial for key, trial in sorted(self.trials.items()) if key.cell == cell and trial.stage == SEARCH]
 
-    def finals(self) -> list[SweepTrial]:
+    def final_trials(self) -> list[SweepTrial]:
         """The trials of the final evaluation, by cell and number; selection does not see them."""
         return self._of_stage(FINAL)
 
-    def ablations(self) -> list[SweepTrial]:
+    def ablation_trials(self) -> list[SweepTrial]:
         """The trials of an ablation, by cell and number."""
         return self._of_stage(ABLATION)
 
-    def repeats(self) -> list[SweepTrial]:
+    def unsearched_trials(self) -> list[SweepTrial]:
         """All that was not searched but planned: a configuration trained anew over splits, folds and seeds."""
-        return self.finals() + self.ablations()
+        return self.final_trials() + self.ablation_trials()
 
     def _of_stage(self, stage: str) -> list[SweepTrial]:
         return [trial for _, trial in sorted(self.trials.items()) if trial.stage == stage]
 
     def best_of_cell(self, cell: str) -> SweepTrial | None:
         """The search's completed trial with the best validation UAR; test figures play no part."""
-        completed = [trial for trial in self.of_cell(cell) if trial.outcome == "completed"]
-        return best_trial(completed)
+        completed = [trial for trial in self.search_trials(cell) if trial.outcome == "completed"]
+        return choose_best_trial(completed)
 
 
 def _merit(report: Reported) -> tuple[float, float, int]:
     return report.metrics["val_uar"], -report.metrics["val_loss"], -report.epoch
 
 
-def best_trial(trials: Iterable[SweepTrial]) -> SweepTrial | None:
+def choose_best_trial(trials: Iterable[SweepTrial]) -> SweepTrial | None:
     """The trial whose best epoch leads by validation UAR, then by validation loss, then by its number."""
 
     def rank(trial: SweepTrial) -> tuple[float, float, int]:
@@ -205,7 +205,7 @@ def replay(path: Path) -> SweepState:
 
 def _read_plan(event: Started) -> Plan:
     try:
-        return plan_from(event.plan)
+        return parse_plan(event.plan)
     except UserError as error:
         raise JournalError(
             f"the plan of sweep '{event.sweep}' is of another version of ser ({error})",
