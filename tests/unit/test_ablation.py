@@ -78,15 +78,15 @@ def test_more_folds_train_only_what_is_not_there(in_memory: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"ranges": {"training.lr": [1e-4, 1e-3]}}, "searches nothing: leave away its ranges"),
+        ({"ranges": {"training.lr": [1e-4, 1e-3]}}, "searches nothing: omit its ranges"),
         ({"variants": {"x": {"training.max_epochs": 9}}}, "training.max_epochs is the same for all variants"),
         ({"final_seeds": 0}, "an ablation (a plan with variants) needs seeds"),
         ({"variants": {"same": {"augment.mixup_alpha": 0.0}}}, "variant 'same' changes nothing of alexnet-2d"),
         ({"variants": {"x": {"augment.mixup_alfa": 0.2}}}, "did you mean 'augment.mixup_alpha'"),
         ({"variants": {"x": {"split.fold": 1}}}, "split.fold is the same for all variants"),
         ({"variants": {"x": {"training.seed": 1}}}, "training.seed is the same for all variants"),
-        ({"variants": {"baseline": {"training.lr": 1e-4}}}, "is not 'baseline'"),
-        ({"variants": {"No Mixup": {"training.lr": 1e-4}}}, "small letters, digits"),
+        ({"variants": {"baseline": {"training.lr": 1e-4}}}, "and not be 'baseline'"),
+        ({"variants": {"No Mixup": {"training.lr": 1e-4}}}, "lower-case letters, digits"),
     ],
 )
 def test_what_cannot_be_an_ablation_is_refused(changes: dict[str, Any], said: str) -> None:
