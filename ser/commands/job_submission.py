@@ -154,7 +154,7 @@ def _send(client: JobClient, request: SweepRequest, job_id: str, *, metadata: di
 
 def _followed(job: FollowedJob, resume: str, console: Console) -> int:
     try:
-        return _code(job.until_end(), resume, console)
+        return _code(job.follow(), resume, console)
     except JobLostError as error:
         return _lost(error, resume, console)
     except KeyboardInterrupt:
@@ -166,7 +166,7 @@ def _stopped(job: FollowedJob, resume: str, console: Console) -> int:
     print_line(console, "Stopping the sweep on the cluster; Ctrl-C again leaves it to that ...")
     try:
         job.stop()
-        return _code(job.until_end(), resume, console)
+        return _code(job.follow(), resume, console)
     except JobLostError as error:
         return _lost(error, resume, console)
     except KeyboardInterrupt:
