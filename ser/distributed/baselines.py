@@ -15,15 +15,15 @@ from ser.corpora.base import Clip, CorpusError
 from ser.corpora.cremad_tables import (
     CORPUS,
     DEMOGRAPHICS,
+    TABLE_REMEDY,
     VOTES,
     Actor,
     Vote,
+    describe_missing_table,
     find_table,
     read_actors,
     read_votes,
-    where_to_get,
 )
-from ser.corpora.locations import name_of
 from ser.distributed.tasks import get_result, run_bounded
 from ser.evaluation.baselines import (
     BASELINES_FOLDER,
@@ -139,8 +139,8 @@ def _tell_listeners(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split
 def _heard(positions: Sequence[int], prepared: PreparedCorpus, votes: dict[str, Vote]) -> PartPredictions:
     emotions = prepared.emotions
     names = [prepared.clips[at].name for at in positions]
-    settled = [emotions.index(votes[name].settled(name)) for name in names]
-    shares = [votes[name].row(emotions) for name in names]
+    settled = [emotions.index(votes[name].break_tie(name)) for name in names]
+    shares = [votes[name].to_row(emotions) for name in names]
     return PartPredictions(np.asarray(positions), np.array(settled), np.array(shares))
 
 
@@ -169,13 +169,13 @@ def _table(name: str, prepared: PreparedCorpus, console: Console) -> str | None:
         return None
     found = find_table(name, prepared.folder)
     if found is None:
-        console.print(where_to_get(name))
+        console.print(str(describe_missing_table(name)))
     return found
 
 
 def _refuse_lacking(table: str, lacking: Set[str]) -> None:
     if lacking:
-        raise CorpusError(f"{table} says nothing of {min(lacking)}: {where_to_get(name_of(table))}")
+        raise CorpusError(f"{table} says nothing of {min(lacking)}", TABLE_REMEDY)
 
 
 def _labels(prepared: PreparedCorpus) -> NDArray[np.int64]:

@@ -7,13 +7,13 @@ from typing import Any
 import ray
 from rich.console import Console
 
-from ser.corpora.cremad_tables import vote_shares
+from ser.corpora.cremad_tables import read_vote_shares
 from ser.distributed.extraction import RayExtractor
 from ser.distributed.tasks import get_result
 from ser.experiment.experiment import Experiment
 from ser.experiment.preparation import PreparedCorpus, extract_features, pipeline_of
 from ser.experiment.trial_data import TrialData, load_trial_data
-from ser.features.spaces import stored_name
+from ser.features.spaces import name_stored_features
 
 
 def _load_and_count(dimensions: int, **given: Any) -> tuple[TrialData, int]:
@@ -29,7 +29,7 @@ _load: Any = ray.remote(num_cpus=0, num_returns=2, max_retries=-1)(_load_and_cou
 def share_trial_data(
     prepared: PreparedCorpus, experiments: Iterable[Experiment], console: Console
 ) -> dict[str, ray.ObjectRef[TrialData]]:
-    """Put the data of trials into Ray's object store, by `stored_name` of the feature space.
+    """Put the data of trials into Ray's object store, by `name_stored_features` of the feature space.
 
     Features that a variant of an ablation needs and that are not in the store yet are computed first.
 
@@ -39,7 +39,7 @@ def share_trial_data(
     """
     listed = list(experiments)
     wants_votes = any(experiment.training.vote_share for experiment in listed)
-    votes = vote_shares(prepared.choice, prepared.folder, prepared.clips) if wants_votes else None
+    votes = read_vote_shares(prepared.choice, prepared.folder, prepared.clips) if wants_votes else None
     load = partial(
         _load.remote,
         clips=prepared.clips,
@@ -50,9 +50,9 @@ def share_trial_data(
         votes=votes,
     )
     loading: dict[str, tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]] = {}
-    for name, experiment in {stored_name(experiment.features): experiment for experiment in listed}.items():
+    for name, experiment in {name_stored_features(experiment.features): experiment for experiment in listed}.items():
         pipeline = prepared.pipeline
-        if name not in (stored_name(pipeline.frame_space), stored_name(pipeline.mel_space)):
+        if name not in (name_stored_features(pipeline.frame_space), name_stored_features(pipeline.mel_space)):
             pipeline = pipeline_of([experiment])
             extract_features(
                 prepared.clips,
