@@ -26,7 +26,7 @@ def run_trials(
     Args:
         folder: of the sweep.
         controller: decides which trials; closes the journal at the end.
-        data: of the trials, by `stored_name` of the feature space.
+        data: of the trials, by `name_stored_features` of the feature space.
         observer: shows progress.
         time_budget_s: seconds after which open trials are stopped, resumable; None for no limit.
 

@@ -18,7 +18,7 @@ from ray.exceptions import RayError
 from ser.experiment.experiment import Experiment, from_flat
 from ser.experiment.trial import Trial, validation_metrics
 from ser.experiment.trial_data import TrialData
-from ser.features.spaces import stored_name
+from ser.features.spaces import name_stored_features
 from ser.training.checkpoint import TrainingError, TrainingState, find_newest_state, load_state
 
 # Faults of the machine and not of the trial: Tune runs the trial again, from its last checkpoint.
@@ -32,12 +32,12 @@ def train(config: dict[str, Any], *, data: dict[str, ray.ObjectRef[TrialData]]) 
         config: `values` of the experiment, `threads`, `device`, `checkpoint_every_s`, `keep_model`, `test`, and what an
             earlier driver left: `states`, folders of training states, newest first, and `epoch`, the last that the
             journal has.
-        data: reference to the `TrialData` of each feature space, by `stored_name`.
+        data: reference to the `TrialData` of each feature space, by `name_stored_features`.
     """
     try:
         torch.set_num_threads(config["threads"])
         experiment = from_flat(config["values"])
-        _train(experiment, ray.get(data[stored_name(experiment.features)]), config)
+        _train(experiment, ray.get(data[name_stored_features(experiment.features)]), config)
     except _OF_THE_MACHINE:
         raise
     except Exception as error:
