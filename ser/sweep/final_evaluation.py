@@ -13,9 +13,17 @@ from dataclasses import dataclass, field, replace
 from ser.corpora.base import Clip
 from ser.errors import UserError
 from ser.settings.ranges import Value
-from ser.settings.registry import unknown_name
+from ser.settings.registry import describe_unknown_name
 from ser.splits.manifests import load_manifests
-from ser.splits.split import ASSIGNMENT, NOTHING, Split, partition, seen_by_selection, selection_of, split_names
+from ser.splits.split import (
+    ASSIGNMENT,
+    NO_SELECTION,
+    Split,
+    find_selection_clips,
+    format_selection,
+    list_splits,
+    partition,
+)
 from ser.sweep.journal import BASELINE, Asked
 from ser.sweep.plan import Plan
 
@@ -56,15 +64,15 @@ def plan_trainings(plan: Plan) -> list[PlannedTraining]:
     selected = plan.search_split
     names = plan.final_splits or (plan.split,)
     for name in names:
-        if name not in split_names():
-            raise unknown_name("split", name, split_names())
+        if name not in list_splits():
+            raise describe_unknown_name("split", name, list_splits())
     most = max(load_manifests()[name].n_folds for name in names)
     for fold in () if isinstance(plan.final_folds, str) else plan.final_folds:
         if fold >= most:
             raise UserError(f"final_folds (--folds) must be below {most}, the folds of {', '.join(names)}; got {fold}")
     plan.validate()
     # No search has seen any clip before an ablation.
-    selection = NOTHING if plan.is_ablation else selection_of(selected)
+    selection = NO_SELECTION if plan.is_ablation else format_selection(selected)
     variants: dict[str, Mapping[str, Value]] = {BASELINE: {}, **plan.variants} if plan.is_ablation else {"": {}}
     return [
         PlannedTraining(
@@ -100,8 +108,8 @@ def select_trainings(
     omitted: dict[str, None] = {}
     for training in trainings:
         split = training.split
-        whole = partition(clips, replace(split, selection=NOTHING), digests=digests, duplicates=duplicates)
-        seen = seen_by_selection(clips, split)
+        whole = partition(clips, replace(split, selection=NO_SELECTION), digests=digests, duplicates=duplicates)
+        seen = find_selection_clips(clips, split)
         n_seen = sum(clips[at].name in seen for at in whole.test)
         if 2 * n_seen > len(whole.test):
             which = f"seed {training.seed}" if split.name == ASSIGNMENT else f"fold {split.fold}"
