@@ -11,7 +11,7 @@ from rich.console import Console
 from ser.commands.exit_codes import FINISHED, NOT_MET
 from ser.console import format_duration, print_line
 from ser.corpora.base import CorpusError
-from ser.corpora.cremad_tables import vote_shares
+from ser.corpora.cremad_tables import read_vote_shares
 from ser.corpora.locations import Location
 from ser.errors import UserError
 from ser.evaluation.metrics import unweighted_average_recall_standard_error
@@ -152,7 +152,9 @@ def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, co
         emotions=prepared.emotions,
         store=prepared.store,
         pipeline=prepared.pipeline,
-        votes=vote_shares(experiment.corpus, corpus_dir, prepared.clips) if experiment.training.vote_share else None,
+        votes=read_vote_shares(experiment.corpus, corpus_dir, prepared.clips)
+        if experiment.training.vote_share
+        else None,
     )
 
 

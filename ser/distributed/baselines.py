@@ -18,10 +18,10 @@ from ser.corpora.cremad_tables import (
     VOTES,
     Actor,
     Vote,
+    describe_missing_table,
     find_table,
     read_actors,
     read_votes,
-    where_to_get,
 )
 from ser.distributed.tasks import get_result, run_bounded
 from ser.evaluation.baselines import (
@@ -146,8 +146,8 @@ def _write_listeners(
 def _predict_votes(positions: Sequence[int], prepared: PreparedCorpus, votes: dict[str, Vote]) -> PartPredictions:
     emotions = prepared.emotions
     names = [prepared.clips[at].name for at in positions]
-    settled = [emotions.index(votes[name].settled(name)) for name in names]
-    shares = [votes[name].row(emotions) for name in names]
+    settled = [emotions.index(votes[name].break_tie(name)) for name in names]
+    shares = [votes[name].to_row(emotions) for name in names]
     return PartPredictions(np.asarray(positions), np.array(settled), np.array(shares))
 
 
@@ -176,7 +176,7 @@ def _find_corpus_table(name: str, prepared: PreparedCorpus, console: Console) ->
         return None
     found = find_table(name, prepared.folder)
     if found is None:
-        console.print(where_to_get(name))
+        console.print(str(describe_missing_table(name)))
     return found
 
 

@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from ser.audio import AudioError, Wave, decode
-from ser.console import clip_progress
+from ser.console import show_clip_progress
 from ser.corpora.base import Clip
 from ser.distributed.tasks import run_bounded
 from ser.errors import UserError
@@ -87,7 +87,7 @@ def measure_robustness(
     )
     batches = (missing[first : first + _CLIPS_PER_TASK] for first in range(0, len(missing), _CLIPS_PER_TASK))
     n_done = 0
-    with clip_progress(console, len(missing), what="Predictions of") as show_progress:
+    with show_clip_progress(console, len(missing), label="Predictions of") as show_progress:
         for answers in run_bounded(partial(_submit, tuple(networks), batch, training) for batch in batches):
             append_robustness(path, answers)
             predictions += answers

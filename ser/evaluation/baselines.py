@@ -18,7 +18,7 @@ from ser.evaluation.predictions_file import PartPredictions
 from ser.evaluation.temperature import fit_temperature
 from ser.features.base import Rows
 from ser.splits.partition import Partition
-from ser.splits.split import NOTHING, Split
+from ser.splits.split import NO_SELECTION, Split
 
 MAJORITY, MFCC_SVM, HUMAN_VOTE = "majority", "mfcc-svm", "human-vote"
 BASELINES = (MAJORITY, MFCC_SVM, HUMAN_VOTE)
@@ -50,7 +50,7 @@ def baseline_path(sweep_dir: Path, name: str, split: Split) -> Path:
     With `unseen` in the name where the split leaves out the test clips that a selection has seen.
     """
     drawn = f"-seed{split.seed}" if split.seed else ""
-    unseen = "" if split.selection == NOTHING else "-unseen"
+    unseen = "" if split.selection == NO_SELECTION else "-unseen"
     return sweep_dir / BASELINES_FOLDER / name / f"{split.name}-{split.fold}{drawn}{unseen}.csv"
 
 

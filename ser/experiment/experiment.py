@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal, cast
 
 from ser.corpora.base import CORPORA, CorpusChoice
-from ser.features.spaces import FrameSpace, MelSpace, space_for, stored_settings
+from ser.features.spaces import FrameSpace, MelSpace, make_default_space, stored_settings
 from ser.models.base import ARCHITECTURES, Architecture
 from ser.settings.declaration import Setting, all_settings, settings, with_values
 from ser.settings.ranges import Choice, Range, SettingError, Text, Value
@@ -89,7 +89,7 @@ def default_experiment(cell: Cell, *, corpus: str = "cremad") -> Experiment:
     architecture = ARCHITECTURES[cell.architecture]
     return Experiment(
         cell=cell,
-        features=space_for(cast(Literal[1, 2], cell.dimensions)),
+        features=make_default_space(cast(Literal[1, 2], cell.dimensions)),
         model=architecture(),
         corpus=CorpusChoice(name=corpus),
     )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from ser.console import clip_progress, print_clips
-from ser.corpora.base import CORPORA, Clip, CorpusChoice, describe
+from ser.console import print_clips, show_clip_progress
+from ser.corpora.base import CORPORA, Clip, CorpusChoice, describe_completeness
 from ser.corpora.locations import Location, resolve_location
 from ser.experiment.experiment import Experiment
 from ser.features.batch import Extraction
@@ -88,10 +88,10 @@ def find_clips(choice: CorpusChoice, folder: Location, console: Console) -> tupl
     """
     corpus = CORPORA[choice.name]
     scan = corpus().scan(folder)
-    console.print(f"Corpus {choice.name} in {folder}: {describe(corpus, scan.clips)}")
+    console.print(f"Corpus {choice.name} in {folder}: {describe_completeness(corpus, scan.clips)}")
     if scan.misnamed:
         print_clips(console, "files whose names do not fit the corpus are omitted", scan.misnamed)
-    for reason, names in scan.left_out.items():
+    for reason, names in scan.excluded.items():
         print_clips(console, f"files are omitted: {reason}", names)
     return scan.clips
 
@@ -122,13 +122,13 @@ def extract_features(
         UserError: the store cannot be written.
     """
     started = time.monotonic()
-    with clip_progress(console, len(clips)) as progress:
+    with show_clip_progress(console, len(clips)) as progress:
         extraction = extractor.extract(
             clips,
             store=store,
             pipeline=pipeline,
             whole=whole,
-            most_unusable=quarantine.most(len(clips)) if quarantine else 0,
+            max_unusable=quarantine.limit(len(clips)) if quarantine else 0,
             progress=progress,
         )
     console.print(
@@ -178,11 +178,11 @@ def prepare_corpus(
     )
     facts = extraction.facts
 
-    def duplicates_of(some: Sequence[Clip]) -> DuplicatePairs:
+    def find_among(some: Sequence[Clip]) -> DuplicatePairs:
         digests = [facts[clip.name].digest for clip in some]
-        return find_duplicates(some, extractor.fingerprints(digests, store=store, pipeline=pipeline))
+        return find_duplicates(some, extractor.read_fingerprints(digests, store=store, pipeline=pipeline))
 
-    selected, duplicates = select_clips(clips, facts, choice=choice, duplicates_of=duplicates_of, console=console)
+    selected, duplicates = select_clips(clips, facts, choice=choice, find_duplicates=find_among, console=console)
     digests = tuple(facts[clip.name].digest for clip in selected)
     return PreparedCorpus(choice, resolve_location(folder), selected, digests, duplicates, store, pipeline)
 

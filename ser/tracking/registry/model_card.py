@@ -91,7 +91,7 @@ def _described(experiment: Experiment) -> dict[str, str]:
     """What the settings say."""
     space, emotions = experiment.features, CORPORA[experiment.corpus.name].emotions
     if isinstance(space, FrameSpace):
-        features = f"{space.n_channels} rows a frame ({', '.join(family_range().chosen(space.families))})"
+        features = f"{space.n_channels} rows a frame ({', '.join(family_range().select_members(space.families))})"
     else:
         features = f"the log-mel spectrogram, {space.n_mels} bands"
     kind = load_manifests()[experiment.split.name].kind
