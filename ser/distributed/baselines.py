@@ -32,9 +32,9 @@ from ser.evaluation.baselines import (
     MFCC_SVM,
     SvmResult,
     baseline_path,
-    majority,
-    mfcc_svm,
+    predict_majority,
     summarise,
+    train_mfcc_svm,
 )
 from ser.evaluation.predictions_file import PartPredictions, write_predictions
 from ser.experiment.preparation import PreparedCorpus
@@ -98,7 +98,7 @@ def _write(path: Path, predicted: dict[str, PartPredictions], prepared: Prepared
 
 def _measure_chance(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, Partition]) -> None:
     for path, _, made in _missing(sweep_dir, MAJORITY, parts):
-        _write(path, majority(_labels(prepared), made, n_classes=len(prepared.emotions)), prepared)
+        _write(path, predict_majority(_labels(prepared), made, n_classes=len(prepared.emotions)), prepared)
 
 
 def _measure_svm(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, Partition], console: Console) -> None:
@@ -117,7 +117,7 @@ def _measure_svm(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, P
     ]
     for n_done, (at, result) in enumerate(run_bounded(calls), 1):
         path, split, _ = missing[at]
-        _write(path, result.predicted, prepared)
+        _write(path, result.predictions, prepared)
         console.print(
             f"MFCC + SVM, {n_done} of {len(missing)}: {split.name} fold {split.fold}, "
             f"validation UAR {100 * result.validation_uar:.1f} %"
@@ -202,4 +202,4 @@ def _summarise(digests: Sequence[str], store: FeatureStore, pipeline: Pipeline) 
 def _train_svm(
     number: int, summaries: NDArray[np.float64], labels: NDArray[np.int64], made: Partition, n_classes: int
 ) -> tuple[int, SvmResult]:
-    return number, mfcc_svm(summaries, labels, made, n_classes=n_classes)
+    return number, train_mfcc_svm(summaries, labels, made, n_classes=n_classes)

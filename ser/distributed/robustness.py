@@ -21,7 +21,7 @@ from ser.evaluation.robustness import (
     append_robustness,
     choose_clips,
     choose_talkers,
-    complete_clips,
+    find_complete_clips,
     read_robustness,
     write_robustness,
 )
@@ -97,7 +97,7 @@ def _kept(path: Path, trials: Sequence[tuple[str, int]], chosen: set[str]) -> li
     answers = [
         answer for answer in read_robustness(path) if (answer.cell, answer.trial) in trials and answer.clip in chosen
     ]
-    whole = complete_clips(answers, trials)
+    whole = find_complete_clips(answers, trials)
     return [answer for answer in answers if answer.clip in whole]
 
 
@@ -157,7 +157,7 @@ def _answer_batch(networks: tuple[BestTrial, ...], batch: Sequence[_Tried]) -> l
                 stored = str((space.dimensions, stored_settings(space)))
                 if stored not in features:
                     features[stored] = space.compute(Spectra(perturbed_wave, space.framing))
-                prediction = classifier.emotions[int(classifier.probabilities_of(features[stored]).argmax())]
+                prediction = classifier.emotions[int(classifier.predict_from_features(features[stored]).argmax())]
                 answers.append(
                     PerturbedPrediction(
                         key.cell, key.number, condition, clip.name, clip.speaker, clip.emotion, prediction

@@ -11,7 +11,7 @@ from ser.corpora.cremad_tables import vote_shares
 from ser.distributed.extraction import RayExtractor
 from ser.distributed.tasks import get_result
 from ser.experiment.experiment import Experiment
-from ser.experiment.preparation import PreparedCorpus, extract_features, pipeline_of
+from ser.experiment.preparation import PreparedCorpus, build_pipeline, extract_features
 from ser.experiment.trial_data import TrialData, load_trial_data
 from ser.features.spaces import stored_name
 
@@ -53,7 +53,7 @@ def share_trial_data(
     for name, experiment in {stored_name(experiment.features): experiment for experiment in listed}.items():
         pipeline = prepared.pipeline
         if name not in (stored_name(pipeline.frame_space), stored_name(pipeline.mel_space)):
-            pipeline = pipeline_of([experiment])
+            pipeline = build_pipeline([experiment])
             extract_features(
                 prepared.clips,
                 prepared.store,
