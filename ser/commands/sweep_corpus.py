@@ -9,7 +9,7 @@ from ser.corpora.base import Clip, CorpusError
 from ser.corpora.cremad_tables import read_vote_shares
 from ser.corpora.locations import Location
 from ser.distributed.extraction import RayExtractor
-from ser.experiment.preparation import PreparedCorpus, describe_split, find_clips, pipeline_of, prepare_corpus
+from ser.experiment.preparation import PreparedCorpus, build_pipeline, describe_split, find_clips, prepare_corpus
 from ser.features.store import FeatureStore
 from ser.splits.partition import Partition
 from ser.splits.split import partition
@@ -62,7 +62,7 @@ def prepare_sweep_corpus(
         corpus_dir,
         clips,
         store=FeatureStore((home / "features").resolve()),
-        pipeline=pipeline_of(plan.experiments.values()),
+        pipeline=build_pipeline(plan.experiments.values()),
         extractor=RayExtractor(),
         max_bad=max_bad,
         console=console,

@@ -31,8 +31,6 @@ from ser.evaluation.baselines import (
     MFCC_SVM,
     SvmResult,
     baseline_path,
-    majority,
-    mfcc_svm,
     summarise,
 )
 from ser.evaluation.predictions_file import PartPredictions, write_predictions
@@ -102,7 +100,7 @@ def _write(path: Path, predicted: dict[str, PartPredictions], prepared: Prepared
 
 def _measure_chance(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, Partition]) -> None:
     for path, _, partition in _list_missing(sweep_dir, MAJORITY, parts):
-        _write(path, majority(_make_labels(prepared), partition, n_classes=len(prepared.emotions)), prepared)
+        _write(path, predict_majority(_make_labels(prepared), partition, n_classes=len(prepared.emotions)), prepared)
 
 
 def _measure_svm(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, Partition], console: Console) -> None:
@@ -122,7 +120,7 @@ def _measure_svm(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, P
     ]
     for n_done, (at, result) in enumerate(run_bounded(calls), 1):
         path, split, _ = missing[at]
-        _write(path, result.predicted, prepared)
+        _write(path, result.predictions, prepared)
         console.print(
             f"MFCC + SVM, {n_done} of {len(missing)}: {split.name} fold {split.fold}, "
             f"validation UAR {100 * result.validation_uar:.1f} %"
@@ -211,4 +209,4 @@ def _summarise(digests: Sequence[str], store: FeatureStore, pipeline: Pipeline) 
 def _train_svm(
     number: int, summaries: NDArray[np.float64], labels: NDArray[np.int64], partition: Partition, n_classes: int
 ) -> tuple[int, SvmResult]:
-    return number, mfcc_svm(summaries, labels, partition, n_classes=n_classes)
+    return number, train_mfcc_svm(summaries, labels, partition, n_classes=n_classes)

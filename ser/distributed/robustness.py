@@ -21,7 +21,6 @@ from ser.evaluation.robustness import (
     append_robustness,
     choose_clips,
     choose_talkers,
-    complete_clips,
     read_robustness,
     write_robustness,
 )
@@ -99,7 +98,7 @@ def measure_robustness(
 def _read_kept(path: Path, trials: Sequence[tuple[str, int]], chosen: set[str]) -> list[PerturbedPrediction]:
     """Read the earlier predictions of clips that are chosen again and that every trial has predicted."""
     kept = [p for p in read_robustness(path) if (p.cell, p.trial) in trials and p.clip in chosen]
-    complete = complete_clips(kept, trials)
+    complete = find_complete_clips(kept, trials)
     return [prediction for prediction in kept if prediction.clip in complete]
 
 
@@ -160,7 +159,7 @@ def _predict_batch(networks: tuple[BestTrial, ...], batch: Sequence[_ClipFiles])
                 stored = str((space.dimensions, stored_settings(space)))
                 if stored not in features:
                     features[stored] = space.compute(Spectra(perturbed_wave, space.framing))
-                prediction = classifier.emotions[int(classifier.probabilities_of(features[stored]).argmax())]
+                prediction = classifier.emotions[int(classifier.predict_from_features(features[stored]).argmax())]
                 predictions.append(
                     PerturbedPrediction(
                         key.cell, key.number, condition, clip.name, clip.speaker, clip.emotion, prediction

@@ -11,7 +11,7 @@ from ser.corpora.cremad_tables import read_vote_shares
 from ser.distributed.extraction import RayExtractor
 from ser.distributed.tasks import get_result
 from ser.experiment.experiment import Experiment
-from ser.experiment.preparation import PreparedCorpus, extract_features, pipeline_of
+from ser.experiment.preparation import PreparedCorpus, extract_features
 from ser.experiment.trial_data import TrialData, load_trial_data
 from ser.features.spaces import name_stored_features
 
@@ -62,7 +62,7 @@ def share_trial_data(
     for name, experiment in by_space.items():
         pipeline = prepared.pipeline
         if name not in (name_stored_features(pipeline.frame_space), name_stored_features(pipeline.mel_space)):
-            pipeline = pipeline_of([experiment])
+            pipeline = build_pipeline([experiment])
             extract_features(
                 prepared.clips,
                 prepared.store,

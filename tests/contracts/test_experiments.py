@@ -1,4 +1,4 @@
-"""What every experiment must hold: its flat form, its ranges, and the shipped plans made of them."""
+"""Contract of every experiment: its flat form, its ranges, and the shipped plans."""
 
 import json
 from itertools import product

@@ -131,7 +131,7 @@ def _actors(corpus: str, folder: str) -> Mapping[str, Actor]:
 def _slices(predictions: Predictions, actors: Mapping[str, Actor]) -> list[_Row]:
     rows = []
     for title, group in _groups(actors).items():
-        part = predictions.where(np.isin(predictions.speakers, sorted(group)))
+        part = predictions.select(np.isin(predictions.speakers, sorted(group)))
         if len(part):
             rows.append(_scores(f"test, {title}", part))
     return rows
