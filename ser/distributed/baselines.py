@@ -31,7 +31,9 @@ from ser.evaluation.baselines import (
     MFCC_SVM,
     SvmResult,
     baseline_path,
+    predict_majority,
     summarise,
+    train_mfcc_svm,
 )
 from ser.evaluation.predictions_file import PartPredictions, write_predictions
 from ser.experiment.preparation import PreparedCorpus

@@ -21,6 +21,7 @@ from ser.evaluation.robustness import (
     append_robustness,
     choose_clips,
     choose_talkers,
+    find_complete_clips,
     read_robustness,
     write_robustness,
 )

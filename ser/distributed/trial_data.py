@@ -11,7 +11,7 @@ from ser.corpora.cremad_tables import read_vote_shares
 from ser.distributed.extraction import RayExtractor
 from ser.distributed.tasks import get_result
 from ser.experiment.experiment import Experiment
-from ser.experiment.preparation import PreparedCorpus, extract_features
+from ser.experiment.preparation import PreparedCorpus, build_pipeline, extract_features
 from ser.experiment.trial_data import TrialData, load_trial_data
 from ser.features.spaces import name_stored_features
 
