@@ -13,7 +13,7 @@ from ser.console import format_duration
 from ser.report.leaderboard import make_leaderboard_table, rank_cells
 from ser.sweep.controller import GLOBAL, Controller
 from ser.sweep.journal import ABLATION, FINAL, SEARCH, Ended
-from ser.sweep.state import FINAL_OUTCOMES, SweepState, SweepTrial
+from ser.sweep.state import TERMINAL_OUTCOMES, SweepState, SweepTrial
 
 _LINE_EVERY_S = 30.0
 _TABLE_EVERY_S = 180.0
@@ -64,7 +64,7 @@ class Display:
         if self._live is not None:
             self._live.stop()
 
-    def tick(self) -> None:
+    def refresh(self) -> None:
         """Redraw, if it is time to."""
         now = time.monotonic()
         if now - self._drawn < (_REDRAW_EVERY_S if self._live else _LINE_EVERY_S):
@@ -78,7 +78,7 @@ class Display:
             self._console.print(*self._leaderboard())
         self._console.print(self.status())
 
-    def ended(self, event: Ended) -> None:
+    def show_end(self, event: Ended) -> None:
         """A line for a trial that ended."""
         trial = self._record.trial(event)
         best = f"best val UAR {100 * trial.best.metrics['val_uar']:.1f} %" if trial.best else "no epoch finished"
@@ -89,8 +89,8 @@ class Display:
     def status(self) -> str:
         """One line: trials done, by outcome, time gone and time left."""
         outcomes = Counter(trial.outcome for trial in self._record.trials.values())
-        done = sum(outcomes[outcome] for outcome in FINAL_OUTCOMES)
-        counts = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in FINAL_OUTCOMES if outcomes[outcome])
+        done = sum(outcomes[outcome] for outcome in TERMINAL_OUTCOMES)
+        counts = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in TERMINAL_OUTCOMES if outcomes[outcome])
         gone = time.monotonic() - self._started
         left = self._time_left(gone)
         left_text = f"about {format_duration(left)} left" if left is not None else "time left not known yet"
@@ -110,7 +110,7 @@ class Display:
         took = _durations(self._record)
         if not took:
             return None
-        is_open = [trial for trial in self._record.trials.values() if not trial.is_final]
+        is_open = [trial for trial in self._record.trials.values() if not trial.is_terminal]
         left = sum(self._left_of(trial, _expected(took, trial.key.cell, trial.stage)) for trial in is_open)
         left += sum(n_trials * _expected(took, *kind) for kind, n_trials in self._not_asked().items())
         n_left = self._n_trials() - len(self._record.trials) + len(is_open)
@@ -128,7 +128,7 @@ class Display:
         """Trials of each cell and stage that are still to come."""
         cells = self._record.plan.cells
         n_asked = Counter(trial.key.cell for trial in self._record.trials.values() if trial.stage == SEARCH)
-        n_repeats = self._n_trials() - self._n_searched - len(self._record.repeats())
+        n_repeats = self._n_trials() - self._n_searched - len(self._record.unsearched_trials())
         stage = ABLATION if self._record.plan.is_ablation else FINAL
         left = {(cell, stage): n_repeats / len(cells) for cell in cells}
         if self._record.plan.search == GLOBAL:
@@ -150,7 +150,7 @@ def _durations(record: SweepState) -> dict[tuple[str, str], list[float]]:
     took: dict[tuple[str, str], list[float]] = {}
     for key, trial in record.trials.items():
         # The time of a trial that was taken up again holds the pause.
-        if trial.is_final and trial.ended and not trial.was_killed:
+        if trial.is_terminal and trial.ended and not trial.was_killed:
             took.setdefault((key.cell, trial.stage), []).append(trial.ended.time_s - trial.asked.time_s)
     return took
 
@@ -160,11 +160,11 @@ def announce_trainings(controller: Controller, n_slots: int, console: Console) -
     plan, cells = controller.plan, controller.cells_to_test()
     if plan.is_ablation:
         console.print(f"Ablation: {len(cells)} trainings of {len(plan.variants) + 1} variants, baseline included")
-    elif controller.waits:
+    elif controller.is_waiting:
         n_trials = controller.n_trials - plan.n_searched
         console.print(f"Final evaluation after the search: {n_trials} trainings (--dry-run estimates their time)")
     elif cells:
-        best = {cell: controller.record.best_of_cell(cell) for cell in set(cells)}
+        best = {cell: controller.state.best_of_cell(cell) for cell in set(cells)}
         took = {cell: trial.ended.test["train_seconds"] for cell, trial in best.items() if trial and trial.ended}
         left = format_duration(sum(took[cell] for cell in cells) / min(n_slots, len(cells)))
         console.print(f"Final evaluation: {len(cells)} trainings, about {left} with {n_slots} at a time")

@@ -37,7 +37,7 @@ def _finding(uri: str, home: Path, runs: OpenRuns, sweep: FoundSweep | None) -> 
     driver = parse_driver(runs.driver)
     whom = f"by {runs.driver or 'an unknown driver'} since {datetime.fromtimestamp(runs.since_s):%Y-%m-%d %H:%M}"
     what = f"{runs.sweep}: {len(runs.keys)} open, {whom}"
-    if (sweep is not None and sweep.runs) or (driver is not None and driver.lives):
+    if (sweep is not None and sweep.runs) or (driver is not None and driver.is_alive):
         return fine(_CHECK, f"{what}, who drives it now")
     if driver is not None and not driver.is_here:
         return warning(
@@ -92,5 +92,5 @@ def _ends(journal: Path) -> dict[str, tuple[str, float]]:
     for _, event in read_events(journal):
         record.apply(event)
         last_s = event.time_s
-    goes_on = {str(key) for key, trial in record.trials.items() if not trial.is_final}
+    goes_on = {str(key) for key, trial in record.trials.items() if not trial.is_terminal}
     return {key: end for key, end in list_run_ends(record).items() if key not in goes_on} | {"": ("KILLED", last_s)}

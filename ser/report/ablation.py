@@ -13,7 +13,7 @@ from rich.table import Table
 from ser.evaluation.bootstrap import N_RESAMPLES
 from ser.evaluation.complete_seeds import keep_complete_seeds
 from ser.evaluation.predictions import Predictions, PredictionsError, concatenate_predictions, read_predictions
-from ser.evaluation.significance import Comparison, compare, correct_p_values, same_clips
+from ser.evaluation.significance import Comparison, compare, correct_p_values, have_same_clips
 from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.sweep.journal import BASELINE
@@ -91,7 +91,7 @@ def compare_variants(record: SweepState, *, n_resamples: int = N_RESAMPLES) -> l
         For each cell and split the baseline first, then the variants by falling UAR.
     """
     groups: dict[tuple[str, str], dict[str, list[SweepTrial]]] = defaultdict(lambda: defaultdict(list))
-    for trial in record.ablations():
+    for trial in record.ablation_trials():
         groups[trial.key.cell, trial.split.name][trial.asked.variant].append(trial)
     return [
         variant
@@ -103,7 +103,7 @@ def compare_variants(record: SweepState, *, n_resamples: int = N_RESAMPLES) -> l
 def list_failures(record: SweepState) -> list[str]:
     """List the variants with a failed training, as 'sercnn-2d votes: 1 of 3 trainings failed'."""
     outcomes: dict[str, Counter[str]] = defaultdict(Counter)
-    for trial in record.ablations():
+    for trial in record.ablation_trials():
         outcomes[f"{trial.key.cell} {trial.asked.variant}"][trial.outcome] += 1
     return [
         f"{name}: {counts['failed']} of {counts.total()} trainings failed"
@@ -139,11 +139,11 @@ def _compare_with_baseline(variants: dict[str, Variant], n_resamples: int) -> li
 def _compare_pair(variant: Variant, baseline: Variant, n_resamples: int) -> Comparison | None:
     """Compare the two on common seeds; None if there are none, or if there is a single speaker."""
     seeds = np.intersect1d(variant.predictions.repeats, baseline.predictions.repeats)
-    pair = [one.predictions.where(np.isin(one.predictions.repeats, seeds)) for one in (variant, baseline)]
+    pair = [one.predictions.select(np.isin(one.predictions.repeats, seeds)) for one in (variant, baseline)]
     if not len(seeds):
         return None
     first, second = (predictions.counts() for predictions in pair)
-    if len(first.speakers) < 2 or not same_clips(first, second):
+    if len(first.speakers) < 2 or not have_same_clips(first, second):
         return None
     return compare(first, second, _UAR, n_resamples=n_resamples, n_exchanges=_N_EXCHANGES)
 

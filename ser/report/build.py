@@ -74,7 +74,7 @@ def _build_ablation_report(data: ReportData) -> Report:
             f"no variant of the ablation {data.record.name} has been trained on every fold yet",
             "make the report once one has, or resume the sweep",
         )
-    n_trainings = sum(trial.outcome == "completed" for trial in data.record.ablations())
+    n_trainings = sum(trial.outcome == "completed" for trial in data.record.ablation_trials())
     facts = data.record.facts
     pairs = [("clips", f"{facts.n_clips:,}"), ("speakers", f"{facts.n_speakers:,}")]
     pairs += [("variants", str(len(data.record.plan.variants))), ("trainings", f"{n_trainings:,}")]

@@ -33,7 +33,7 @@ class FinalRow:
 def collect_final_rows(sweep: SweepState) -> list[FinalRow]:
     """Collect one row per split and cell with a completed training, sorted by split and falling mean UAR."""
     trials: defaultdict[tuple[str, str], list[SweepTrial]] = defaultdict(list)
-    for trial in sweep.finals():
+    for trial in sweep.final_trials():
         trials[trial.split.name, trial.key.cell].append(trial)
     rows = [_summarize_trials(split, cell, listed) for (split, cell), listed in trials.items()]
     return sorted((row for row in rows if row is not None), key=lambda row: (row.split, -row.uar_mean, row.cell))

@@ -79,7 +79,7 @@ def format_leaderboard(rows: Sequence[LeaderboardRow]) -> str:
 def _score_trial(sweep: SweepState, trial: SweepTrial) -> LeaderboardRow:
     assert trial.best is not None
     assert trial.ended is not None
-    trials = sweep.of_cell(trial.key.cell)
+    trials = sweep.search_trials(trial.key.cell)
     validation, test = np.array(trial.best.confusion), np.array(trial.ended.test["confusion"])
     return LeaderboardRow(
         cell=trial.key.cell,

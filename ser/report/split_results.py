@@ -13,7 +13,7 @@ from ser.errors import UserError
 from ser.evaluation.baselines import BASELINES, HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
 from ser.evaluation.complete_seeds import keep_complete_seeds
 from ser.evaluation.predictions import Predictions, PredictionsError, concatenate_predictions, read_predictions
-from ser.evaluation.significance import same_clips
+from ser.evaluation.significance import have_same_clips
 from ser.evaluation.speaker_counts import SpeakerCounts
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.splits.leaks import check_predictions
@@ -143,7 +143,7 @@ def collect_results(record: SweepState, folder: Path) -> list[SplitResults]:
     """
     chosen = [trial for cell in sorted({key.cell for key in record.trials}) if (trial := record.best_of_cell(cell))]
     groups: dict[tuple[str, str], list[SweepTrial]] = defaultdict(list)
-    for trial in record.finals():
+    for trial in record.final_trials():
         if trial.outcome == "completed":
             groups[FINAL, trial.split.name].append(trial)
     for trial in chosen:
@@ -216,7 +216,7 @@ def _keep_comparable(networks: Collection[NetworkResult]) -> list[NetworkResult]
     if not networks:
         return []
     most = max(networks, key=lambda network: len(network.predictions)).counts
-    return [network for network in networks if same_clips(network.counts, most)]
+    return [network for network in networks if have_same_clips(network.counts, most)]
 
 
 def _read_test_predictions(trial: SweepTrial, path: Path, selection: frozenset[str]) -> Predictions:
@@ -252,7 +252,7 @@ def _read_baseline(name: str, runs: list[_Run], folder: Path) -> NetworkResult |
         if not path.exists():
             return None
         predictions = read_predictions(path, part="test", repeat=int(run.predictions.repeats[0]))
-        parts.append(predictions.where(np.isin(predictions.clips, run.predictions.clips)))
+        parts.append(predictions.select(np.isin(predictions.clips, run.predictions.clips)))
         if len(parts[-1]) != len(run.predictions):
             return None
     return NetworkResult(BASELINE_TITLES[name], (), concatenate_predictions(parts)) if parts else None

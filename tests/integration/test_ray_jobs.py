@@ -11,7 +11,7 @@ from signal import SIGINT, SIGTERM
 
 import pytest
 
-from ser.sweep.driver import git_commit
+from ser.sweep.driver import find_git_commit
 from ser.sweep.journal import Reported, read_events
 from ser.sweep.state import replay
 from tests.support.command_runner import SWEEP, Command, Finished, free_port, run_sweep, running
@@ -90,7 +90,7 @@ def test_a_submitted_sweep_ends_as_at_home(jobs: Jobs, tmp_path: Path, plan_file
     assert {path.name for path in tmp_path.iterdir()} == {"stdout.txt", "stderr.txt"}
     runs = check_runs(jobs.tracker.client(), journal_of(jobs.home, "sent"))
     assert f"--name=sent --ray-address={jobs.address} training.lr=0.002" in runs["parent"].data.tags["ser.command"]
-    assert runs["parent"].data.tags["ser.git_commit"] == git_commit()
+    assert runs["parent"].data.tags["ser.git_commit"] == find_git_commit()
 
 
 def test_a_sweep_is_followed_by_many_stopped_by_one_and_resumed(jobs: Jobs, tmp_path: Path, long_plan: Path) -> None:
@@ -138,13 +138,13 @@ def test_what_the_cluster_refuses_is_its_exit_code(jobs: Jobs, tmp_path: Path) -
 def test_a_cluster_wants_its_token(jobs: Jobs, tmp_path: Path, token: str) -> None:
     variables = {"RAY_AUTH_TOKEN": token, "HOME": str(tmp_path)}
     ended = run_sweep("--plan", "demo", "--ray-address", jobs.address, folder=tmp_path, variables=variables)
-    assert f"the Ray cluster at '{jobs.address}' wants its token: set RAY_AUTH_TOKEN" in refusal(ended)
+    assert f"the Ray cluster at '{jobs.address}' requires its token: set RAY_AUTH_TOKEN" in refusal(ended)
 
 
 def test_what_is_no_dashboard_is_refused(jobs: Jobs, tmp_path: Path) -> None:
     absent = f"http://127.0.0.1:{free_port()}"
     for address, sentence in (
-        (jobs.tracker.uri, f"what answers at '{jobs.tracker.uri}' is no Ray dashboard"),
+        (jobs.tracker.uri, f"the server at '{jobs.tracker.uri}' is no Ray dashboard"),
         (absent, f"nothing answers at '{absent}'"),
     ):
         ended = run_sweep("--plan", "demo", folder=tmp_path, variables={"RAY_ADDRESS": address})
@@ -160,4 +160,4 @@ def test_a_head_that_goes_is_waited_for(jobs: Jobs, tmp_path: Path) -> None:
         command.signal(SIGINT)
         ended = command.end()
     assert (ended.code, ended.stderr) == (5, ""), ended.seen
-    assert "The sweep's job could not be asked to stop (ConnectionError). Once the cluster answers" in ended.stdout
+    assert "The sweep's job could not be stopped (ConnectionError). Once the cluster answers" in ended.stdout

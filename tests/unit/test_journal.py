@@ -114,7 +114,7 @@ def test_any_damaged_byte_before_the_end_is_named_and_nothing_is_lost(path):
     for at in range(0, first, 7):
         damaged = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
         path.write_bytes(damaged)
-        with pytest.raises(JournalError, match=r"journal.jsonl is damaged at byte 0: .*Restore a copy"):
+        with pytest.raises(JournalError, match=r"journal.jsonl is damaged at byte 0 .*: restore a copy of it"):
             read(path)
         with pytest.raises(JournalError, match="damaged at byte 0"):
             Journal(path)
@@ -150,7 +150,7 @@ def test_an_event_of_another_version_is_named_and_kept(path, body):
 
 def test_a_second_opener_is_refused_until_the_first_lets_go(path):
     first = Journal(path)
-    with pytest.raises(JournalError, match="is held by another process: this sweep is running already"):
+    with pytest.raises(JournalError, match="is held by another process, this sweep is running already"):
         Journal(path)
     first.append(EVENTS[0])
     first.close()

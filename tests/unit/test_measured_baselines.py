@@ -11,7 +11,7 @@ from rich.console import Console
 from ser.corpora.base import CorpusChoice, CorpusError
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.corpora.cremad_tables import DEMOGRAPHICS, VOTES
-from ser.distributed.baselines import compared_splits, measure_baselines, remove_baselines
+from ser.distributed.baselines import list_compared_splits, measure_baselines, remove_baselines
 from ser.evaluation.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
 from ser.evaluation.predictions import read_predictions
 from ser.experiment.preparation import PreparedCorpus
@@ -113,11 +113,11 @@ def test_made_up_clips_have_no_listeners_though_they_bear_names_of_real_ones(
 
 def test_a_table_that_lacks_a_clip_or_a_speaker_is_refused(prepared: PreparedCorpus, sweep_dir: Path) -> None:
     give_votes(prepared, NAMES[1:])
-    with pytest.raises(CorpusError, match=f"{VOTES} says nothing of {NAMES[0]}"):
+    with pytest.raises(CorpusError, match=f"{VOTES} has no row for {NAMES[0]}"):
         measured(sweep_dir, prepared)
     give_votes(prepared)
     give_actors(prepared, "1001,51,Male", "1002,21,Female")
-    with pytest.raises(CorpusError, match=f"{DEMOGRAPHICS} says nothing of 1003"):
+    with pytest.raises(CorpusError, match=f"{DEMOGRAPHICS} has no row for 1003"):
         measured(sweep_dir, prepared)
 
 
@@ -125,8 +125,8 @@ def test_the_compared_splits_are_those_of_search_and_finals_each_once() -> None:
     plan = Plan(cells=("lenet5-1d",))
     folds = [Split(name="speaker-5fold", fold=fold, selection="assignment/0/0") for fold in (0, 1)]
     finals = [PlannedTraining(fold, seed) for seed in (0, 1, 2) for fold in folds]
-    assert compared_splits(plan, finals) == [Split(), *folds]
-    assert compared_splits(plan, []) == [Split()]
+    assert list_compared_splits(plan, finals) == [Split(), *folds]
+    assert list_compared_splits(plan, []) == [Split()]
 
 
 def test_a_class_without_training_clips_costs_the_machine_alone(prepared: PreparedCorpus, sweep_dir: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_class_without_training_clips_costs_the_machine_alone(prepared: Prepar
     fewer = replace(prepared, clips=angry, digests=tuple(clip.name for clip in angry))
     console = Console(record=True, width=250)
     measure_baselines(sweep_dir, fewer, [SPLIT], console)
-    assert "MFCC + SVM is left out: a class has no training clip in assignment fold 0" in console.export_text()
+    assert "MFCC + SVM is omitted: a class has no training clip in assignment fold 0" in console.export_text()
     assert not baseline_path(sweep_dir, MFCC_SVM, SPLIT).exists()
     assert baseline_path(sweep_dir, MAJORITY, SPLIT).exists()
 

@@ -33,7 +33,7 @@ def build_section(data: ReportData) -> Section:
     for variant in variants:
         groups[variant.cell, variant.split].append(variant)
     blocks: list[Block] = [block for listed in groups.values() for block in _build_blocks(data, listed)]
-    planned = {(t.key.cell, t.split.name, t.asked.variant) for t in data.record.ablations()}
+    planned = {(t.key.cell, t.split.name, t.asked.variant) for t in data.record.ablation_trials()}
     missing = sorted(planned - {(variant.cell, variant.split, variant.name) for variant in variants})
     if missing:
         names = ", ".join(f"{name} ({cell}, {split})" for cell, split, name in missing)

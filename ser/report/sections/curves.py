@@ -12,7 +12,7 @@ _PALE = "#c3c8d2"
 def build_section(data: ReportData) -> Section:
     """Build a chart of the validation UAR by epoch for each network, its best trial highlighted."""
     trials_by_cell = {
-        cell: [trial for trial in data.record.of_cell(cell) if trial.key in data.reports] for cell in data.cells
+        cell: [trial for trial in data.record.search_trials(cell) if trial.key in data.reports] for cell in data.cells
     }
     values = [
         report.metrics["val_uar"]

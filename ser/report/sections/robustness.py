@@ -6,7 +6,7 @@ from ser.errors import UserError
 from ser.evaluation.bootstrap import Interval
 from ser.evaluation.perturbations import CONDITIONS, SNRS_DB, Condition, Kind
 from ser.evaluation.robustness import ROBUSTNESS_FILE, PerturbedPrediction, read_robustness
-from ser.evaluation.speaker_counts import SpeakerCounts, speaker_counts
+from ser.evaluation.speaker_counts import SpeakerCounts, count_by_speaker
 from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table
 from ser.report.report_data import ReportData
 from ser.report.svg import Axis, Picture, Point, fit_axis
@@ -71,7 +71,7 @@ def _compute_scores(data: ReportData, predictions: list[PerturbedPrediction]) ->
 
 def _count_predictions(data: ReportData, predictions: list[PerturbedPrediction]) -> SpeakerCounts:
     classes = {emotion: index for index, emotion in enumerate(data.emotions)}
-    return speaker_counts(
+    return count_by_speaker(
         [prediction.speaker for prediction in predictions],
         [classes[prediction.truth] for prediction in predictions],
         [classes[prediction.prediction] for prediction in predictions],

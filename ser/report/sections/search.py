@@ -23,7 +23,7 @@ _COLUMNS = (
 
 def build_section(data: ReportData) -> Section:
     """Build a table of searched settings with their importance, charts of the leading ones, and the selected values."""
-    trials = [trial for cell in data.cells for trial in data.record.of_cell(cell) if trial.best is not None]
+    trials = [trial for cell in data.cells for trial in data.record.search_trials(cell) if trial.best is not None]
     outcomes = [Outcome(trial.key.cell, trial.asked.searched, _get_score(trial)) for trial in trials]
     importance = estimate_importance(outcomes)
     blocks: list[Block] = []
@@ -48,7 +48,7 @@ def _get_score(trial: SweepTrial) -> float:
 
 
 def _summarize(data: ReportData, importance: Importance | None) -> str:
-    counts = Counter(trial.outcome for cell in data.cells for trial in data.record.of_cell(cell))
+    counts = Counter(trial.outcome for cell in data.cells for trial in data.record.search_trials(cell))
     outcomes = ", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items()))
     text = f"{counts.total()} trials of {len(data.cells)} networks: {outcomes}."
     if importance is None:

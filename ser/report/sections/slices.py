@@ -57,7 +57,7 @@ def _make_table(data: ReportData, results: SplitResults, slicing: Slicing, group
 
 
 def _make_column(network: NetworkResult, slicing: Slicing, group: str) -> Column:
-    part = network.predictions.where(slicing.assign_groups(network.predictions) == group)
+    part = network.predictions.select(slicing.assign_groups(network.predictions) == group)
     n_clips, n_speakers = len(np.unique(part.clips)), len(np.unique(part.speakers))
     return Column(group, f"{group} %", percent=True, detail=f"{n_clips:,} clips, {n_speakers} speakers")
 
@@ -65,7 +65,7 @@ def _make_column(network: NetworkResult, slicing: Slicing, group: str) -> Column
 def _make_row(data: ReportData, network: NetworkResult, slicing: Slicing, groups: list[str]) -> tuple[Value, ...]:
     assigned = slicing.assign_groups(network.predictions)
     figures = (
-        data.interval(network.predictions.where(assigned == group).counts(), "uar")
+        data.interval(network.predictions.select(assigned == group).counts(), "uar")
         if (assigned == group).any()
         else None
         for group in groups
@@ -78,7 +78,7 @@ def _compute_span(network: NetworkResult, slicing: Slicing, groups: list[str]) -
     assigned = slicing.assign_groups(network.predictions)
     by_emotions: dict[frozenset[int], list[float]] = defaultdict(list)
     for group in groups:
-        part = network.predictions.where(assigned == group)
+        part = network.predictions.select(assigned == group)
         if len(np.unique(part.speakers)) >= FEWEST_SPEAKERS:
             by_emotions[frozenset(part.truth.tolist())].append(part.counts().figure(FIGURES["uar"]))
     values = max(by_emotions.values(), key=len, default=[])
