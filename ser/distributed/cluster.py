@@ -40,7 +40,7 @@ def connect(address: str | None) -> Iterator[None]:
             configure_logging=True,
         )
     except (OSError, RuntimeError, ValueError) as error:
-        raise UserError(_not_connected(address, str(error))) from None
+        raise _connection_error(address, str(error)) from None
     # Ray has put a handler of its own there, which aborts the process.
     signal.signal(signal.SIGTERM, on_sigterm)
     for name in ("ray", "ray.tune", "ray.train"):
@@ -104,14 +104,20 @@ def describe_missing_token(address: str | None) -> str:
     )
 
 
-def _not_connected(address: str | None, reason: str) -> str:
+def _connection_error(address: str | None, reason: str) -> UserError:
+    """Translate the message of Ray, whose errors have no types of their own."""
     if "Unauthenticated" in reason:
-        return describe_missing_token(address)
+        return UserError(describe_missing_token(address))
     if address is None:
-        return f"Ray does not start on this machine ({reason.splitlines()[0]})"
-    return (
-        f"no Ray cluster answers at '{address}' ({reason.splitlines()[0]}): start one with `ray start --head`, correct "
-        "--ray-address (or RAY_ADDRESS), or leave it away to use this machine alone"
+        return UserError(f"Ray does not start on this machine ({reason.splitlines()[0]})")
+    if "Version mismatch" in reason:
+        return UserError(
+            f"the Ray cluster at '{address}' must have the same versions of Ray and Python as this machine",
+            f"use one Ray and one Python at both ends; here it is Ray {version('ray')}",
+        )
+    return UserError(
+        f"no Ray cluster answers at '{address}' ({reason.splitlines()[0]})",
+        "start one with `ray start --head`, correct --ray-address (or RAY_ADDRESS), or omit it to use this machine",
     )
 
 
