@@ -223,7 +223,7 @@ def _lines(path: Path, offset: int) -> Iterator[tuple[int, Event]]:
             event = _decode(line)
             if event is None:
                 if file.read(1):
-                    raise JournalError(f"{path} is damaged at byte {offset}: {line[:60]!r}. Restore a copy of it")
+                    raise JournalError(f"{path} is damaged at byte {offset} ({line[:60]!r})", "restore a copy of it")
                 return
             offset += len(line)
             yield len(line), event
@@ -242,4 +242,4 @@ def _decode(line: bytes) -> Event | None:
     try:
         return _KINDS[values.pop("kind")](**values)
     except (KeyError, TypeError) as error:
-        raise JournalError(f"the journal was written by another version of ser ({error}): use that one") from None
+        raise JournalError(f"the journal was written by another version of ser ({error})", "use that version") from None

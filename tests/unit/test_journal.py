@@ -114,7 +114,7 @@ def test_any_damaged_byte_before_the_end_is_named_and_nothing_is_lost(path):
     for at in range(0, first, 7):
         damaged = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
         path.write_bytes(damaged)
-        with pytest.raises(JournalError, match=r"journal.jsonl is damaged at byte 0: .*Restore a copy"):
+        with pytest.raises(JournalError, match=r"journal.jsonl is damaged at byte 0 .*: restore a copy of it"):
             read(path)
         with pytest.raises(JournalError, match="damaged at byte 0"):
             Journal(path)
