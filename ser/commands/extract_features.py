@@ -1,4 +1,4 @@
-"""Extract the features of a corpus, and remove those that nothing needs any more."""
+"""Extract the features of a corpus, and prune the entries of the feature store that are no longer needed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +34,10 @@ class ExtractionRequest:
 
 
 def run_extraction(request: ExtractionRequest, console: Console) -> int:
-    """Find the clips, then extract.
+    """Find the clips, extract their features, and prune the store on request.
 
     Returns:
-        Exit code.
+        Exit code, one of `ser.commands.exit_codes`.
 
     Raises:
         UserError: corpus, feature store or Ray cannot be used.
