@@ -26,30 +26,9 @@ def parse_arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = options.make_parser(__doc__, prog="run_sweep.py")
     add = parser.add_argument
-    options.add_plan(parser, PLANS)
-    options.add_corpus(parser, default=None)
-    options.add_corpus_dir(parser)
-    options.add_download(parser)
-    add("--split", metavar="NAME", help="named split: assignment, audeering-1.1.0, speaker-5fold, ...")
-    add("--cells", metavar="CELLS", help="all, or names joined by commas, as in lenet5-1d,vgg16-2d")
-    add("--trials-per-cell", type=int, metavar="N", help="number of trials of each cell in the search")
-    add("--max-epochs", type=int, metavar="N", help="largest number of epochs of a training")
-    add("--time-budget", metavar="30m", help="stop after this time (s, m or h); the sweep can be resumed")
-    add(
-        "--search",
-        metavar="KIND",
-        help="per-cell: one study for each cell (fair comparison); global: one over all cells (best model soonest)",
-    )
-    add("--seed", type=int, metavar="N", help="seed of search and trainings")
-    add(
-        "--final-seeds",
-        type=int,
-        metavar="N",
-        help="after the search train the best settings of each cell, or each variant of an ablation, with N seeds",
-    )
-    add("--folds", metavar="all|0,2", help="folds of the final evaluation; default: all")
-    add("--final-splits", metavar="SPLITS", help="splits of the final evaluation, joined by commas; default: --split")
+    _add_plan_options(parser)
     add("--name", metavar="SWEEP", help="name of the sweep; default: plan, date and time")
+    add("--time-budget", metavar="30m", help="stop after this time (s, m or h); the sweep can be resumed")
     add("--resume", metavar="SWEEP", help="resume a sweep that was stopped or killed")
     add(
         "--register",
@@ -64,6 +43,32 @@ def parse_arguments() -> argparse.Namespace:
     add("--dry-run", action="store_true", help="print cells, ranges, trials and the estimated time; train nothing")
     add("settings", nargs="*", metavar="setting=value", help="fixed setting, as in training.lr=0.001")
     return parser.parse_intermixed_args()
+
+
+def _add_plan_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    options.add_plan(parser, PLANS)
+    options.add_corpus(parser, default=None)
+    options.add_corpus_dir(parser)
+    options.add_download(parser)
+    add("--split", metavar="NAME", help="named split: assignment, audeering-1.1.0, speaker-5fold, ...")
+    add("--cells", metavar="CELLS", help="all, or names joined by commas, as in lenet5-1d,vgg16-2d")
+    add("--trials-per-cell", type=int, metavar="N", help="number of trials of each cell in the search")
+    add("--max-epochs", type=int, metavar="N", help="largest number of epochs of a training")
+    add(
+        "--search",
+        metavar="KIND",
+        help="per-cell: one study for each cell (fair comparison); global: one over all cells (best model soonest)",
+    )
+    add("--seed", type=int, metavar="N", help="seed of search and trainings")
+    add(
+        "--final-seeds",
+        type=int,
+        metavar="N",
+        help="after the search train the best settings of each cell, or each variant of an ablation, with N seeds",
+    )
+    add("--folds", metavar="all|0,2", help="folds of the final evaluation; default: all")
+    add("--final-splits", metavar="SPLITS", help="splits of the final evaluation, joined by commas; default: --split")
 
 
 def main(given: argparse.Namespace, console: Console) -> int:

@@ -74,7 +74,7 @@ def _is_finished(state: SweepState) -> bool:
 
 
 def _has_concluded(state: SweepState) -> bool:
-    """Tell if the sweep reached the requested end: of its trials, or of its time budget."""
+    """True if the sweep reached the requested end: of its trials, or of its time budget."""
     return state.closed is not None and state.closed.outcome in ("finished", "budget")
 
 

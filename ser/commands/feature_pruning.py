@@ -60,7 +60,8 @@ def _read_digests(home: Path) -> Iterator[str]:
                 yield pipeline_of(state.plan.experiments.values()).digest
                 yield from (pipeline_of([variant]).digest for variant in state.plan.variant_experiments.values())
         except (UserError, OSError) as error:
+            reason = error.problem if isinstance(error, UserError) else error
             raise UserError(
-                f"nothing is pruned: the features that sweep {journal.parent.name} needs are not known ({error})",
+                f"nothing is pruned: the features that sweep {journal.parent.name} needs are not known ({reason})",
                 f"repair its journal, or abandon the sweep by removing {journal.parent}",
             ) from None

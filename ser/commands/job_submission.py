@@ -44,7 +44,7 @@ _NOT_OPTIONS = ("command", "plans", "settings", "download_from", "dry_run")
 
 
 def is_submitted() -> bool:
-    """Tell if this process is a job that `submit` has submitted."""
+    """True if this process is a job that `submit` has submitted."""
     return _SUBMITTED in os.environ
 
 
@@ -200,6 +200,7 @@ def _choose_exit_code(outcome: JobOutcome, resume: str, console: Console) -> int
 
 def _report_loss(error: JobLostError, resume: str, console: Console) -> int:
     print_line(
-        console, f"The sweep's job {error}. Once the cluster answers, this command follows or resumes it: {resume}"
+        console,
+        f"The sweep's job {error.problem}. Once the cluster answers, this command follows or resumes it: {resume}",
     )
     return CLUSTER_LOST

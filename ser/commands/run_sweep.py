@@ -78,7 +78,7 @@ class ResolvedSweep:
 
     @property
     def is_finished(self) -> bool:
-        """Tell if nothing is left to train."""
+        """True if nothing is left to train."""
         closed = self.before.closed
         return closed is not None and closed.outcome == "finished" and self.plan == self.before.plan
 
@@ -185,15 +185,21 @@ def _train(
         controller = Controller(journal, plan, trainings)
         n_slots = parallel_trials(needs)
         announce_trainings(controller, n_slots, console)
-        display = Display(
-            console,
-            controller.record,
-            n_searched=plan.n_searched,
-            n_trials=lambda: controller.n_trials,
-            n_slots=n_slots,
-            budget_s=sweep.budget_s,
-        )
+        display = _make_display(controller, plan, n_slots, sweep.budget_s, console)
         run_trials(sweep.folder, controller, data, display, time_budget_s=sweep.budget_s)
+
+
+def _make_display(
+    controller: Controller, plan: Plan, n_slots: int, budget_s: float | None, console: Console
+) -> Display:
+    return Display(
+        console,
+        controller.record,
+        n_searched=plan.n_searched,
+        n_trials=lambda: controller.n_trials,
+        n_slots=n_slots,
+        budget_s=budget_s,
+    )
 
 
 def _describe_origin(sweep_id: str, command: str, tracking_uri: str) -> dict[str, object]:

@@ -47,12 +47,12 @@ class FoundSweep:
 
     @property
     def is_torn(self) -> bool:
-        """Tell if the driver process was killed while it wrote a line."""
+        """True if the driver process was killed while it wrote a line."""
         return not self.damage and not self.is_running and self.n_bytes > (self.offsets[-1] if self.offsets else 0)
 
     @property
     def is_finished(self) -> bool:
-        """Tell if every trial of the plan has ended."""
+        """True if every trial of the plan has ended."""
         return self.state.closed is not None and self.state.closed.outcome == "finished"
 
     @property

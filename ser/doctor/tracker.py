@@ -29,7 +29,7 @@ def as_warning(finding: Finding) -> Finding:
 
 
 def is_serving(uri: str) -> bool:
-    """Tell if the tracker exists: the first sweep creates an SQLite file."""
+    """True if the tracker exists: the first sweep creates an SQLite file."""
     path = database_file(uri)
     return path is None or (path.exists() and path.stat().st_size > 0)
 
