@@ -5,6 +5,7 @@
 
 Uses the default settings; a sweep with other settings extracts its own features. `--prune` removes the features of all
 settings except the default ones and those of the sweeps in `--home`; together with `--store` it needs `--home`.
+`--verify N` compares the stored features of N clips with those of librosa's functions.
 """
 
 import argparse
@@ -33,6 +34,12 @@ def parse_arguments() -> argparse.Namespace:
     options.add_max_bad(parser)
     parser.add_argument(
         "--prune", action="store_true", help="afterwards remove the features of settings that are not in use"
+    )
+    parser.add_argument(
+        "--verify",
+        type=options.parse_count,
+        metavar="N",
+        help="afterwards compare N clips in the store with librosa's functions, and print the largest deviations",
     )
     options.add_ray_address(parser)
     given = parser.parse_args()

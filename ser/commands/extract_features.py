@@ -1,4 +1,4 @@
-"""Extract the features of a corpus, and prune the entries of the feature store that are no longer needed."""
+"""Extract the features of a corpus into the feature store; verify and prune the store on request."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,8 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from ser.commands.corpus_acquisition import acquire_corpus
-from ser.commands.exit_codes import FINISHED
+from ser.commands.exit_codes import FINISHED, NOT_MET
 from ser.commands.feature_pruning import prune
+from ser.commands.feature_verification import verify_features
 from ser.corpora.base import CorpusChoice
 from ser.corpora.locations import Location
 from ser.distributed.cluster import connect
@@ -30,14 +31,15 @@ class ExtractionRequest:
     store: Path | None
     max_bad: float
     prune: bool
+    verify: int | None
     ray_address: str | None
 
 
 def run_extraction(request: ExtractionRequest, console: Console) -> int:
-    """Find the clips, extract their features, and prune the store on request.
+    """Find the clips and extract their features; verify and prune the store on request.
 
     Returns:
-        Exit code, one of `ser.commands.exit_codes`.
+        Exit code, `NOT_MET` where features deviate from librosa's.
 
     Raises:
         UserError: corpus, feature store or Ray cannot be used.
@@ -57,6 +59,10 @@ def run_extraction(request: ExtractionRequest, console: Console) -> int:
             whole=False,
             console=console,
         )
+    if request.verify is not None:
+        agrees = verify_features(clips, store, pipeline, n_clips=request.verify, console=console)
+        if not agrees:
+            return NOT_MET
     if request.prune:
         prune(store, request.home, pipeline, console)
     return FINISHED

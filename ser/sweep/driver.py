@@ -45,7 +45,7 @@ class DriverProcess:
 
 def current_driver() -> DriverProcess:
     """The process that asks."""
-    return DriverProcess(_user(), socket.gethostname(), os.getpid())
+    return DriverProcess(user_name(), socket.gethostname(), os.getpid())
 
 
 def parse_driver(text: str) -> DriverProcess | None:
@@ -82,8 +82,9 @@ def stop_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Name of the user, without blanks; 'uid1000' for a user id without a name, as containers may have."""
     try:
         return "_".join(getpass.getuser().split())
     except (KeyError, OSError):
-        return f"uid{os.getuid()}"  # one without a name, as containers may have
+        return f"uid{os.getuid()}"
