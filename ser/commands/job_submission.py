@@ -23,7 +23,7 @@ from ser.commands.sweep_request import (
 )
 from ser.console import print_line
 from ser.corpora.locations import Location, is_remote
-from ser.distributed.cluster import job_server
+from ser.distributed.cluster import resolve_job_server
 from ser.distributed.jobs import (
     SWEEP,
     FollowedJob,
@@ -31,12 +31,12 @@ from ser.distributed.jobs import (
     JobLostError,
     JobOutcome,
     connect_to_jobs,
-    running_job,
+    find_running_job,
     submit_job,
 )
 from ser.errors import UserError
 from ser.redaction import redact
-from ser.sweep.driver import COMMIT, git_commit, stop_on_sigterm
+from ser.sweep.driver import COMMIT, find_git_commit, stop_on_sigterm
 
 _SUBMITTED = "SER_SUBMITTED"
 _SWEEP_EXIT_CODES = (FINISHED, NOT_MET, REFUSED, UNSENT, UNREGISTERED, STOPPED)
@@ -64,13 +64,13 @@ def submit(request: SweepRequest, console: Console) -> int:
         SettingError: an unknown name in the request.
     """
     _refuse_early(request)
-    address = job_server(request.ray_address)
+    address = resolve_job_server(request.ray_address)
     assert address is not None
     name = request.resume or sweep_name(request)
     resume = request.command if request.dry_run else resume_command(name, request.home, request.ray_address)
     client = connect_to_jobs(address)
     with stop_on_sigterm():
-        if not request.dry_run and (running := running_job(client, name)):
+        if not request.dry_run and (running := find_running_job(client, name)):
             print_line(console, f"Sweep {name} runs there already, as job {running}: following it, nothing is changed.")
             return _follow(FollowedJob(client, running, console), resume, console)
         job_id = f"{name}-{uuid.uuid4().hex[:8]}"
@@ -155,7 +155,7 @@ def _send(client: JobClient, request: SweepRequest, job_id: str, *, metadata: di
             entrypoint=shlex.join(["python", "tune/run_sweep.py", *command_words(request)]),
             job_id=job_id,
             working_dir=scratch,
-            variables={_SUBMITTED: "1", COMMIT: git_commit()},
+            variables={_SUBMITTED: "1", COMMIT: find_git_commit()},
             metadata=metadata,
         )
 

@@ -13,7 +13,7 @@ from ser.console import format_duration
 from ser.report.leaderboard import leaderboard, leaderboard_table
 from ser.sweep.controller import GLOBAL, Controller
 from ser.sweep.journal import ABLATION, FINAL, SEARCH, Ended
-from ser.sweep.state import FINAL_OUTCOMES, SweepState, SweepTrial
+from ser.sweep.state import TERMINAL_OUTCOMES, SweepState, SweepTrial
 
 _LINE_EVERY_S = 30.0
 _TABLE_EVERY_S = 180.0
@@ -64,7 +64,7 @@ class Display:
         if self._live is not None:
             self._live.stop()
 
-    def tick(self) -> None:
+    def refresh(self) -> None:
         """Redraw the table or print a progress line, if it is time to."""
         now = time.monotonic()
         if now - self._drawn < (_REDRAW_EVERY_S if self._live else _LINE_EVERY_S):
@@ -80,7 +80,7 @@ class Display:
             self._console.print(*self._make_leaderboard())
         self._console.print(self.status())
 
-    def ended(self, event: Ended) -> None:
+    def show_end(self, event: Ended) -> None:
         """Print a line about a trial that has ended."""
         trial = self._state.trial(event)
         best = f"best val UAR {100 * trial.best.metrics['val_uar']:.1f} %" if trial.best else "no epoch finished"
@@ -91,8 +91,8 @@ class Display:
     def status(self) -> str:
         """Progress in one line: trials done by outcome, elapsed time and time left."""
         outcomes = Counter(trial.outcome for trial in self._state.trials.values())
-        done = sum(outcomes[outcome] for outcome in FINAL_OUTCOMES)
-        counts = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in FINAL_OUTCOMES if outcomes[outcome])
+        done = sum(outcomes[outcome] for outcome in TERMINAL_OUTCOMES)
+        counts = ", ".join(f"{outcomes[outcome]} {outcome}" for outcome in TERMINAL_OUTCOMES if outcomes[outcome])
         elapsed_s = time.monotonic() - self._started
         left = self._estimate_time_left(elapsed_s)
         left_text = f"about {format_duration(left)} left" if left is not None else "time left not known yet"
@@ -112,7 +112,7 @@ class Display:
         durations = _collect_durations(self._state)
         if not durations:
             return None
-        open_trials = [trial for trial in self._state.trials.values() if not trial.is_final]
+        open_trials = [trial for trial in self._state.trials.values() if not trial.is_terminal]
         left = sum(
             self._estimate_rest(trial, _estimate_duration(durations, trial.key.cell, trial.stage))
             for trial in open_trials
@@ -133,7 +133,7 @@ class Display:
         """Count the trials of each cell and stage that are still to come."""
         cells = self._state.plan.cells
         n_begun = Counter(trial.key.cell for trial in self._state.trials.values() if trial.stage == SEARCH)
-        n_repeats = self._n_trials() - self._n_searched - len(self._state.repeats())
+        n_repeats = self._n_trials() - self._n_searched - len(self._state.unsearched_trials())
         stage = ABLATION if self._state.plan.is_ablation else FINAL
         left = {(cell, stage): n_repeats / len(cells) for cell in cells}
         if self._state.plan.search == GLOBAL:
@@ -158,7 +158,7 @@ def _collect_durations(state: SweepState) -> dict[tuple[str, str], list[float]]:
     durations: dict[tuple[str, str], list[float]] = {}
     for key, trial in state.trials.items():
         # The duration of a trial that was killed and resumed includes the pause.
-        if trial.is_final and trial.ended and not trial.was_killed:
+        if trial.is_terminal and trial.ended and not trial.was_killed:
             durations.setdefault((key.cell, trial.stage), []).append(trial.ended.time_s - trial.asked.time_s)
     return durations
 
@@ -168,11 +168,11 @@ def announce_trainings(controller: Controller, n_slots: int, console: Console) -
     plan, cells = controller.plan, controller.cells_to_test()
     if plan.is_ablation:
         console.print(f"Ablation: {len(cells)} trainings of {len(plan.variants) + 1} variants, baseline included")
-    elif controller.waits:
+    elif controller.is_waiting:
         n_trials = controller.n_trials - plan.n_searched
         console.print(f"Final evaluation after the search: {n_trials} trainings (--dry-run estimates their time)")
     elif cells:
-        best = {cell: controller.record.best_of_cell(cell) for cell in set(cells)}
+        best = {cell: controller.state.best_of_cell(cell) for cell in set(cells)}
         durations = {cell: trial.ended.test["train_seconds"] for cell, trial in best.items() if trial and trial.ended}
         left = format_duration(sum(durations[cell] for cell in cells) / min(n_slots, len(cells)))
         console.print(f"Final evaluation: {len(cells)} trainings, about {left} with {n_slots} at a time")

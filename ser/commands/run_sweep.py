@@ -27,16 +27,16 @@ from ser.commands.sweep_request import (
 )
 from ser.corpora.base import Clip
 from ser.corpora.locations import Location
-from ser.distributed.baselines import compared_splits, measure_baselines, remove_baselines
-from ser.distributed.cluster import connect, job_server, refuse_remote_drivers, refuse_too_large
+from ser.distributed.baselines import list_compared_splits, measure_baselines, remove_baselines
+from ser.distributed.cluster import connect, refuse_remote_drivers, refuse_too_large, resolve_job_server
 from ser.distributed.runner import run_trials
 from ser.distributed.step_timing import with_fastest_settings
 from ser.distributed.trial_data import share_trial_data
-from ser.distributed.tune_adapter import parallel_trials, trial_resources
+from ser.distributed.tune_adapter import count_parallel_trials, trial_resources
 from ser.errors import UserError
 from ser.paths import default_corpus_dir
 from ser.sweep.controller import Controller
-from ser.sweep.driver import current_driver, git_commit, stop_on_sigterm
+from ser.sweep.driver import current_driver, find_git_commit, stop_on_sigterm
 from ser.sweep.facts import SweepFacts, describe_corpus, refuse_other_clips, refuse_other_features
 from ser.sweep.final_evaluation import PlannedTraining, plan_trainings
 from ser.sweep.folder import SweepFolder
@@ -93,7 +93,7 @@ def run_sweep(request: SweepRequest, console: Console) -> int:
         UserError: the request cannot be carried out, or corpus, feature store, journal, cluster or tracker cannot be
             used.
     """
-    if job_server(request.ray_address) and not is_submitted():
+    if resolve_job_server(request.ray_address) and not is_submitted():
         return submit(request, console)
     sweep = resolve_sweep(request)
     if request.dry_run:
@@ -180,12 +180,12 @@ def _train(
         plan = with_fastest_settings(plan, needs, home=request.home, console=console)
     data = share_trial_data(prepared, plan.trained_experiments.values(), console)
     if not plan.is_ablation:  # an ablation compares variants with each other, and tests nothing
-        measure_baselines(sweep.folder.path, prepared, compared_splits(plan, trainings), console)
+        measure_baselines(sweep.folder.path, prepared, list_compared_splits(plan, trainings), console)
     facts = SweepFacts(**{**origin, **describe_corpus(prepared, parts)})
     with _close_on_exit(journal):
         journal.append(Started(sweep.name, plan.as_dict(), facts.as_dict()))
         controller = Controller(journal, plan, trainings)
-        n_slots = parallel_trials(needs)
+        n_slots = count_parallel_trials(needs)
         announce_trainings(controller, n_slots, console)
         display = _make_display(controller, plan, n_slots, sweep.budget_s, console)
         run_trials(sweep.folder, controller, data, display, time_budget_s=sweep.budget_s)
@@ -196,7 +196,7 @@ def _make_display(
 ) -> Display:
     return Display(
         console,
-        controller.record,
+        controller.state,
         n_searched=plan.n_searched,
         n_trials=lambda: controller.n_trials,
         n_slots=n_slots,
@@ -209,7 +209,7 @@ def _describe_origin(sweep_id: str, command: str, tracking_uri: str) -> dict[str
     return {
         "sweep_id": sweep_id,
         "command": command,
-        "git_commit": git_commit(),
+        "git_commit": find_git_commit(),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in _VERSIONS}},
         "driver": str(current_driver()),
         "tracking_uri": tracking_uri,

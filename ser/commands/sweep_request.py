@@ -17,7 +17,7 @@ from ser.settings.registry import unknown_name
 from ser.splits.split import split_names
 from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.plan import Plan
-from ser.sweep.plan_files import cell_names, fold_numbers, read_plan, with_settings
+from ser.sweep.plan_files import parse_cells, parse_folds, read_plan, with_settings
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def new_plan(request: SweepRequest) -> Plan:
         "max_epochs": request.max_epochs,
         "search": request.search,
         "seed": request.seed,
-        "cells": None if request.cells is None else cell_names(request.cells),
+        "cells": None if request.cells is None else parse_cells(request.cells),
     }
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if plan.is_ablation and (request.trials_per_cell or request.search):
@@ -91,7 +91,7 @@ def add_final_evaluation(plan: Plan, request: SweepRequest) -> Plan:
     """
     given: dict[str, Any] = {
         "final_seeds": request.final_seeds,
-        "final_folds": None if request.folds is None else fold_numbers(request.folds),
+        "final_folds": None if request.folds is None else parse_folds(request.folds),
         "final_splits": None if request.final_splits is None else tuple(request.final_splits.split(",")),
     }
     plan = replace(plan, **{name: value for name, value in given.items() if value is not None})

@@ -51,7 +51,7 @@ from ser.sweep.plan import Plan
 _SUMMARISED_TOGETHER = 256
 
 
-def compared_splits(plan: Plan, trainings: Iterable[PlannedTraining]) -> list[Split]:
+def list_compared_splits(plan: Plan, trainings: Iterable[PlannedTraining]) -> list[Split]:
     """The splits that figures of a sweep are of: that of its search, then those of its final evaluation, each once."""
     return list(dict.fromkeys([plan.search_split, *(training.split for training in trainings)]))
 
@@ -64,7 +64,7 @@ def measure_baselines(sweep_dir: Path, prepared: PreparedCorpus, splits: Sequenc
     Args:
         sweep_dir: folder of the sweep.
         prepared: its clips, their features in the store.
-        splits: each fold by itself, such as `compared_splits` gives them.
+        splits: each fold by itself, such as `list_compared_splits` gives them.
         console: where to show progress.
 
     Raises:

@@ -170,10 +170,10 @@ def refuse_remote_drivers(address: str | None) -> None:
     Raises:
         UserError: an address of Ray's client or of its job server.
     """
-    if job_server(address):
+    if resolve_job_server(address):
         raise UserError(
-            f"'{job_server(address)}' takes sweeps alone, as tune/run_sweep.py submits them: run this command on a "
-            "machine of the cluster with --ray-address auto"
+            f"'{resolve_job_server(address)}' takes sweeps alone, as tune/run_sweep.py submits them: run this command "
+            "on a machine of the cluster with --ray-address auto"
         )
     address = address or os.environ.get("RAY_ADDRESS") or ""
     if address.startswith("ray://"):
@@ -183,7 +183,7 @@ def refuse_remote_drivers(address: str | None) -> None:
         )
 
 
-def job_server(address: str | None) -> str | None:
+def resolve_job_server(address: str | None) -> str | None:
     """The address (or RAY_ADDRESS) where it is that of a cluster's job server, as http://HEAD:8265; else None."""
     address = address or os.environ.get("RAY_ADDRESS") or ""
     return address if address.startswith(("http://", "https://")) else None

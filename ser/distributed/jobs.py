@@ -74,7 +74,7 @@ def _is_other(address: str) -> str:
     )
 
 
-def running_job(client: JobSubmissionClient, sweep: str) -> str | None:
+def find_running_job(client: JobSubmissionClient, sweep: str) -> str | None:
     """Id of the job that runs this sweep now, if any does.
 
     Raises:
@@ -83,7 +83,7 @@ def running_job(client: JobSubmissionClient, sweep: str) -> str | None:
     try:
         running = [job for job in client.list_jobs() if job.status in _RUNNING]
     except UNANSWERED as error:
-        raise UserError(f"the cluster does not tell its jobs ({reason_of(error)}): try again") from None
+        raise UserError(f"the cluster does not tell its jobs ({describe_request_error(error)}): try again") from None
     return next((job.submission_id for job in running if (job.metadata or {}).get(SWEEP) == sweep), None)
 
 
@@ -119,7 +119,8 @@ def submit_job(
         )
     except UNANSWERED as error:
         raise UserError(
-            f"the cluster does not take the job ({reason_of(error)})", "look at its head's log, or try again"
+            f"the cluster does not take the job ({describe_request_error(error)})",
+            "look at its head's log, or try again",
         ) from None
 
 
@@ -145,7 +146,7 @@ class FollowedJob:
         try:
             self._client.stop_job(self._job_id)
         except UNANSWERED as error:
-            raise JobLostError(f"could not be asked to stop ({reason_of(error)})") from None
+            raise JobLostError(f"could not be asked to stop ({describe_request_error(error)})") from None
 
     def until_end(self) -> JobOutcome:
         """Show the log until the job has ended; how it ended.
@@ -163,7 +164,7 @@ class FollowedJob:
             except UNANSWERED as error:
                 if f"{self._job_id} does not exist" in str(error):
                     raise JobLostError("is not known to the cluster any more: its head was started anew") from None
-                lost_since = self._wait_again(lost_since, reason_of(error))
+                lost_since = self._wait_again(lost_since, describe_request_error(error))
                 continue
             if lost_since is not None:
                 self._console.print("The cluster answers again.")
@@ -218,6 +219,6 @@ def _stream_errors() -> tuple[type[Exception], ...]:
     return (aiohttp.ClientError,)
 
 
-def reason_of(error: Exception) -> str:
+def describe_request_error(error: Exception) -> str:
     """Why a request was not answered, in a few words: those of a broken connection say less than their kind."""
     return str(error).strip().splitlines()[0] if type(error) is RuntimeError else type(error).__name__

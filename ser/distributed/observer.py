@@ -12,10 +12,10 @@ class Observer(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def tick(self) -> None:
+    def refresh(self) -> None:
         """Called often; redraws when it is time to."""
         ...
 
-    def ended(self, event: Ended) -> None:
+    def show_end(self, event: Ended) -> None:
         """Called when a trial has ended."""
         ...

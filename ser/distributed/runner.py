@@ -7,7 +7,7 @@ from ray import tune
 
 from ser.distributed.observer import Observer
 from ser.distributed.trainable import train
-from ser.distributed.tune_adapter import SweepCallback, SweepScheduler, SweepSearch, key_of, trial_resources
+from ser.distributed.tune_adapter import SweepCallback, SweepScheduler, SweepSearch, read_trial_key, trial_resources
 from ser.experiment.trial_data import TrialData
 from ser.sweep.controller import Controller
 from ser.sweep.folder import SweepFolder, trial_folder_name
@@ -64,7 +64,7 @@ def _tuner(
             scheduler=SweepScheduler(controller),
             num_samples=-1,
             time_budget_s=time_budget_s,
-            trial_dirname_creator=lambda trial: trial_folder_name(key_of(trial)),
+            trial_dirname_creator=lambda trial: trial_folder_name(read_trial_key(trial)),
             # A process that is still within a step when its trial is stopped would cost the next trial its life.
             reuse_actors=False,
         ),

@@ -19,7 +19,7 @@ from ser.sweep.controller import Controller, NextTrial
 from ser.sweep.folder import find_checkpoints
 from ser.sweep.journal import ABLATION, SEARCH, Ended, Reported, TrialKey
 from ser.sweep.plan import Plan
-from ser.sweep.state import FINAL_OUTCOMES
+from ser.sweep.state import TERMINAL_OUTCOMES
 
 _RESOURCES_EVERY_S = 5.0
 
@@ -40,7 +40,7 @@ class SweepSearch(Searcher):
             return None
         ask = self._controller.next_trial()
         if ask is None:
-            return None if self._controller.waits else Searcher.FINISHED
+            return None if self._controller.is_waiting else Searcher.FINISHED
         return self._config(ask)
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
@@ -55,7 +55,7 @@ class SweepSearch(Searcher):
     def _count_slots(self) -> int:
         """Trials that the cluster can run at a time now."""
         if time.monotonic() - self._measured_s > _RESOURCES_EVERY_S:
-            self._slots, self._measured_s = parallel_trials(trial_resources(self._plan)), time.monotonic()
+            self._slots, self._measured_s = count_parallel_trials(trial_resources(self._plan)), time.monotonic()
         return self._slots
 
     def _config(self, ask: NextTrial) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class SweepSearch(Searcher):
             "keep_model": ask.stage == SEARCH,
             "test": ask.stage != ABLATION,
             "states": [str(path.parent) for path in find_checkpoints(self._storage, ask.key)],
-            "epoch": self._controller.record.trials[ask.key].n_epochs,
+            "epoch": self._controller.state.trials[ask.key].n_epochs,
         }
 
 
@@ -83,7 +83,7 @@ class SweepScheduler(FIFOScheduler):
         """Go on or stop."""
         if "error" in result:
             return str(TrialScheduler.CONTINUE)
-        key = key_of(trial)
+        key = read_trial_key(trial)
         metrics = {name.partition("/")[2]: value for name, value in result.items() if name.startswith("metrics/")}
         event = Reported(
             key.cell, key.number, result["epoch"], metrics, result["confusion"], result["last"], result["seconds"]
@@ -102,11 +102,11 @@ class SweepCallback(Callback):
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
         """Keep the display up to date."""
-        self._observer.tick()
+        self._observer.refresh()
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial stopped by itself, by its rungs or by the time budget."""
-        key, result = key_of(trial), trial.last_result or {}
+        key, result = read_trial_key(trial), trial.last_result or {}
         if "error" in result:
             self._end(Ended(key.cell, key.number, "failed", reason=result["error"], traceback=result["traceback"]))
         elif result.get("last"):
@@ -122,18 +122,18 @@ class SweepCallback(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """A trial's process died more often than is tried again."""
-        key, told = key_of(trial), str(trial.get_error())
-        self._end(Ended(key.cell, key.number, "failed", reason=failure_reason(told), traceback=told))
+        key, told = read_trial_key(trial), str(trial.get_error())
+        self._end(Ended(key.cell, key.number, "failed", reason=find_failure_reason(told), traceback=told))
 
     def _end(self, event: Ended) -> None:
         self._controller.end(event)
-        self._observer.ended(event)
-        if event.outcome in FINAL_OUTCOMES:
-            for path in find_checkpoints(self._storage, self._controller.record.trial(event).key):
+        self._observer.show_end(event)
+        if event.outcome in TERMINAL_OUTCOMES:
+            for path in find_checkpoints(self._storage, self._controller.state.trial(event).key):
                 path.unlink(missing_ok=True)
 
 
-def parallel_trials(needs: Mapping[str, float]) -> int:
+def count_parallel_trials(needs: Mapping[str, float]) -> int:
     """Trials that the cluster can run at a time now, at least one.
 
     Args:
@@ -148,13 +148,13 @@ def trial_resources(plan: Plan) -> dict[str, float]:
     return {"cpu": plan.cpus_per_trial, "gpu": plan.gpus_per_trial if resources().get("GPU") else 0.0}
 
 
-def key_of(trial: Trial) -> TrialKey:
+def read_trial_key(trial: Trial) -> TrialKey:
     """The key of the trial that Tune runs."""
     sweep, cell, number = trial.config["key"]
     return TrialKey(sweep, cell, number)
 
 
-def failure_reason(told: str) -> str:
+def find_failure_reason(told: str) -> str:
     """The last failure of what Tune tells of a trial: its exception, or how its process died."""
     lines = re.split(r"^Failure # \d+.*\n", told, flags=re.MULTILINE)[-1].strip().splitlines()
     return next((line for line in lines if "died" in line), lines[-1] if lines else "unknown")

@@ -42,7 +42,7 @@ def _check_runs(uri: str, home: Path, runs: OpenRuns, sweep: FoundSweep | None) 
     driver = parse_driver(runs.driver)
     since = f"{datetime.fromtimestamp(runs.since_s):%Y-%m-%d %H:%M}"
     found = f"{runs.sweep}: {len(runs.keys)} open, by {runs.driver or 'an unknown driver process'} since {since}"
-    if (sweep is not None and sweep.is_running) or (driver is not None and driver.lives):
+    if (sweep is not None and sweep.is_running) or (driver is not None and driver.is_alive):
         return fine(_CHECK, f"{found}, still running")
     if driver is not None and not driver.is_here:
         return warning(
@@ -97,5 +97,5 @@ def _read_ends(journal: Path) -> dict[str, tuple[str, float]]:
     for _, event in read_events(journal):
         state.apply(event)
         last_s = event.time_s
-    unfinished = {str(key) for key, trial in state.trials.items() if not trial.is_final}
+    unfinished = {str(key) for key, trial in state.trials.items() if not trial.is_terminal}
     return {key: end for key, end in run_ends(state).items() if key not in unfinished} | {"": ("KILLED", last_s)}

@@ -28,7 +28,7 @@ def stale_checkpoint_findings(sweeps: Sequence[FoundSweep]) -> Iterator[Finding]
 
 
 def _find_stale(sweep: FoundSweep) -> list[Path]:
-    ended = (key for key, trial in sweep.state.trials.items() if trial.is_final)
+    ended = (key for key, trial in sweep.state.trials.items() if trial.is_terminal)
     return [path for key in ended for path in find_checkpoints(sweep.folder.storage, key)]
 
 

@@ -143,7 +143,7 @@ def _check_unfinished(sweep: FoundSweep, resume: str) -> Iterator[Finding]:
 def _format_progress(sweep: FoundSweep) -> str:
     trials = sweep.state.trials.values()
     since = datetime.fromtimestamp(sweep.folder.journal.stat().st_mtime)
-    n_final = sum(trial.is_final for trial in trials)
+    n_final = sum(trial.is_terminal for trial in trials)
     unsent = f", {sweep.n_unsent:,} events not sent" if sweep.n_unsent and not sweep.is_running else ""
     return f", {n_final} trials ended, {len(trials) - n_final} open{unsent}, last written {since:%Y-%m-%d %H:%M}"
 

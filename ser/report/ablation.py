@@ -84,7 +84,7 @@ def compare_variants(record: SweepState, *, n_resamples: int = N_RESAMPLES) -> l
     one cell on one split.
     """
     groups: dict[tuple[str, str], dict[str, list[SweepTrial]]] = defaultdict(lambda: defaultdict(list))
-    for trial in record.ablations():
+    for trial in record.ablation_trials():
         groups[trial.key.cell, trial.split.name][trial.asked.variant].append(trial)
     return [
         variant
@@ -96,7 +96,7 @@ def compare_variants(record: SweepState, *, n_resamples: int = N_RESAMPLES) -> l
 def list_failures(record: SweepState) -> list[str]:
     """The variants of which a training failed, as 'sercnn-2d votes: 1 of 3 trainings failed'."""
     outcomes: dict[str, Counter[str]] = defaultdict(Counter)
-    for trial in record.ablations():
+    for trial in record.ablation_trials():
         outcomes[f"{trial.key.cell} {trial.asked.variant}"][trial.outcome] += 1
     return [
         f"{name}: {counts['failed']} of {counts.total()} trainings failed"

@@ -74,7 +74,7 @@ def _ablation_report(study: ReportData) -> Report:
             f"no variant of the ablation {study.record.name} has been trained on every fold yet: let it go on, then "
             "make the report"
         )
-    n_trainings = sum(trial.outcome == "completed" for trial in study.record.ablations())
+    n_trainings = sum(trial.outcome == "completed" for trial in study.record.ablation_trials())
     facts = study.record.facts
     pairs = [("clips", f"{facts.n_clips:,}"), ("speakers", f"{facts.n_speakers:,}")]
     pairs += [("variants", str(len(study.record.plan.variants))), ("trainings", f"{n_trainings:,}")]

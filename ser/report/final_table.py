@@ -30,7 +30,7 @@ class FinalRow:
 def final_rows(sweep: SweepState) -> list[FinalRow]:
     """One row per split and cell that has a completed training, split by split, best mean UAR first."""
     trials: defaultdict[tuple[str, str], list[SweepTrial]] = defaultdict(list)
-    for trial in sweep.finals():
+    for trial in sweep.final_trials():
         trials[trial.split.name, trial.key.cell].append(trial)
     rows = [_row(split, cell, listed) for (split, cell), listed in trials.items()]
     return sorted((row for row in rows if row is not None), key=lambda row: (row.split, -row.uar_mean, row.cell))

@@ -76,7 +76,7 @@ def leaderboard_text(rows: Sequence[LeaderboardRow]) -> str:
 def _row(sweep: SweepState, trial: SweepTrial) -> LeaderboardRow:
     assert trial.best is not None
     assert trial.ended is not None
-    trials = sweep.of_cell(trial.key.cell)
+    trials = sweep.search_trials(trial.key.cell)
     validation, test = np.array(trial.best.confusion), np.array(trial.ended.test["confusion"])
     return LeaderboardRow(
         cell=trial.key.cell,

@@ -126,7 +126,7 @@ def collect_results(record: SweepState, folder: Path) -> list[SplitResults]:
     """
     chosen = [trial for cell in sorted({key.cell for key in record.trials}) if (trial := record.best_of_cell(cell))]
     groups: dict[tuple[str, str], list[SweepTrial]] = defaultdict(list)
-    for trial in record.finals():
+    for trial in record.final_trials():
         if trial.outcome == "completed":
             groups[FINAL, trial.split.name].append(trial)
     for trial in chosen:

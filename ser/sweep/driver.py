@@ -1,4 +1,4 @@
-"""Who drives a sweep, and by which code: the process that holds its journal."""
+"""Driver process of a sweep, which holds its journal, and the commit of the code that it runs."""
 
 import getpass
 import os
@@ -15,12 +15,12 @@ DRIVER = "ser.driver"
 COMMIT = "SER_COMMIT"
 
 _FORM = re.compile(r"(?P<user>\S+)@(?P<host>\S+) pid (?P<pid>\d+)")
-_SCRIPT = b"run_sweep"
+_SCRIPT = b"run_sweep.py"
 
 
 @dataclass(frozen=True)
 class DriverProcess:
-    """A process, as 'user@host pid 123'."""
+    """Driver process of a sweep; `str` gives 'user@host pid 123'."""
 
     user: str
     host: str
@@ -31,34 +31,35 @@ class DriverProcess:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is, or was, a process of this machine."""
+        """True if it is, or was, a process of this machine."""
         return self.host == socket.gethostname()
 
     @property
-    def lives(self) -> bool:
-        """Whether it still drives a sweep on this machine; another process may bear its number since."""
+    def is_alive(self) -> bool:
+        """True if it still drives a sweep on this machine; a later process with its number does not count."""
         try:
-            return self.is_here and _SCRIPT in Path(f"/proc/{self.pid}/cmdline").read_bytes()
+            words = Path(f"/proc/{self.pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             return False
+        return self.is_here and any(word.rpartition(b"/")[2] == _SCRIPT for word in words)
 
 
 def current_driver() -> DriverProcess:
-    """The process that asks."""
+    """This process, as a driver."""
     return DriverProcess(user_name(), socket.gethostname(), os.getpid())
 
 
 def parse_driver(text: str) -> DriverProcess | None:
-    """The driver that `str` of it tells; None of any other text."""
+    """Parse the driver from its `str`; None for any other text."""
     match = _FORM.fullmatch(text)
     return DriverProcess(match["user"], match["host"], int(match["pid"])) if match else None
 
 
-def git_commit() -> str:
-    """Of the code that runs: SER_COMMIT where that stands, as away from its repository, else as git tells."""
-    given = os.environ.get(COMMIT)
-    if given:
-        return given
+def find_git_commit() -> str:
+    """Commit of the running code: SER_COMMIT where it is set, as outside the repository, else from git."""
+    commit = os.environ.get(COMMIT)
+    if commit:
+        return commit
     here = Path(__file__).parent
     try:
         git = subprocess.run(
@@ -74,7 +75,7 @@ def git_commit() -> str:
 
 @contextmanager
 def stop_on_sigterm() -> Iterator[None]:
-    """SIGTERM stops a sweep as orderly as Ctrl-C does."""
+    """Treat SIGTERM as Ctrl-C while the block runs, so that a sweep stops in order."""
     before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     try:
         yield

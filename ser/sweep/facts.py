@@ -1,4 +1,4 @@
-"""Facts of a sweep, fixed when a driver process takes it up: its corpus and split, and where it was started from."""
+"""Facts of a sweep, fixed when a driver process starts or resumes it: corpus, split, code, command and machine."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -17,7 +17,7 @@ _TAGGED = {"command": "ser.command", "git_commit": "ser.git_commit", "driver": "
 
 @dataclass(frozen=True, kw_only=True)
 class SweepFacts:
-    """Typed content of `Started.facts`; what an earlier version did not record has its default.
+    """Typed content of `Started.facts`; a fact that an earlier version did not record has its default.
 
     Attributes:
         sweep_id: distinguishes the sweep from others of the same name.
@@ -25,7 +25,7 @@ class SweepFacts:
         git_commit: commit of `ser`.
         driver: the driver process, as `user@host pid 123`.
         versions: version of Python and of each package that results depend on.
-        tracking_uri: address of the tracker.
+        tracking_uri: URI of the tracker.
         corpus: name of the corpus.
         corpus_dir: its folder or URL.
         corpus_digest: digest of all names and bytes.
@@ -61,20 +61,25 @@ class SweepFacts:
     features_versions: Mapping[str, int] = field(default_factory=lambda: {"1d": 2, "2d": 2})
 
     def as_dict(self) -> dict[str, Any]:
-        """The facts as the journal keeps them; `read_facts` reads them back."""
+        """Facts in the form of the journal; `read_facts` reads them back."""
         values = {_TAGGED.get(name, name): value for name, value in asdict(self).items()}
         return {**values, "emotions": list(self.emotions)}
 
 
 def read_facts(values: Mapping[str, Any]) -> SweepFacts:
-    """The facts in a `Started` event; keys that this version does not know are passed over."""
+    """Read the facts of a `Started` event; keys that this version does not know are ignored."""
     names = {_TAGGED.get(f.name, f.name): f.name for f in fields(SweepFacts)}
     known = {names[key]: value for key, value in values.items() if key in names}
     return SweepFacts(**{**known, "emotions": tuple(known.get("emotions", ()))})
 
 
 def describe_corpus(prepared: PreparedCorpus, parts: Partition) -> dict[str, Any]:
-    """The fields of `SweepFacts` that tell of the corpus and its split."""
+    """Fields of `SweepFacts` that describe the corpus and its split.
+
+    Args:
+        prepared: clips of the sweep.
+        parts: their training, validation and test part.
+    """
     return {
         "corpus": prepared.choice.name,
         "corpus_dir": prepared.folder,
@@ -111,6 +116,12 @@ def refuse_other_features(sweep: str, facts: SweepFacts, plan: Plan) -> None:
 def refuse_other_clips(sweep: str, before: SweepFacts, prepared: PreparedCorpus, parts: Partition) -> None:
     """Refuse to resume a sweep on other clips than it began with.
 
+    Args:
+        sweep: name of the sweep.
+        before: facts from its journal.
+        prepared: clips that were found now.
+        parts: their training, validation and test part.
+
     Raises:
         UserError: clips, their bytes or the split have changed.
     """
@@ -118,6 +129,6 @@ def refuse_other_clips(sweep: str, before: SweepFacts, prepared: PreparedCorpus,
         raise UserError(
             f"{prepared.folder} does not hold the {before.n_clips:,} clips that sweep '{sweep}' began with, but "
             f"{len(prepared.clips):,} that can be used",
-            "give their folder by --corpus-dir; if it is that one, its files have changed, or another version of ser "
-            "chose among them: start a new sweep",
+            "give their folder with --corpus-dir; if this is their folder, its files have changed, or another version "
+            "of ser selected other clips: start a new sweep",
         )

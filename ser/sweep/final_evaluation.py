@@ -1,10 +1,10 @@
-"""The trainings that are planned rather than searched: on which splits, folds and seeds each is trained anew.
+"""Planned trainings: the splits, folds and seeds of a final evaluation or an ablation.
 
-In the final evaluation that is the best of each cell; in an ablation, each of its variants.
+A final evaluation trains the best configuration of each cell, an ablation each of its variants.
 
-Each seed is a new beginning of the training; of `assignment`, which has no folds, it is a new draw too. Clips that the
-search's validation part held are no test clips here, and a fold that would lose most of its test clips by that is left
-out: what selection saw proves nothing.
+Each seed initialises the training differently; the split `assignment`, which has no folds, is re-drawn for each seed
+too. Clips of the search's validation part are removed from the test parts, because the selection was made on them. A
+fold that would lose most of its test clips in this way is omitted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,14 @@ from ser.sweep.plan import Plan
 
 @dataclass(frozen=True)
 class PlannedTraining:
-    """One way to train each cell anew: its best configuration, or its defaults as a variant changes them."""
+    """One planned training of each cell: of its best configuration, or of its defaults as a variant changes them.
+
+    Attributes:
+        split: split with its fold and seed.
+        seed: seed of the training.
+        variant: name of the ablation's variant; '' in a final evaluation.
+        changes: settings that the variant changes, by their dotted names.
+    """
 
     split: Split
     seed: int
@@ -30,7 +37,7 @@ class PlannedTraining:
     changes: Mapping[str, Value] = field(default_factory=dict)
 
     def values(self) -> dict[str, Value]:
-        """Its settings, by their dotted names."""
+        """Settings that the training fixes, by their dotted names."""
         split = self.split
         return {
             **self.changes,
@@ -42,44 +49,50 @@ class PlannedTraining:
         }
 
     def matches(self, asked: Asked) -> bool:
-        """Whether a trial that was asked for is this one."""
+        """Check whether a trial of the journal is this training."""
         return asked.variant == self.variant and all(asked.values.get(k) == v for k, v in self.values().items())
 
 
 def plan_trainings(plan: Plan) -> list[PlannedTraining]:
-    """All that the plan asks for, the first seed of every split and fold before the second.
+    """List the trainings of a plan, the first seed of every split and fold before the second.
 
     Raises:
-        UserError: a fold that none of the splits has, or a variant that cannot be.
-        SettingError: no split has one of the names.
+        UserError: a fold that none of the splits has, or a variant that is not valid.
+        SettingError: the name of a split is unknown.
     """
-    selected = plan.search_split
     names = plan.final_splits or (plan.split,)
     for name in names:
         if name not in split_names():
             raise unknown_name("split", name, split_names())
-    most = max(load_manifests()[name].n_folds for name in names)
+    n_folds = max(load_manifests()[name].n_folds for name in names)
     for fold in () if isinstance(plan.final_folds, str) else plan.final_folds:
-        if fold >= most:
-            raise UserError(f"final_folds (--folds) must be below {most}, the folds of {', '.join(names)}; got {fold}")
+        if fold >= n_folds:
+            raise UserError(
+                f"final_folds (--folds) must be below {n_folds}, the folds of {', '.join(names)}; got {fold}"
+            )
     plan.validate()
-    # No search has seen any clip before an ablation.
-    selection = NOTHING if plan.is_ablation else selection_of(selected)
+    # An ablation follows no search, so that nothing was selected on any of its clips.
+    selection = NOTHING if plan.is_ablation else selection_of(plan.search_split)
     variants: dict[str, Mapping[str, Value]] = {BASELINE: {}, **plan.variants} if plan.is_ablation else {"": {}}
     return [
         PlannedTraining(
-            Split(name=name, fold=fold, seed=_draw(name, seed), selection=selection), seed, variant, changes
+            Split(name=name, fold=fold, seed=_split_seed(name, seed), selection=selection), seed, variant, changes
         )
         for seed in range(plan.final_seeds)
         for name in names
-        for fold in _folds(plan, name)
+        for fold in _list_folds(plan, name)
         for variant, changes in variants.items()
     ]
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Planned trainings whose test part no choice has seen, and why others are omitted, each reason once."""
+    """Result of `select_trainings`.
+
+    Attributes:
+        kept: trainings whose test part was not used for selection.
+        omitted: reasons why other trainings are omitted, each once, ready to be printed.
+    """
 
     kept: tuple[PlannedTraining, ...]
     omitted: tuple[str, ...]
@@ -91,7 +104,13 @@ def select_trainings(
     digests: Mapping[str, str] | None = None,
     duplicates: Sequence[tuple[str, str]] = (),
 ) -> Selection:
-    """Omit the trainings whose test part was mostly seen by the search's validation.
+    """Omit the trainings whose test clips mostly belong to the search's validation part.
+
+    Args:
+        trainings: all that the plan has.
+        clips: clips of the corpus that can be used.
+        digests: digest of the bytes of each clip, by its name, to find identical files in two parts.
+        duplicates: pairs of names of clips that hold the same recording.
 
     Raises:
         UserError: a split does not fit the clips, or leaks.
@@ -104,9 +123,9 @@ def select_trainings(
         seen = seen_by_selection(clips, split)
         n_seen = sum(clips[at].name in seen for at in whole.test)
         if 2 * n_seen > len(whole.test):
-            which = f"seed {training.seed}" if split.name == ASSIGNMENT else f"fold {split.fold}"
+            part = f"seed {training.seed}" if split.name == ASSIGNMENT else f"fold {split.fold}"
             omitted[
-                f"{split.name} {which} is omitted: selection on {split.selection} has seen {n_seen:,} of its "
+                f"{split.name} {part} is omitted: selection on {split.selection} has seen {n_seen:,} of its "
                 f"{len(whole.test):,} test clips"
             ] = None
         else:
@@ -115,11 +134,11 @@ def select_trainings(
     return Selection(tuple(kept), tuple(omitted))
 
 
-def _draw(name: str, seed: int) -> int:
+def _split_seed(name: str, seed: int) -> int:
     return seed if name == ASSIGNMENT else 0
 
 
-def _folds(plan: Plan, name: str) -> list[int]:
+def _list_folds(plan: Plan, name: str) -> list[int]:
     n_folds = load_manifests()[name].n_folds
     if n_folds == 1 or isinstance(plan.final_folds, str):
         return list(range(n_folds))

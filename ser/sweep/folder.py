@@ -9,18 +9,18 @@ from ser.training.checkpoint import FILE_NAME
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """Where a sweep keeps what must not be lost."""
+    """Folder of a sweep with its journal, checkpoints and bundles."""
 
     path: Path
 
     @property
     def journal(self) -> Path:
-        """Its truth."""
+        """Path of the journal, the source of truth of the sweep."""
         return self.path / JOURNAL
 
     @property
     def storage(self) -> Path:
-        """Checkpoints and bundles of its trials."""
+        """Folder of the checkpoints and bundles of its trials."""
         return self.path / "trials"
 
 
@@ -30,6 +30,14 @@ def trial_folder_name(key: TrialKey) -> str:
 
 
 def find_checkpoints(storage: Path, key: TrialKey) -> list[Path]:
-    """The training states that any driver of this sweep left of a trial: absolute paths, newest first."""
+    """Find the training states of a trial, of every driver process of the sweep.
+
+    Args:
+        storage: folder of the checkpoints of the sweep.
+        key: key of the trial.
+
+    Returns:
+        Absolute paths, newest first.
+    """
     found = storage.resolve().glob(f"run-*/{trial_folder_name(key)}/checkpoint_*/{FILE_NAME}")
     return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)

@@ -1,8 +1,8 @@
-"""The append-only truth of a sweep.
+"""Journal of a sweep: an append-only log of events, the source of truth.
 
-One line of JSON an event, each with its checksum, written and fsynced before anything else hears of it. What a sweep
-knows (its trials, their reports, how they ended) is what replaying the file gives: resuming, the leaderboard and the
-MLflow writer all read the same lines. Knows neither Ray nor MLflow.
+Each event is one line of JSON with its checksum, written and fsynced before any other code acts on it. Replaying the
+file gives the state of the sweep (its trials, their reports, how they ended): resuming, the leaderboard and the MLflow
+writer all read the same lines. Imports neither Ray nor MLflow.
 """
 
 import errno
@@ -21,24 +21,24 @@ from ser.errors import UserError
 from ser.settings.ranges import Value
 
 JOURNAL = "journal.jsonl"
-"""Its name in the folder of a sweep."""
+"""Name of the journal in the folder of a sweep."""
 
-# The stages of a sweep; an ablation is one of its own.
+# The stages of a sweep; an ablation has no other stage.
 SEARCH, FINAL, ABLATION = "search", "final", "ablation"
 
 BASELINE = "baseline"
-"""The variant of an ablation that changes nothing."""
+"""Name of the ablation's variant that changes nothing."""
 
-_ROOM = 2**20
+_MIN_FREE_BYTES = 2**20
 
 
 class JournalError(UserError):
-    """A journal that cannot be used; the message says why and what to do."""
+    """A journal that is missing, damaged, held by another process, or cannot be written."""
 
 
 @dataclass(frozen=True, order=True)
 class TrialKey:
-    """What names a trial, whatever process runs it: everything else that names it derives from this."""
+    """Key of a trial, independent of the process that runs it; all other names of the trial derive from it."""
 
     sweep: str
     cell: str
@@ -49,13 +49,13 @@ class TrialKey:
 
     @property
     def short(self) -> str:
-        """Its name within the sweep."""
+        """Name of the trial within its sweep, such as 'vgg16-2d 003'."""
         return f"{self.cell} {self.number:03d}"
 
 
 @dataclass(frozen=True)
 class Started:
-    """A driver took up the sweep: for the first time, or again."""
+    """A driver process started or resumed the sweep, with this plan and these facts."""
 
     kind: ClassVar[str] = "started"
     sweep: str
@@ -66,7 +66,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Asked:
-    """A trial was asked for: all its settings, which of them were searched, and the variant of an ablation."""
+    """A trial begins: all its settings, those that were searched, its stage, and the variant of an ablation."""
 
     kind: ClassVar[str] = "asked"
     cell: str
@@ -80,7 +80,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reported:
-    """A trial finished an epoch, after `seconds` of training and evaluation; what it is worth on validation clips."""
+    """A trial finished an epoch, after `seconds` of training and evaluation, with metrics of the validation clips."""
 
     kind: ClassVar[str] = "reported"
     cell: str
@@ -95,7 +95,7 @@ class Reported:
 
 @dataclass(frozen=True)
 class Ended:
-    """A trial ended: `completed`, `pruned`, `failed`, or `killed` (which a resumed sweep takes up again)."""
+    """A trial ended: `completed`, `pruned`, `failed`, or `killed` (which a resumed sweep continues)."""
 
     kind: ClassVar[str] = "ended"
     cell: str
@@ -110,7 +110,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Closed:
-    """The driver let go of the sweep: `finished`; `budget` (its time was spent) or `killed` when it can be resumed."""
+    """The driver process closed the sweep: `finished`, or resumable: `budget` (time is spent) or `killed`."""
 
     kind: ClassVar[str] = "closed"
     outcome: str
@@ -122,10 +122,13 @@ _KINDS: dict[str, type[Event]] = {kind.kind: kind for kind in (Started, Asked, R
 
 
 class Journal:
-    """The journal file, open for appending by one driver at a time.
+    """Journal file, open for appending by one driver process at a time.
+
+    Args:
+        path: path of the file; it and its folder are made if they do not exist.
 
     Raises:
-        JournalError: it cannot be opened, another process holds it, or a line in its middle is damaged.
+        JournalError: the file cannot be opened, another process holds it, or a line in its middle is damaged.
     """
 
     def __init__(self, path: Path) -> None:
@@ -135,18 +138,18 @@ class Journal:
             self._file = path.open("ab", buffering=0)
         except OSError as error:
             raise JournalError(
-                f"{path} cannot be opened for writing ({error.strerror}): check the folder, or choose another --home"
+                f"{path} cannot be opened for writing ({error.strerror})", "check the folder, or choose another --home"
             ) from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._file.close()
             raise JournalError(
-                f"{path} is held by another process: this sweep is running already. "
-                "Wait for it, end it, or choose another --name"
+                f"{path} is held by another process, this sweep is running already",
+                "wait for it, end it, or choose another --name",
             ) from None
         try:
-            self._cut_torn_end()
+            self._cut_torn_line()
         except JournalError:
             self._file.close()
             raise
@@ -155,7 +158,7 @@ class Journal:
         """Write one event and wait until it is on the disk.
 
         Raises:
-            JournalError: the disk does not take it.
+            JournalError: the event cannot be written; the file keeps its old length.
         """
         end = self._file.seek(0, os.SEEK_END)
         try:
@@ -165,48 +168,50 @@ class Journal:
             os.fsync(self._file.fileno())
         except OSError as error:
             os.ftruncate(self._file.fileno(), end)
-            raise JournalError(self._unwritable(error.strerror)) from error
+            raise self._write_error(error.strerror) from error
 
     def check_room(self) -> None:
-        """Refuse to go on where its disk is full; checkpoints lie on it too.
+        """Refuse to continue where the disk is full, which holds the checkpoints too.
 
         Raises:
             JournalError: less than a mebibyte is free.
         """
         disk = os.statvfs(self.path.parent)
-        if disk.f_bavail * disk.f_frsize < _ROOM:
-            raise JournalError(self._unwritable(os.strerror(errno.ENOSPC)))
+        if disk.f_bavail * disk.f_frsize < _MIN_FREE_BYTES:
+            raise self._write_error(os.strerror(errno.ENOSPC))
 
-    def _unwritable(self, reason: str | None) -> str:
-        return (
-            f"{self.path} cannot be written ({reason}): free some space, then run the same command with --resume; "
-            "everything before this moment is kept"
+    def _write_error(self, reason: str | None) -> JournalError:
+        return JournalError(
+            f"{self.path} cannot be written ({reason}), everything before this moment is kept",
+            "free some space, then run the same command with --resume",
         )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file, so that another process can open it."""
         self._file.close()
 
-    def _cut_torn_end(self) -> None:
-        """Drop a last line that a killed driver left unfinished: nobody has heard of it."""
-        whole = sum(size for size, _ in _lines(self.path, 0))
-        os.ftruncate(self._file.fileno(), whole)
+    def _cut_torn_line(self) -> None:
+        """Remove a last line that a killed driver process left unfinished; nothing has acted on it yet."""
+        n_bytes = sum(size for size, _ in _read_lines(self.path, 0))
+        os.ftruncate(self._file.fileno(), n_bytes)
 
 
 def read_events(path: Path, offset: int = 0) -> Iterator[tuple[int, Event]]:
-    """The events after byte `offset`, each with the offset of the next; an unfinished last line is left alone.
+    """Read the events after byte `offset`, each with the offset of the next one.
+
+    An unfinished last line is ignored, because its driver process may still be writing it.
 
     Raises:
-        JournalError: a line that is not the end is damaged, or is of an event unknown to this version.
+        JournalError: a line other than the last is damaged, or is an event unknown to this version.
     """
-    for size, event in _lines(path, offset):
+    for size, event in _read_lines(path, offset):
         offset += size
         yield offset, event
 
 
 @contextmanager
 def lock_out_drivers(path: Path) -> Iterator[bool]:
-    """Let no driver take up the journal while the block runs; False where one has it already."""
+    """Keep driver processes from opening the journal while the block runs; yields False where one has opened it."""
     with path.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -216,7 +221,8 @@ def lock_out_drivers(path: Path) -> Iterator[bool]:
             yield True
 
 
-def _lines(path: Path, offset: int) -> Iterator[tuple[int, Event]]:
+def _read_lines(path: Path, offset: int) -> Iterator[tuple[int, Event]]:
+    """Read whole lines after byte `offset`: the length of each in bytes, and its event."""
     with path.open("rb") as file:
         file.seek(offset)
         for line in file:
@@ -235,6 +241,7 @@ def _encode(event: Event) -> bytes:
 
 
 def _decode(line: bytes) -> Event | None:
+    """Decode a line; None where it is torn or its checksum is wrong."""
     checksum, _, body = line.partition(b" ")
     if not body.endswith(b"\n") or checksum != f"{zlib.crc32(body[:-1]):08x}".encode():
         return None

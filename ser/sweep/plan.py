@@ -1,4 +1,4 @@
-"""A sweep as data: what `tune/plans/*.toml` and the command line say, checked before Ray starts."""
+"""Plan of a sweep, from `tune/plans/*.toml` and the command line; checked before Ray starts."""
 
 import re
 from collections.abc import Mapping
@@ -37,25 +37,35 @@ _KEYS = {"corpus.name": "corpus", "split.name": "split", "training.max_epochs": 
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole sweep.
+    """Plan of a whole sweep; its fields are the keys of a plan file.
 
     Attributes:
+        corpus: name of the corpus.
+        split: name of the split of the search.
         cells: names of the compared networks, in the order of their turns.
-        settings: dotted settings fixed for every cell that has them.
-        cell_settings: dotted settings fixed for one cell, by its name.
-        ranges: narrower ranges to search, [low, high] or the options, by dotted name.
+        trials_per_cell: trials of the search in each cell.
+        max_epochs: epochs of the longest training.
         grace_epochs: epochs before which no trial is stopped.
         reduction: one in `reduction` trials passes a rung.
+        search: `per-cell` for one study per cell, `global` for one study of all cells.
+        seed: seed of the search and of its trainings.
         cpus_per_trial: processor cores, and threads, of each trial.
         gpus_per_trial: share of a GPU of each trial, where the cluster has any; 0 trains on the processor.
-        checkpoint_every_s: seconds of training that a death of a trial's process may cost at most.
-        final_seeds: seeds of the final evaluation, which trains the best configuration of each cell anew on every
-            split, fold and seed; 0 for none.
+        checkpoint_every_s: seconds of training that are lost at most when the process of a trial dies.
+        final_seeds: number of seeds of the final evaluation, which trains the best configuration of each cell again on
+            every split and fold with each seed; 0 for none.
         final_folds: 'all', or the folds of the final evaluation.
-        final_splits: its splits; none named: the sweep's.
-        variants: dotted settings that each variant changes, by its name. With any, the plan is an ablation: there is no
-            search, and each cell as the plan's settings have it, the baseline, and each of its variants are trained on
-            all final splits, folds and seeds and compared on validation clips.
+        final_splits: splits of the final evaluation; where empty, the split of the search.
+        settings: settings fixed for every cell that has them, by dotted name.
+        cell_settings: settings fixed for one cell, by dotted name, by the name of the cell.
+        ranges: narrower ranges to search, [low, high] or the options, by dotted name.
+        variants: settings that each variant changes, by dotted name, by the name of the variant. A plan with variants
+            is an ablation and has no search: each cell with the plan's settings (the baseline) and with those of each
+            variant is trained on all final splits, folds and seeds, and compared on validation clips.
+
+    Raises:
+        UserError: no cell, or a field that breaks its rule.
+        SettingError: the name of a cell is unknown.
     """
 
     corpus: str = "cremad"
@@ -80,7 +90,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         if not self.cells:
-            raise UserError("a sweep needs a cell: name some in cells, or say 'all'")
+            raise UserError("a sweep needs a cell", "name some in cells, or give 'all'")
         for cell in (*self.cells, *self.cell_settings):
             if cell not in all_cells():
                 raise unknown_name("cell", cell, list(all_cells()))
@@ -96,50 +106,50 @@ class Plan:
             raise UserError(f"final_splits must be names of splits, got {splits!r}")
         for name in LIST_KEYS:
             given = getattr(self, name)
-            if isinstance(given, tuple):  # each once, however often it is named
+            if isinstance(given, tuple):  # a name given twice counts once
                 object.__setattr__(self, name, tuple(dict.fromkeys(given)))
 
     @property
     def is_ablation(self) -> bool:
-        """Whether variants are compared, instead of a search."""
+        """True where the plan compares variants instead of searching."""
         return bool(self.variants)
 
     @property
     def corpus_choice(self) -> CorpusChoice:
-        """The corpus of all its experiments, and how it is used."""
+        """Corpus of all experiments, and which of its clips are used."""
         return next(iter(self.experiments.values())).corpus
 
     @property
     def search_split(self) -> Split:
-        """The split of the search."""
+        """Split of the search, with its fold and seed."""
         return next(iter(self.experiments.values())).split
 
     @property
     def n_searched(self) -> int:
-        """Trials of the search, in all cells; none of an ablation."""
+        """Number of trials of the search in all cells; 0 for an ablation."""
         return 0 if self.is_ablation else self.trials_per_cell * len(self.cells)
 
     @property
     def n_startup_trials(self) -> int:
-        """Random trials of each study before TPE leads: a third of them, from 2 to 10."""
+        """Random trials of each study before TPE chooses: a third of its trials, at least 2, at most 10."""
         n_trials = self.n_searched if self.search == "global" else self.trials_per_cell
         return min(10, max(2, n_trials // 3))
 
     def as_dict(self) -> dict[str, Any]:
-        """The plan as JSON can hold it; `plan_from` reads it back."""
+        """Plan in the form of JSON; `parse_plan` reads it back."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @cached_property
     def search_spaces(self) -> dict[str, dict[str, Range]]:
-        """What is searched in each cell: all of its ranges, narrowed by the plan, but for what it fixes.
+        """Searched ranges of each cell, narrowed by the plan; settings that the plan fixes are omitted.
 
         Raises:
             UserError: a narrower range that does not fit, or of a setting that is never searched.
         """
-        return {cell: self._space(cell, experiment) for cell, experiment in self.experiments.items()}
+        return {cell: self._search_space(cell, experiment) for cell, experiment in self.experiments.items()}
 
     def validate(self) -> None:
-        """Refuse what only the networks' own settings show to be wrong.
+        """Refuse what can only be checked with the settings of the networks.
 
         Raises:
             UserError: as `search_spaces` and `variant_experiments` raise it.
@@ -147,98 +157,101 @@ class Plan:
         _ = self.search_spaces, self.variant_experiments
 
     def fixed(self, cell: str) -> set[str]:
-        """Names of the settings that the plan, or a variant of it, fixes for a cell."""
-        varied = {name for changes in self.variants.values() for name in changes}
-        return {*self.settings, *self.cell_settings.get(cell, {}), *varied}
+        """Names of the settings that the plan, or one of its variants, fixes for a cell."""
+        changed = {name for changes in self.variants.values() for name in changes}
+        return {*self.settings, *self.cell_settings.get(cell, {}), *changed}
 
-    def _space(self, cell: str, experiment: Experiment) -> dict[str, Range]:
+    def _search_space(self, cell: str, experiment: Experiment) -> dict[str, Range]:
         fixed = self.fixed(cell)
         known = experiment.settings()
         for name in self.ranges:
             if name in known and not known[name].range.searched:
-                raise UserError(f"{name} is never searched: fix it under settings, not under ranges")
+                raise UserError(f"{name} is never searched", "fix it under settings, not under ranges")
         space = {name: allowed for name, allowed in experiment.searched().items() if name not in fixed}
-        narrower = {name: narrow_range(known[name], part) for name, part in self.ranges.items() if name in space}
+        narrower = {name: narrow_range(known[name], given) for name, given in self.ranges.items() if name in space}
         return space | narrower
 
     @cached_property
     def experiments(self) -> dict[str, Experiment]:
-        """The defaults of each cell with the plan's settings.
+        """Defaults of each cell with the plan's settings, by the name of the cell.
 
         Raises:
-            UserError: a setting that no chosen cell has, one that a key of the plan sets, one of a single cell that
-                all must share, or a value that does not fit.
+            UserError: a setting that no chosen cell has, that another key of the plan sets, or that is given for one
+                cell but must be the same for all; or a value that does not fit.
         """
         common: dict[str, Value] = {name: getattr(self, key) for name, key in _KEYS.items()}
-        for name in (name for part in (self.settings, *self.cell_settings.values()) for name in part if name in common):
+        given = [name for settings in (self.settings, *self.cell_settings.values()) for name in settings]
+        for name in (name for name in given if name in common):
             raise UserError(f"{name} is set by the plan's {_KEYS[name]} (--{_KEYS[name].replace('_', '-')}) alone")
-        made = {name: self._experiment(all_cells()[name], common) for name in self.cells}
-        self._refuse_unused(made)
-        self._refuse_unlike(made)
-        return made
+        experiments = {name: self._make_experiment(all_cells()[name], common) for name in self.cells}
+        self._refuse_unknown(experiments)
+        self._refuse_unequal(experiments)
+        return experiments
 
     @property
     def trained_experiments(self) -> dict[tuple[str, str], Experiment]:
-        """What is trained, by cell and variant ('' where there are none), before a search changes it."""
+        """Trained experiments, by cell and variant ('' without variants), before a search changes them."""
         return self.variant_experiments or {(cell, ""): experiment for cell, experiment in self.experiments.items()}
 
     @cached_property
     def variant_experiments(self) -> dict[tuple[str, str], Experiment]:
-        """What an ablation trains, by cell and variant; its split, fold and seed aside. Nothing of another plan.
+        """Experiments of an ablation, by cell and variant, without final split, fold and seed; empty for a search.
 
         Raises:
-            UserError: no seeds, a variant that changes nothing, or what all must share, or that does not fit.
+            UserError: no seeds, ranges to search, or a variant that changes nothing, changes what must be the same for
+                all, or does not fit.
         """
         if not self.is_ablation:
             return {}
         if not self.final_seeds:
             raise UserError(
-                "an ablation (a plan with variants) needs seeds: set final_seeds or --final-seeds to 1 or more"
+                "an ablation (a plan with variants) needs seeds", "set final_seeds or --final-seeds to 1 or more"
             )
         if self.ranges:
-            raise UserError("an ablation (a plan with variants) searches nothing: leave away its ranges")
-        made = {}
+            raise UserError("an ablation (a plan with variants) searches nothing", "omit its ranges")
+        experiments = {}
         for cell, experiment in self.experiments.items():
-            made[cell, BASELINE] = experiment
+            experiments[cell, BASELINE] = experiment
             for variant, changes in self.variants.items():
-                made[cell, variant] = _varied(experiment, variant, changes)
-        return made
+                experiments[cell, variant] = _apply_variant(experiment, variant, changes)
+        return experiments
 
-    def _experiment(self, cell: Cell, common: Mapping[str, Value]) -> Experiment:
+    def _make_experiment(self, cell: Cell, common: Mapping[str, Value]) -> Experiment:
         experiment = default_experiment(cell, corpus=self.corpus)
         known = experiment.settings()
         shared = {name: value for name, value in self.settings.items() if name in known}
         return experiment.with_values({**common, **shared, **self.cell_settings.get(cell.name, {})})
 
-    def _refuse_unused(self, experiments: Mapping[str, Experiment]) -> None:
+    def _refuse_unknown(self, experiments: Mapping[str, Experiment]) -> None:
         known = sorted({name for experiment in experiments.values() for name in experiment.settings()})
         for name in (*self.settings, *self.ranges):
             if name not in known:
                 raise unknown_name("setting", name, known)
 
-    def _refuse_unlike(self, experiments: Mapping[str, Experiment]) -> None:
-        """All cells see the same clips, and those of one dimension share what is stored of them."""
+    def _refuse_unequal(self, experiments: Mapping[str, Experiment]) -> None:
+        """Refuse settings of one cell that decide on clips or stored features, which all cells share."""
         for cell, experiment in experiments.items():
             shared = {f"features.{name}" for name in stored_settings(experiment.features)}
             for name in self.cell_settings.get(cell, {}):
                 if name in shared or name.startswith(("corpus.", "split.")):
-                    raise UserError(f"{name} is the same for all cells: fix it under settings, not for {cell} alone")
+                    raise UserError(f"{name} is the same for all cells", f"fix it under settings, not for {cell} alone")
 
 
-def _varied(experiment: Experiment, variant: str, changes: Mapping[str, Value]) -> Experiment:
+def _apply_variant(experiment: Experiment, variant: str, changes: Mapping[str, Value]) -> Experiment:
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", variant) or variant == BASELINE:
         raise UserError(
-            f"a variant's name is made of small letters, digits, '.' and '-', and is not '{BASELINE}', got '{variant}'"
+            f"a variant's name must be made of lower-case letters, digits, '.' and '-', and not be '{BASELINE}', "
+            f"got '{variant}'"
         )
     for name in changes:
         if name.startswith(("corpus.", "split.")) or name in _KEYS:
-            raise UserError(f"{name} is the same for all variants: variant '{variant}' cannot change it")
+            raise UserError(f"{name} is the same for all variants", f"remove it from variant '{variant}'")
     try:
         varied = experiment.with_values(changes)
     except SettingError as error:
-        raise UserError(f"variant '{variant}': {error}") from None
+        raise UserError(f"variant '{variant}': {error.problem}", error.remedy) from None
     if varied == experiment:
-        raise UserError(f"variant '{variant}' changes nothing of {experiment.cell.name}: give it another value")
+        raise UserError(f"variant '{variant}' changes nothing of {experiment.cell.name}", "give it another value")
     return varied
 
 

@@ -1,4 +1,4 @@
-"""Plans from what people write: TOML files, journals and the words of a command line."""
+"""Parse plans from TOML files, journals and options of the command line."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -14,11 +14,12 @@ from ser.settings.registry import unknown_name
 from ser.sweep.plan import ALL_FOLDS, LIST_KEYS, Plan
 
 
-def plan_from(values: Mapping[str, Any]) -> Plan:
-    """The plan that `values` (of a TOML file or a journal) describe.
+def parse_plan(values: Mapping[str, Any]) -> Plan:
+    """Parse the plan from `values`, the content of a TOML file or of a journal's event.
 
     Raises:
-        UserError: an unknown key, a value that does not fit, or settings that are no table.
+        UserError: a value that does not fit, or settings that are not a table.
+        SettingError: a key or the name of a cell is unknown.
     """
     known = [f.name for f in fields(Plan)]
     for name in values:
@@ -27,26 +28,26 @@ def plan_from(values: Mapping[str, Any]) -> Plan:
     for name in ("settings", "cell_settings", "ranges", "variants"):
         if not isinstance(values.get(name, {}), dict):
             raise UserError(f"{name} must be a table, got {values[name]!r}")
-    for name, kind, what in (
+    for name, kind, form in (
         ("cell_settings", dict, "a table of settings"),
         ("ranges", list, "a list: [low, high]"),
         ("variants", dict, "a table of settings"),
     ):
         for key, value in values.get(name, {}).items():
             if not isinstance(value, kind):
-                raise UserError(f"{name}.{key} must be {what}, got {value!r}")
+                raise UserError(f"{name}.{key} must be {form}, got {value!r}")
     lists: dict[str, Any] = {name: tuple(values[name]) for name in LIST_KEYS if isinstance(values.get(name), list)}
-    for name, read in (("final_folds", fold_numbers), ("final_splits", _split_names)):
+    for name, parse in (("final_folds", parse_folds), ("final_splits", _parse_splits)):
         if isinstance(values.get(name), str):
-            lists[name] = read(values[name])
-    return Plan(**{**values, **lists, "cells": cell_names(values.get("cells", "all"))})
+            lists[name] = parse(values[name])
+    return Plan(**{**values, **lists, "cells": parse_cells(values.get("cells", "all"))})
 
 
-def fold_numbers(text: str) -> str | tuple[int, ...]:
-    """The folds meant by 'all', or by numbers joined by commas.
+def parse_folds(text: str) -> str | tuple[int, ...]:
+    """Parse folds: 'all', which is kept, or numbers joined by commas, each counted once.
 
     Raises:
-        UserError: neither.
+        UserError: any other text.
     """
     if text == ALL_FOLDS:
         return text
@@ -57,34 +58,39 @@ def fold_numbers(text: str) -> str | tuple[int, ...]:
     return tuple(dict.fromkeys(map(int, text.split(","))))
 
 
-def _split_names(text: str) -> tuple[str, ...]:
+def _parse_splits(text: str) -> tuple[str, ...]:
     return tuple(text.split(","))
 
 
-def cell_names(cells: str | Sequence[str]) -> tuple[str, ...]:
-    """The cells meant by 'all', by names joined by commas, or by a list; each once."""
+def parse_cells(cells: str | Sequence[str]) -> tuple[str, ...]:
+    """Parse names of cells: 'all', names joined by commas, or a list, each counted once."""
     if cells == "all":
         return tuple(all_cells())
     return tuple(dict.fromkeys(cells.split(",") if isinstance(cells, str) else cells))
 
 
 def read_plan(name: str, *, folder: Path) -> Plan:
-    """The plan `name` of `folder`, or of the file that `name` is the path of.
+    """Read a plan.
+
+    Args:
+        name: name of a plan in `folder`, or path of a file that ends in .toml.
+        folder: folder of the plans that come with the platform.
 
     Raises:
-        UserError: no such plan, or not a plan.
+        UserError: the file is not a plan.
+        SettingError: there is no such plan.
     """
     path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
     if not path.is_file():
         raise unknown_name("plan", name, plan_names(folder))
     try:
-        return plan_from(tomllib.loads(path.read_text()))
+        return parse_plan(tomllib.loads(path.read_text()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
-        raise UserError(f"{path} is not a plan: {error}") from None
+        raise UserError(f"{path} is not a plan ({error})", "correct the file") from None
 
 
 def with_settings(plan: Plan, settings: Mapping[str, Value]) -> Plan:
-    """The plan with more settings fixed for every cell; they win over the plan's own."""
+    """Fix more settings for every cell of a plan; they override the plan's own."""
     cell_settings = {
         cell: {name: value for name, value in values.items() if name not in settings}
         for cell, values in plan.cell_settings.items()

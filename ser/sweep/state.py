@@ -1,4 +1,4 @@
-"""What the events of a journal add up to: a sweep, its trials, and how each of them stands."""
+"""State of a sweep, computed from the events of its journal: facts, plan, trials and their outcomes."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -26,18 +26,23 @@ from ser.sweep.journal import (
     read_events,
 )
 from ser.sweep.plan import Plan
-from ser.sweep.plan_files import plan_from
+from ser.sweep.plan_files import parse_plan
 
-FINAL_OUTCOMES = ("completed", "pruned", "failed")
+TERMINAL_OUTCOMES = ("completed", "pruned", "failed")
+"""Outcomes of trials that a resumed sweep does not run again."""
 
 
 @dataclass
 class SweepTrial:
-    """One trial as its events tell it; of its reports only two are kept, so that long sweeps stay small.
+    """State of one trial; only two of its reports are kept, so that long sweeps need little memory.
 
     Attributes:
+        key: key of the trial.
+        asked: the event that began it, with its settings.
         best: the epoch whose weights are kept: highest validation UAR, then lowest validation loss, then the first.
         last: the newest epoch.
+        ended: the event that ended it; None while it is open.
+        was_killed: it was interrupted at least once.
     """
 
     key: TrialKey
@@ -49,22 +54,23 @@ class SweepTrial:
 
     @property
     def stage(self) -> str:
-        """`search`, `final` for the evaluation of what the search chose, or `ablation`."""
+        """`search`, `final` for the final evaluation, or `ablation`."""
         return self.asked.stage
 
     @property
     def title(self) -> str:
-        """'vgg16-2d 003', 'vgg16-2d final assignment 0 seed 1', or 'sercnn-2d no-mixup assignment 0 seed 1'."""
+        """Title such as 'vgg16-2d 003' or 'vgg16-2d final assignment 0 seed 1'; in an ablation with its variant."""
         if self.stage == SEARCH:
             return self.key.short
-        what = self.asked.variant or self.stage
-        return f"{self.key.cell} {what} {self.split.name} {self.split.fold} seed {self.seed}"
+        part = self.asked.variant or self.stage
+        return f"{self.key.cell} {part} {self.split.name} {self.split.fold} seed {self.seed}"
 
     @cached_property
     def split(self) -> Split:
-        """The split that it is trained on, with its fold."""
-        given = {name: value for name, value in self.asked.values.items() if name.startswith("split.")}
-        return with_values(Split(), {name.removeprefix("split."): value for name, value in given.items()})
+        """Split of its training, with fold and seed."""
+        prefix = "split."
+        values = self.asked.values.items()
+        return with_values(Split(), {name.removeprefix(prefix): v for name, v in values if name.startswith(prefix)})
 
     @property
     def seed(self) -> int:
@@ -73,10 +79,10 @@ class SweepTrial:
 
     @cached_property
     def experiment(self) -> Experiment:
-        """Everything that defines its training.
+        """Experiment that it trains.
 
         Raises:
-            JournalError: another version of ser asked for it.
+            JournalError: another version of ser wrote its settings.
         """
         try:
             return from_flat(self.asked.values)
@@ -92,25 +98,32 @@ class SweepTrial:
         return self.ended.outcome if self.ended else "open"
 
     @property
-    def is_final(self) -> bool:
-        """Whether a resumed sweep leaves it alone."""
-        return self.outcome in FINAL_OUTCOMES
+    def is_terminal(self) -> bool:
+        """True where it has ended for good, so that a resumed sweep does not run it again."""
+        return self.outcome in TERMINAL_OUTCOMES
 
     @property
     def n_epochs(self) -> int:
-        """Epochs reported so far."""
+        """Number of epochs reported so far."""
         return self.last.epoch if self.last else 0
 
     def report(self, event: Reported) -> None:
-        """Take the report of an epoch into account; the same one again changes nothing."""
+        """Add the report of an epoch; adding it again changes nothing."""
         if event.epoch > self.n_epochs:
             self.last = event
-        self.best = max(filter(None, (self.best, event)), key=_merit)
+        self.best = max(filter(None, (self.best, event)), key=_rank_report)
 
 
 @dataclass
 class SweepState:
-    """A sweep as its journal tells it."""
+    """State of a sweep; applying the events of its journal in order brings it up to date.
+
+    Attributes:
+        name: name of the sweep; '' before its first event.
+        facts: facts of the driver process that started or resumed it last.
+        closed: the event that closed it; None while a driver process runs it, or after that process has died.
+        trials: its trials, in the order in which they began.
+    """
 
     name: str = ""
     facts: SweepFacts = field(default_factory=SweepFacts)
@@ -119,7 +132,7 @@ class SweepState:
     _plan: Plan | None = None
 
     def apply(self, event: Event) -> None:
-        """Take one more event into account."""
+        """Update the state by the next event."""
         if isinstance(event, Started):
             self.name, self.facts, self.closed = event.sweep, read_facts(event.facts), None
             self._plan = _read_plan(event)
@@ -137,50 +150,50 @@ class SweepState:
 
     @property
     def plan(self) -> Plan:
-        """The plan, as the driver process that took the sweep up last had it.
+        """Plan of the driver process that started or resumed the sweep last.
 
         Raises:
-            JournalError: no driver process has begun the sweep.
+            JournalError: the journal holds no start of a sweep.
         """
         if self._plan is None:
-            raise JournalError("the journal tells of no sweep", "start it without --resume")
+            raise JournalError("the journal holds no sweep", "start it without --resume")
         return self._plan
 
     def trial(self, event: Reported | Ended) -> SweepTrial:
-        """The trial that `event` belongs to."""
+        """Return the trial that `event` belongs to."""
         return self.trials[TrialKey(self.name, event.cell, event.number)]
 
-    def of_cell(self, cell: str) -> list[SweepTrial]:
-        """The search's trials of one cell, in the order of their numbers."""
+    def search_trials(self, cell: str) -> list[SweepTrial]:
+        """Trials of the search in one cell, by number."""
         return [trial for key, trial in sorted(self.trials.items()) if key.cell == cell and trial.stage == SEARCH]
 
-    def finals(self) -> list[SweepTrial]:
-        """The trials of the final evaluation, by cell and number; selection does not see them."""
+    def final_trials(self) -> list[SweepTrial]:
+        """Trials of the final evaluation, by cell and number; selection does not use them."""
         return self._of_stage(FINAL)
 
-    def ablations(self) -> list[SweepTrial]:
-        """The trials of an ablation, by cell and number."""
+    def ablation_trials(self) -> list[SweepTrial]:
+        """Trials of an ablation, by cell and number."""
         return self._of_stage(ABLATION)
 
-    def repeats(self) -> list[SweepTrial]:
-        """All that was not searched but planned: a configuration trained anew over splits, folds and seeds."""
-        return self.finals() + self.ablations()
+    def unsearched_trials(self) -> list[SweepTrial]:
+        """Trials that were planned instead of searched: those of a final evaluation, or of an ablation."""
+        return self.final_trials() + self.ablation_trials()
 
     def _of_stage(self, stage: str) -> list[SweepTrial]:
         return [trial for _, trial in sorted(self.trials.items()) if trial.stage == stage]
 
     def best_of_cell(self, cell: str) -> SweepTrial | None:
-        """The search's completed trial with the best validation UAR; test figures play no part."""
-        completed = [trial for trial in self.of_cell(cell) if trial.outcome == "completed"]
-        return best_trial(completed)
+        """Best completed trial of the search in one cell by validation UAR; test metrics are not used."""
+        completed = [trial for trial in self.search_trials(cell) if trial.outcome == "completed"]
+        return choose_best_trial(completed)
 
 
-def _merit(report: Reported) -> tuple[float, float, int]:
+def _rank_report(report: Reported) -> tuple[float, float, int]:
     return report.metrics["val_uar"], -report.metrics["val_loss"], -report.epoch
 
 
-def best_trial(trials: Iterable[SweepTrial]) -> SweepTrial | None:
-    """The trial whose best epoch leads by validation UAR, then by validation loss, then by its number."""
+def choose_best_trial(trials: Iterable[SweepTrial]) -> SweepTrial | None:
+    """Choose the trial with the best epoch: highest validation UAR, then lowest validation loss, then first number."""
 
     def rank(trial: SweepTrial) -> tuple[float, float, int]:
         assert trial.best is not None
@@ -190,22 +203,24 @@ def best_trial(trials: Iterable[SweepTrial]) -> SweepTrial | None:
 
 
 def replay(path: Path) -> SweepState:
-    """The sweep that the journal at `path` tells.
+    """Read the state of a sweep from the journal at `path`.
 
     Raises:
-        JournalError: missing or damaged.
+        JournalError: the journal is missing, damaged, or of another version.
     """
     if not path.exists():
-        raise JournalError(f"there is no journal at {path}: check the name of the sweep, or start it without --resume")
-    record = SweepState()
+        raise JournalError(
+            f"there is no journal at {path}", "check the name of the sweep, or start it without --resume"
+        )
+    state = SweepState()
     for _, event in read_events(path):
-        record.apply(event)
-    return record
+        state.apply(event)
+    return state
 
 
 def _read_plan(event: Started) -> Plan:
     try:
-        return plan_from(event.plan)
+        return parse_plan(event.plan)
     except UserError as error:
         raise JournalError(
             f"the plan of sweep '{event.sweep}' is of another version of ser ({error})",

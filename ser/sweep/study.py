@@ -1,7 +1,7 @@
-"""One Optuna study: asks for the settings of the next trial, and hears how trials end.
+"""One Optuna study: it proposes the settings of the next trial, and learns from the outcome of each.
 
-A study lives in memory and is rebuilt from the journal; the sampler is seeded anew for every trial from the trial's
-key, so that a rebuilt study goes on exactly where the other stopped instead of asking for the same points again.
+A study is held in memory and rebuilt from the journal. The sampler is seeded for every trial from the key of the trial,
+so that a rebuilt study continues exactly where the other stopped instead of proposing the same points again.
 """
 
 import hashlib
@@ -20,12 +20,13 @@ CELL = "cell"
 
 
 class Study:
-    """The search over one cell, or over several with the cell as one more choice.
+    """Search in one cell, or in several with the cell as one more parameter.
 
     Args:
-        experiments: the defaults of each cell by name, with all that the plan fixes.
-        spaces: what is searched in each cell: range by dotted name.
-        n_startup_trials: random trials before the tree-structured Parzen estimator leads.
+        experiments: defaults of each cell by its name, with the settings that the plan fixes.
+        spaces: search space of each cell: ranges by dotted name.
+        n_startup_trials: random trials before the tree-structured Parzen estimator (TPE) chooses.
+        seed: seed of the sampler.
     """
 
     def __init__(
@@ -45,22 +46,29 @@ class Study:
         self._open: dict[TrialKey, optuna.Trial] = {}
 
     def ask(self, sweep: str, number: int, *, replayed: Asked | None = None) -> tuple[TrialKey, dict[str, Value]]:
-        """The key and the searched settings of trial `number`: the defaults of a cell first, then what TPE asks for.
+        """Propose the key and the searched settings of a trial: the defaults of each cell first, then those of TPE.
 
-        A `replayed` trial gets the settings that the journal has for it.
+        Args:
+            sweep: name of the sweep.
+            number: number of the trial.
+            replayed: event of a trial that the journal already holds, whose settings are used again; None for a new
+                trial.
+
+        Returns:
+            Key of the trial, and values of its searched settings by dotted name.
         """
         cells = list(self._experiments)
-        self._study.sampler = self._sampler(sweep, number)
+        self._study.sampler = self._make_sampler(sweep, number)
         if replayed is not None:
             self._study.enqueue_trial(self._parameters(replayed.cell, replayed.searched))
         elif number < len(cells):
             self._study.enqueue_trial(self._defaults(cells[number]))
         trial = self._study.ask()
         cell = cells[0] if len(cells) == 1 else str(trial.suggest_categorical(CELL, cells))
-        # What an earlier version of the sweep did not search yet is nothing that this trial tells of.
+        # A setting that was not searched when this trial began has no value in the journal.
         names = self._spaces[cell] if replayed is None else self._spaces[cell].keys() & replayed.searched.keys()
         values = {
-            name: _suggest(trial, self._parameter(cell, name), allowed)
+            name: _suggest(trial, self._parameter_name(cell, name), allowed)
             for name, allowed in self._spaces[cell].items()
             if name in names
         }
@@ -68,39 +76,43 @@ class Study:
         self._open[key] = trial
         return key, values
 
-    def tell(self, record: SweepTrial) -> None:
-        """How a trial ended: with its best validation UAR, pruned, or failed."""
-        trial = self._open.pop(record.key)
-        if record.outcome == "failed" or record.best is None:
+    def tell(self, ended: SweepTrial) -> None:
+        """Add the outcome of a trial: its best validation UAR, pruned, or failed.
+
+        Args:
+            ended: a trial that has ended, whose settings `ask` proposed.
+        """
+        trial = self._open.pop(ended.key)
+        if ended.outcome == "failed" or ended.best is None:
             self._study.tell(trial, state=TrialState.FAIL)
             return
-        if record.outcome == "pruned":
+        if ended.outcome == "pruned":
             # TPE ranks pruned trials by their last epoch and its score.
-            assert record.last is not None
-            trial.report(record.last.metrics["val_uar"], record.last.epoch)
+            assert ended.last is not None
+            trial.report(ended.last.metrics["val_uar"], ended.last.epoch)
             self._study.tell(trial, state=TrialState.PRUNED)
         else:
-            self._study.tell(trial, record.best.metrics["val_uar"])
+            self._study.tell(trial, ended.best.metrics["val_uar"])
 
     @property
     def trials(self) -> list[FrozenTrial]:
-        """What the study knows."""
+        """Trials of the study, in Optuna's form."""
         return self._study.trials
 
-    def _parameter(self, cell: str, name: str) -> str:
-        """Settings of the cell itself have a range of their own in each cell."""
-        shared = len(self._experiments) == 1 or not name.startswith(("model.", "features."))
-        return name if shared else f"{cell}:{name}"
+    def _parameter_name(self, cell: str, name: str) -> str:
+        """Name of a setting in the study; settings of model and features are separate parameters in each cell."""
+        is_shared = len(self._experiments) == 1 or not name.startswith(("model.", "features."))
+        return name if is_shared else f"{cell}:{name}"
 
     def _defaults(self, cell: str) -> dict[str, Value]:
         flat = self._experiments[cell].flat()
         return self._parameters(cell, {name: flat[name] for name in self._spaces[cell]})
 
     def _parameters(self, cell: str, values: Mapping[str, Value]) -> dict[str, Value]:
-        named = {self._parameter(cell, name): value for name, value in values.items()}
+        named = {self._parameter_name(cell, name): value for name, value in values.items()}
         return named if len(self._experiments) == 1 else {CELL: cell, **named}
 
-    def _sampler(self, sweep: str, number: int) -> optuna.samplers.TPESampler:
+    def _make_sampler(self, sweep: str, number: int) -> optuna.samplers.TPESampler:
         cells = "+".join(self._experiments)
         digest = hashlib.sha256(f"{self._seed}/{sweep}/{cells}/{number}".encode()).digest()
         return optuna.samplers.TPESampler(

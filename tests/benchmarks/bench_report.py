@@ -97,7 +97,7 @@ class Trials:
             controller = Controller(journal, PLAN)
             display = Display(
                 QUIET,
-                controller.record,
+                controller.state,
                 n_searched=PLAN.n_searched,
                 n_trials=lambda: controller.n_trials,
                 n_slots=1,

@@ -16,7 +16,7 @@ from ser.paths import plan_names
 from ser.settings.ranges import Choice, Floats, Ints, Range, Subset, Value
 from ser.splits.split import split_names
 from ser.sweep.plan import Plan
-from ser.sweep.plan_files import plan_from, read_plan
+from ser.sweep.plan_files import parse_plan, read_plan
 from ser.sweep.study import Study
 
 CELLS = all_cells()
@@ -144,7 +144,7 @@ def test_a_plan_is_of_all_cells_or_compares_variants_and_survives_the_journal(na
     assert len(plan.variant_experiments) == len(plan.cells) * (len(plan.variants) + 1) * plan.is_ablation
     assert plan.split in split_names()
     assert set(plan.cell_settings) <= set(CELLS)
-    assert plan_from(json.loads(json.dumps(plan.as_dict()))) == plan
+    assert parse_plan(json.loads(json.dumps(plan.as_dict()))) == plan
 
 
 @each_plan

@@ -70,9 +70,9 @@ def test_every_variant_is_trained_on_every_fold_and_no_test_clip_is_heard(compar
     record = record_of(folder, "variants")
     assert {trial.stage for trial in record.trials.values()} == {ABLATION}
     variants = ("baseline", "mixup", "few-mels", "averaged")
-    ways = [(t.split.fold, t.asked.variant) for t in record.ablations()]
+    ways = [(t.split.fold, t.asked.variant) for t in record.ablation_trials()]
     assert ways == [(fold, variant) for fold in (0, 3) for variant in variants]
-    for trial in record.ablations():
+    for trial in record.ablation_trials():
         assert trial.ended is not None
         assert trial.asked.values["features.n_mels"] == (32 if trial.asked.variant == "few-mels" else 64)
         assert not {"uar", "accuracy", "confusion"} & trial.ended.test.keys()

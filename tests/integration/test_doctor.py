@@ -86,7 +86,7 @@ def test_a_killed_sweep_is_reported_repaired_and_still_completes(
     assert n_open >= 2, "a living driver's runs are left alone"
     whole = journal.read_bytes()
     journal.write_bytes(whole + b"00000000 {torn")
-    ended_key = next(key for key, trial in record_of(tmp_path, "small").trials.items() if trial.is_final)
+    ended_key = next(key for key, trial in record_of(tmp_path, "small").trials.items() if trial.is_terminal)
     (state,) = (journal.parent / "trials" / "run-001").glob(f"{ended_key.cell}-{ended_key.number:03d}")
     (state / "checkpoint_000000").mkdir(exist_ok=True)
     (state / "checkpoint_000000" / FILE_NAME).write_bytes(b"x" * 5000)

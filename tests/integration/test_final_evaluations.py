@@ -52,7 +52,7 @@ def told(record: SweepState) -> dict[TrialKey, tuple[object, ...]]:
     """What the final evaluation found out, without times."""
     return {
         trial.key: (trial.asked.values, trial.outcome, {**trial.ended.test, "train_seconds": None})
-        for trial in record.finals()
+        for trial in record.final_trials()
         if trial.ended
     }
 
@@ -65,7 +65,7 @@ def predictions(trial_bundle: str) -> list[dict[str, str]]:
 def test_the_best_of_each_cell_is_trained_on_every_fold(evaluated: FinishedSweep, finished: FinishedSweep) -> None:
     assert evaluated.ended.stderr == ""
     assert "Final evaluation: 4 trainings, about" in evaluated.ended.stdout
-    finals = evaluated.record.finals()
+    finals = evaluated.record.final_trials()
     assert [(t.key.cell, t.key.number, t.split.fold) for t in finals] == [
         (cell, 3 + at, fold) for cell in ("lenet5-1d", "lenet5-2d") for at, fold in enumerate((0, 2))
     ]
@@ -86,7 +86,7 @@ def test_test_clips_are_those_that_selection_has_not_seen(evaluated: FinishedSwe
     assert chosen.ended is not None
     seen = {row["clip"] for row in predictions(chosen.ended.bundle) if row["part"] == "validation"}
     assert seen
-    for trial in evaluated.record.finals():
+    for trial in evaluated.record.final_trials():
         assert trial.ended is not None
         cut = partition(clips, from_flat(trial.asked.values).split)
         assert trial.ended.test["split_digest"] == cut.digest
@@ -106,7 +106,7 @@ def test_final_runs_are_evidence_and_no_candidates(evaluated: FinishedSweep) -> 
     experiment = evaluated.client.get_experiment_by_name("synthetic")
     assert experiment is not None
     models = {model.source_run_id for model in evaluated.client.search_logged_models([experiment.experiment_id])}
-    for trial in evaluated.record.finals():
+    for trial in evaluated.record.final_trials():
         run, fold = runs[str(trial.key)], trial.split.fold
         assert run.info.run_name == f"{trial.key.cell} final {SPLIT} {fold} seed 0"
         tags = run.data.tags
@@ -151,7 +151,7 @@ def test_killed_in_its_middle_it_ends_as_if_it_had_never_been(
     copy = copied(finished, tmp_path)
 
     def n_ended() -> int:
-        return sum(trial.outcome == "completed" for trial in record_of(tmp_path, "small").finals())
+        return sum(trial.outcome == "completed" for trial in record_of(tmp_path, "small").final_trials())
 
     with running(sys.executable, SWEEP, *resume(tmp_path), *ADD, folder=tmp_path) as command:
         command.wait_until(lambda: n_ended() >= 1)

@@ -11,7 +11,7 @@ from signal import SIGINT, SIGTERM
 
 import pytest
 
-from ser.sweep.driver import git_commit
+from ser.sweep.driver import find_git_commit
 from ser.sweep.journal import Reported, read_events
 from ser.sweep.state import replay
 from tests.support.command_runner import SWEEP, Command, Finished, free_port, run_sweep, running
@@ -90,7 +90,7 @@ def test_a_submitted_sweep_ends_as_at_home(jobs: Jobs, tmp_path: Path, plan_file
     assert {path.name for path in tmp_path.iterdir()} == {"stdout.txt", "stderr.txt"}
     runs = check_runs(jobs.tracker.client(), journal_of(jobs.home, "sent"))
     assert f"--name=sent --ray-address={jobs.address} training.lr=0.002" in runs["parent"].data.tags["ser.command"]
-    assert runs["parent"].data.tags["ser.git_commit"] == git_commit()
+    assert runs["parent"].data.tags["ser.git_commit"] == find_git_commit()
 
 
 def test_a_sweep_is_followed_by_many_stopped_by_one_and_resumed(jobs: Jobs, tmp_path: Path, long_plan: Path) -> None:

@@ -84,7 +84,7 @@ def test_the_params_of_a_run_rebuild_what_was_trained(finished: FinishedSweep) -
 
 def test_trial_0_of_a_cell_is_its_defaults_and_the_others_are_not(finished: FinishedSweep) -> None:
     for cell in CELLS:
-        first, *others = (trial.asked.searched for trial in finished.record.of_cell(cell))
+        first, *others = (trial.asked.searched for trial in finished.record.search_trials(cell))
         flat = from_flat(
             {"cell.architecture": "lenet5", "cell.dimensions": cell[-2], "corpus.name": "synthetic"}
         ).flat()

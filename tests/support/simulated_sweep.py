@@ -73,7 +73,7 @@ def drive(controller: Controller, of: Plan = PLAN, *, slots: int = 1, seed: int 
         while asking and len(running) < slots:
             ask = controller.next_trial()
             if ask is None:
-                asking = controller.waits
+                asking = controller.is_waiting
                 break
             running.append(run_trial(controller, ask, of.max_epochs))
             yield
@@ -91,7 +91,7 @@ def whole(path: Path, of: Plan = PLAN, **how: int) -> Path:
         pass
     controller.close()
     journal.close()
-    assert replay(path) == controller.record
+    assert replay(path) == controller.state
     return path
 
 

@@ -14,7 +14,7 @@ from ser.experiment.experiment import from_flat
 from ser.experiment.trial import Trial, validation_metrics
 from ser.report.leaderboard import leaderboard
 from ser.sweep.journal import SEARCH, Asked, Ended, Reported, TrialKey, read_events
-from ser.sweep.state import FINAL_OUTCOMES, SweepState, replay
+from ser.sweep.state import TERMINAL_OUTCOMES, SweepState, replay
 from tests.support.epoch_reports import reports_of
 from tests.support.sweep_results import check_runs, figures, metrics_of, runs_of
 from tests.support.trial_inputs import trial_data
@@ -91,7 +91,7 @@ def check_journal(journal: Path) -> None:
             trial = (event.cell, event.number)
             assert trial not in ended, f"{trial} ended for good, and then {event.kind}"
             asked[trial] += isinstance(event, Asked)
-            if isinstance(event, Ended) and event.outcome in FINAL_OUTCOMES:
+            if isinstance(event, Ended) and event.outcome in TERMINAL_OUTCOMES:
                 ended.add(trial)
     assert set(asked.values()) == {1}
     assert asked.keys() == ended

@@ -16,7 +16,7 @@ from ser.settings.ranges import Value
 from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.journal import ABLATION, Asked, Ended, Started
 from ser.sweep.plan import Plan
-from ser.sweep.plan_files import plan_from
+from ser.sweep.plan_files import parse_plan
 from ser.sweep.state import SweepState, replay
 from tests.support.simulated_sweep import DONE, conducted, drive, whole
 
@@ -49,11 +49,11 @@ def test_it_trains_what_is_planned_and_searches_nothing(in_memory: Path) -> None
     assert record.closed.outcome == "finished"
     assert {trial.stage for trial in record.trials.values()} == {ABLATION}
     asked = [(t.asked.variant, t.split.fold, t.asked.values["augment.mixup_alpha"]) for t in
-             record.ablations()]  # fmt: skip
+             record.ablation_trials()]  # fmt: skip
     unmixed = plan().experiments["alexnet-2d"].augment.mixup_alpha
     one_fold = [("baseline", unmixed), ("mixup", 0.2), ("calm", unmixed)]
     assert asked == [(variant, fold, alpha) for fold in (0, 1) for variant, alpha in one_fold]
-    assert [trial.key.number for trial in record.ablations()] == list(range(6))
+    assert [trial.key.number for trial in record.ablation_trials()] == list(range(6))
 
 
 def test_let_go_of_anywhere_it_goes_on_where_it_was(in_memory: Path) -> None:
@@ -72,21 +72,21 @@ def test_let_go_of_anywhere_it_goes_on_where_it_was(in_memory: Path) -> None:
 def test_more_folds_train_only_what_is_not_there(in_memory: Path) -> None:
     path = whole(in_memory / "journal.jsonl", plan())
     record = replay(whole(path, plan(final_folds="all")))
-    assert len(record.ablations()) == 3 * 5
+    assert len(record.ablation_trials()) == 3 * 5
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"ranges": {"training.lr": [1e-4, 1e-3]}}, "searches nothing: leave away its ranges"),
+        ({"ranges": {"training.lr": [1e-4, 1e-3]}}, "searches nothing: omit its ranges"),
         ({"variants": {"x": {"training.max_epochs": 9}}}, "training.max_epochs is the same for all variants"),
         ({"final_seeds": 0}, "an ablation (a plan with variants) needs seeds"),
         ({"variants": {"same": {"augment.mixup_alpha": 0.0}}}, "variant 'same' changes nothing of alexnet-2d"),
         ({"variants": {"x": {"augment.mixup_alfa": 0.2}}}, "did you mean 'augment.mixup_alpha'"),
         ({"variants": {"x": {"split.fold": 1}}}, "split.fold is the same for all variants"),
         ({"variants": {"x": {"training.seed": 1}}}, "training.seed is the same for all variants"),
-        ({"variants": {"baseline": {"training.lr": 1e-4}}}, "is not 'baseline'"),
-        ({"variants": {"No Mixup": {"training.lr": 1e-4}}}, "small letters, digits"),
+        ({"variants": {"baseline": {"training.lr": 1e-4}}}, "and not be 'baseline'"),
+        ({"variants": {"No Mixup": {"training.lr": 1e-4}}}, "lower-case letters, digits"),
     ],
 )
 def test_what_cannot_be_an_ablation_is_refused(changes: dict[str, Any], said: str) -> None:
@@ -102,18 +102,18 @@ def test_what_a_variant_changes_is_fixed_for_all() -> None:
 def test_two_cells_on_two_splits_are_four_comparisons(in_memory: Path) -> None:
     of = plan(cells=("alexnet-2d", "lenet5-1d"), final_splits=("assignment", SPLIT))
     record = replay(whole(in_memory / "journal.jsonl", of))
-    ways = Counter((t.key.cell, t.split.name, t.asked.variant) for t in record.ablations())
+    ways = Counter((t.key.cell, t.split.name, t.asked.variant) for t in record.ablation_trials())
     assert len(ways) == 2 * 2 * 3
     assert {n for (_, split, _), n in ways.items() if split == SPLIT} == {2}
 
 
 def test_variants_are_tables() -> None:
     with pytest.raises(UserError, match=r"variants.x must be a table of settings, got 3"):
-        plan_from({"cells": ["alexnet-2d"], "variants": {"x": 3}})
+        parse_plan({"cells": ["alexnet-2d"], "variants": {"x": 3}})
 
 
 def test_a_plan_comes_back_from_the_journal() -> None:
-    assert plan_from(plan().as_dict()) == plan()
+    assert parse_plan(plan().as_dict()) == plan()
 
 
 def record_of(folder: Path, right: dict[str, float], *, n_speakers: int = 30) -> SweepState:

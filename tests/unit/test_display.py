@@ -148,7 +148,7 @@ def test_an_ended_trial_gets_a_line():
     ]
     last = ended("lenet5-1d", 7, "pruned", 9.0, reason="behind at its rung [3]")
     display, out = shown(record_of(*events, last))
-    display.ended(last)
+    display.show_end(last)
     line = " ".join(out.getvalue().split())
     assert line == "lenet5-1d 007 pruned after 3 epochs, best val UAR 50.0 % (behind at its rung [3])"
 
@@ -156,17 +156,17 @@ def test_an_ended_trial_gets_a_line():
 def test_a_trial_without_an_epoch_gets_a_line_too():
     last = ended("lenet5-1d", 0, "failed", 9.0, reason="TrainingError: [bold]no")
     display, out = shown(record_of(asked("lenet5-1d", 0, 0.0), last))
-    display.ended(last)
+    display.show_end(last)
     assert "after  0 epochs, no epoch finished (TrainingError: [bold]no)" in out.getvalue()
 
 
 def test_a_log_gets_a_line_now_and_then(monkeypatch):
     display, out = shown(record_of())
-    display.tick()
+    display.refresh()
     assert out.getvalue() == ""
     monkeypatch.setattr(display_module, "_LINE_EVERY_S", 0.0)
-    display.tick()
-    display.tick()
+    display.refresh()
+    display.refresh()
     assert out.getvalue().count("0 of 4 trials done") == 2
     assert "val UAR" not in out.getvalue()
 
@@ -176,10 +176,10 @@ def test_a_log_gets_the_leaderboard_more_rarely(monkeypatch):
         record_of(asked("lenet5-1d", 0, 0.0), reported("lenet5-1d", 0, 1), ended("lenet5-1d", 0, "completed", 9.0))
     )
     monkeypatch.setattr(display_module, "_LINE_EVERY_S", 0.0)
-    display.tick()
+    display.refresh()
     assert "val UAR" not in out.getvalue()
     monkeypatch.setattr(display_module, "_TABLE_EVERY_S", 0.0)
-    display.tick()
+    display.refresh()
     assert "val UAR %" in out.getvalue()
 
 
@@ -189,7 +189,7 @@ def test_a_terminal_shows_the_leaderboard_and_what_runs(monkeypatch):
     events += [asked("vgg16-2d", 0, 0.0), reported("vgg16-2d", 0, 1), reported("vgg16-2d", 0, 2)]
     display, out = shown(record_of(*events), terminal=True)
     with display:
-        display.tick()
+        display.refresh()
     assert "val UAR %" in out.getvalue()
     assert "vgg16-2d 000: epoch 2" in out.getvalue()
     assert "a 000: epoch" not in out.getvalue()

@@ -188,11 +188,11 @@ def test_a_driver_lives_only_as_a_sweep_on_this_machine() -> None:
         assert process.stdout is not None
         process.stdout.readline()
         here = DriverProcess("me", socket.gethostname(), process.pid)
-        assert here.lives
-        assert not DriverProcess("me", f"not-{here.host}", process.pid).lives
+        assert here.is_alive
+        assert not DriverProcess("me", f"not-{here.host}", process.pid).is_alive
         process.communicate()
-    assert not here.lives
-    assert not current_driver().lives, "its number may be another process's by now"
+    assert not here.is_alive
+    assert not current_driver().is_alive, "its number may be another process's by now"
 
 
 def a_ray(tmp_path: Path, *, parent: int, title: str) -> list[RayProcess]:

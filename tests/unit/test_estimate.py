@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ser.sweep.estimate import CellEstimate, estimate, expected_epochs
+from ser.sweep.estimate import CellEstimate, estimate, estimate_epochs
 from ser.sweep.plan import Plan
 from ser.sweep.successive_halving import Rungs
 
@@ -18,13 +18,13 @@ def plan(**values) -> Plan:
 @pytest.mark.parametrize(("n_trials", "max_epochs"), [(1, 40), (7, 4), (5, 1)])
 def test_without_a_rung_or_a_rival_every_trial_trains_to_the_end(n_trials, max_epochs):
     of = plan(trials_per_cell=n_trials, max_epochs=max_epochs, grace_epochs=4)
-    assert expected_epochs(of) == n_trials * max_epochs
+    assert estimate_epochs(of) == n_trials * max_epochs
 
 
 def test_two_trials_by_hand():
     # One rung, at 2 of 6 epochs: the second trial goes on if it is better, in half of all orders.
     of = plan(trials_per_cell=2, max_epochs=6, grace_epochs=2, reduction=3)
-    assert expected_epochs(of) == pytest.approx(6 + (6 + 2) / 2, abs=0.5)
+    assert estimate_epochs(of) == pytest.approx(6 + (6 + 2) / 2, abs=0.5)
 
 
 def test_expected_epochs_are_those_of_rungs_played_through():
@@ -39,9 +39,9 @@ def test_expected_epochs_are_those_of_rungs_played_through():
                     break
         totals.append(total)
     error = np.std(totals) * np.sqrt(1 / 200 + 1 / 400)
-    assert expected_epochs(of) == pytest.approx(np.mean(totals), abs=4 * error)
-    assert 12 * 3 < expected_epochs(of) < 12 * 30
-    assert expected_epochs(of) == expected_epochs(of)
+    assert estimate_epochs(of) == pytest.approx(np.mean(totals), abs=4 * error)
+    assert 12 * 3 < estimate_epochs(of) < 12 * 30
+    assert estimate_epochs(of) == estimate_epochs(of)
 
 
 def test_seconds_are_epochs_times_clips_times_time():

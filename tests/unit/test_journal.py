@@ -150,7 +150,7 @@ def test_an_event_of_another_version_is_named_and_kept(path, body):
 
 def test_a_second_opener_is_refused_until_the_first_lets_go(path):
     first = Journal(path)
-    with pytest.raises(JournalError, match="is held by another process: this sweep is running already"):
+    with pytest.raises(JournalError, match="is held by another process, this sweep is running already"):
         Journal(path)
     first.append(EVENTS[0])
     first.close()

@@ -11,7 +11,7 @@ from rich.console import Console
 from ser.corpora.base import CorpusChoice, CorpusError
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.corpora.cremad_tables import DEMOGRAPHICS, VOTES
-from ser.distributed.baselines import compared_splits, measure_baselines, remove_baselines
+from ser.distributed.baselines import list_compared_splits, measure_baselines, remove_baselines
 from ser.evaluation.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
 from ser.evaluation.predictions import read_predictions
 from ser.experiment.preparation import PreparedCorpus
@@ -125,8 +125,8 @@ def test_the_compared_splits_are_those_of_search_and_finals_each_once() -> None:
     plan = Plan(cells=("lenet5-1d",))
     folds = [Split(name="speaker-5fold", fold=fold, selection="assignment/0/0") for fold in (0, 1)]
     finals = [PlannedTraining(fold, seed) for seed in (0, 1, 2) for fold in folds]
-    assert compared_splits(plan, finals) == [Split(), *folds]
-    assert compared_splits(plan, []) == [Split()]
+    assert list_compared_splits(plan, finals) == [Split(), *folds]
+    assert list_compared_splits(plan, []) == [Split()]
 
 
 def test_a_class_without_training_clips_costs_the_machine_alone(prepared: PreparedCorpus, sweep_dir: Path) -> None:

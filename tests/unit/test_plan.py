@@ -10,7 +10,7 @@ from ser.errors import UserError
 from ser.experiment.experiment import all_cells
 from ser.settings.ranges import Floats
 from ser.sweep.plan import Plan
-from ser.sweep.plan_files import cell_names, plan_from, read_plan, with_settings
+from ser.sweep.plan_files import parse_cells, parse_plan, read_plan, with_settings
 
 CELLS = ("lenet5-1d", "sercnn-2d")
 
@@ -132,7 +132,7 @@ def test_cell_settings_of_cells_that_are_not_chosen_wait():
 
 def test_a_plan_goes_through_json_and_back():
     of = plan(settings={"training.lr": "0.002"}, ranges={"model.dropout": [0.0, 0.4]}, gpus_per_trial=0.5)
-    assert plan_from(json.loads(json.dumps(of.as_dict()))) == of
+    assert parse_plan(json.loads(json.dumps(of.as_dict()))) == of
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_a_plan_goes_through_json_and_back():
     ],
 )
 def test_cells_are_named_once_and_keep_their_order(cells, named):
-    assert cell_names(cells) == (tuple(all_cells()) if named is None else named)
+    assert parse_cells(cells) == (tuple(all_cells()) if named is None else named)
 
 
 def test_cells_are_all_unless_named():
-    assert plan_from({}).cells == tuple(all_cells())
-    assert len(plan_from({}).cells) == 8
+    assert parse_plan({}).cells == tuple(all_cells())
+    assert len(parse_plan({}).cells) == 8
 
 
 @pytest.mark.parametrize(("n", "n_startup"), [(1, 2), (4, 2), (9, 3), (30, 10), (300, 10)])
@@ -195,7 +195,7 @@ def test_a_file_that_is_no_plan_is_refused(tmp_path: Path, text, rule):
     ],
 )
 def test_splits_and_folds_of_the_final_evaluation_are_named_once(given, splits, folds):
-    made = plan_from(given)
+    made = parse_plan(given)
     assert (made.final_splits, made.final_folds) == (splits, folds)
     assert plan(final_splits=("evar", "evar")).final_splits == ("evar",)
 

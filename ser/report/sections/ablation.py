@@ -33,7 +33,7 @@ def section(study: ReportData) -> Section:
     for variant in variants:
         groups[variant.cell, variant.split].append(variant)
     blocks: list[Block] = [block for listed in groups.values() for block in _blocks(study, listed)]
-    asked = {(t.key.cell, t.split.name, t.asked.variant) for t in study.record.ablations()}
+    asked = {(t.key.cell, t.split.name, t.asked.variant) for t in study.record.ablation_trials()}
     missing = sorted(asked - {(variant.cell, variant.split, variant.name) for variant in variants})
     if missing:
         names = ", ".join(f"{name} ({cell}, {split})" for cell, split, name in missing)

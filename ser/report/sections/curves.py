@@ -13,7 +13,8 @@ _PALE = "#c3c8d2"
 def section(study: ReportData) -> Section:
     """For each network the validation UAR of its trials, the chosen one on top."""
     shown = {
-        cell: [trial for trial in study.record.of_cell(cell) if trial.key in study.reports] for cell in study.cells
+        cell: [trial for trial in study.record.search_trials(cell) if trial.key in study.reports]
+        for cell in study.cells
     }
     values = [
         report.metrics["val_uar"] for trials in shown.values() for trial in trials for report in _of(study, trial)

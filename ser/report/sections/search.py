@@ -23,7 +23,7 @@ _COLUMNS = (
 
 def section(study: ReportData) -> Section:
     """Every searched setting with its importance, pictures of the leading ones, and what was chosen."""
-    trials = [trial for cell in study.cells for trial in study.record.of_cell(cell) if trial.best is not None]
+    trials = [trial for cell in study.cells for trial in study.record.search_trials(cell) if trial.best is not None]
     outcomes = [Outcome(trial.key.cell, trial.asked.searched, _score(trial)) for trial in trials]
     found = importance(outcomes)
     blocks: list[Block] = []
@@ -47,7 +47,7 @@ def _score(trial: SweepTrial) -> float:
 
 
 def _lead(study: ReportData, found: Importance | None) -> str:
-    counts = Counter(trial.outcome for cell in study.cells for trial in study.record.of_cell(cell))
+    counts = Counter(trial.outcome for cell in study.cells for trial in study.record.search_trials(cell))
     outcomes = ", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items()))
     text = f"{counts.total()} trials of {len(study.cells)} networks: {outcomes}."
     if found is None:

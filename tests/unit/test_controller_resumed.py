@@ -74,15 +74,15 @@ def test_with_several_at_a_time_nothing_is_lost_and_nothing_is_done_twice(in_mem
         after = replay(whole(path, of, slots=slots, seed=-step))
         tested = [cell for cell in CELLS if after.best_of_cell(cell)] if "final_seeds" in changes else []
         assert len(after.trials) == len(CELLS) * N_TRIALS + 2 * len(tested)
-        assert all(trial.is_final for trial in after.trials.values())
+        assert all(trial.is_terminal for trial in after.trials.values())
         for key, trial in before.trials.items():
             assert after.trials[key].asked == trial.asked
             assert reported[key].items() <= reports_of(path)[key].items()
-            assert not trial.is_final or after.trials[key].outcome == trial.outcome
+            assert not trial.is_terminal or after.trials[key].outcome == trial.outcome
         later = [event for _, event in read_events(path)][n_events:]
         asked = [(e.cell, e.number) for _, e in read_events(path) if e.kind == "asked"]
         assert len(set(asked)) == len(asked)
-        final = {str(key) for key, trial in before.trials.items() if trial.is_final}
+        final = {str(key) for key, trial in before.trials.items() if trial.is_terminal}
         assert final.isdisjoint(f"s/{e.cell}/{e.number:03d}" for e in later if e.kind in ("asked", "reported", "ended"))
 
 
@@ -93,7 +93,7 @@ def test_a_trial_that_a_rung_had_stopped_ends_as_pruned_at_resume(in_memory, the
     assert replay(path).trials[key].outcome == ("pruned" if then is Controller.close else "open")
     n_reports = replay(path).trials[key].n_epochs
     journal, controller = conducted(path)
-    assert controller.record.trials[key].outcome == "pruned"
+    assert controller.state.trials[key].outcome == "pruned"
     assert controller.was_pruned(key)
     assert controller.next_trial().key != key
     journal.close()
@@ -116,7 +116,7 @@ def test_a_trial_taken_up_again_and_pruned_then_is_not_taken_up_a_third_time(in_
     assert not all(controller.report(report_of(ask, epoch, 6)) for epoch in epochs)
     journal.close()
     journal, controller = conducted(path)
-    assert controller.record.trials[key].outcome == "pruned"
+    assert controller.state.trials[key].outcome == "pruned"
     journal.close()
 
 
@@ -125,8 +125,8 @@ def test_an_interrupted_trial_comes_first_with_its_settings(in_memory):
     assert killed_at(path, 35, orderly=False)
     key = next(key for key, trial in replay(path).trials.items() if trial.outcome == "open")
     journal, controller = conducted(path)
-    assert controller.record.trials[key].ended.outcome == "killed"
-    assert controller.record.trials[key].ended.reason == "the driver died"
+    assert controller.state.trials[key].ended.outcome == "killed"
+    assert controller.state.trials[key].ended.reason == "the driver died"
     assert controller.open_trials() == []
     ask = controller.next_trial()
     assert (ask.key, ask.experiment.flat()) == (key, replay(path).trials[key].asked.values)

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from ser.sweep.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, Started, TrialKey
-from ser.sweep.state import FINAL_OUTCOMES, SweepState, best_trial, replay
+from ser.sweep.state import TERMINAL_OUTCOMES, SweepState, choose_best_trial, replay
 
 
 def asked(cell: str, number: int) -> Asked:
@@ -49,22 +49,22 @@ def test_a_sweep_taken_up_again_is_open():
     assert (record.facts.sweep_id, record.plan.seed) == ("new", 3)
 
 
-@pytest.mark.parametrize(("outcome", "final"), [*((o, True) for o in FINAL_OUTCOMES), ("killed", False)])
+@pytest.mark.parametrize(("outcome", "final"), [*((o, True) for o in TERMINAL_OUTCOMES), ("killed", False)])
 def test_only_a_killed_trial_is_taken_up_again(outcome, final):
     record = record_of(asked("a", 0), Ended("a", 0, outcome))
-    assert record.trials[TrialKey("s", "a", 0)].is_final is final
-    assert not record_of(asked("a", 0)).trials[TrialKey("s", "a", 0)].is_final
+    assert record.trials[TrialKey("s", "a", 0)].is_terminal is final
+    assert not record_of(asked("a", 0)).trials[TrialKey("s", "a", 0)].is_terminal
 
 
 def test_a_trial_that_was_killed_once_is_known_for_it():
-    trial = record_of(asked("a", 0), Ended("a", 0, "killed"), Ended("a", 0, "completed")).of_cell("a")[0]
+    trial = record_of(asked("a", 0), Ended("a", 0, "killed"), Ended("a", 0, "completed")).search_trials("a")[0]
     assert (trial.outcome, trial.was_killed) == ("completed", True)
-    assert not record_of(asked("a", 0), Ended("a", 0, "completed")).of_cell("a")[0].was_killed
+    assert not record_of(asked("a", 0), Ended("a", 0, "completed")).search_trials("a")[0].was_killed
 
 
 def test_trials_of_a_cell_come_in_the_order_of_their_numbers():
     record = record_of(asked("a", 11), asked("b", 1), asked("a", 2), asked("a", 0))
-    assert [trial.key.number for trial in record.of_cell("a")] == [0, 2, 11]
+    assert [trial.key.number for trial in record.search_trials("a")] == [0, 2, 11]
 
 
 @pytest.mark.parametrize(
@@ -77,19 +77,19 @@ def test_trials_of_a_cell_come_in_the_order_of_their_numbers():
 )
 def test_the_best_epoch_is_by_uar_then_loss_then_the_earlier(scores, best):
     events = [reported("a", 0, epoch, *score) for epoch, score in scores.items()]
-    trial = record_of(asked("a", 0), *events).of_cell("a")[0]
+    trial = record_of(asked("a", 0), *events).search_trials("a")[0]
     assert trial.best is not None
     assert trial.best.epoch == best
 
 
 def test_a_report_heard_again_changes_nothing():
     events = [reported("a", 0, 1, 0.3), reported("a", 0, 2, 0.5), reported("a", 0, 3, 0.4)]
-    again = record_of(asked("a", 0), *events, events[0], events[1]).of_cell("a")[0]
+    again = record_of(asked("a", 0), *events, events[0], events[1]).search_trials("a")[0]
     assert (again.best, again.last, again.n_epochs) == (events[1], events[2], 3)
 
 
 def test_a_trial_without_a_report_has_no_best_epoch():
-    assert record_of(asked("a", 0)).of_cell("a")[0].best is None
+    assert record_of(asked("a", 0)).search_trials("a")[0].best is None
 
 
 def test_the_best_of_a_cell_is_a_completed_trial():
@@ -113,9 +113,9 @@ def test_test_figures_choose_nothing():
 
 def test_equal_trials_are_told_apart_by_their_numbers_in_any_order():
     events = [event for n in range(3) for event in (asked("a", n), reported("a", n, 1, 0.5))]
-    trials = record_of(*events).of_cell("a")
-    assert {best_trial(order).key.number for order in itertools.permutations(trials)} == {0}
-    assert best_trial([]) is None
+    trials = record_of(*events).search_trials("a")
+    assert {choose_best_trial(order).key.number for order in itertools.permutations(trials)} == {0}
+    assert choose_best_trial([]) is None
 
 
 def test_replay_reads_what_a_journal_holds(tmp_path):
@@ -125,8 +125,8 @@ def test_replay_reads_what_a_journal_holds(tmp_path):
         journal.append(event)
     journal.close()
     record = replay(journal.path)
-    assert record.of_cell("a")[0].ended == events[-1]
-    assert record.of_cell("a")[0].best == record.of_cell("a")[0].last == events[2]
+    assert record.search_trials("a")[0].ended == events[-1]
+    assert record.search_trials("a")[0].best == record.search_trials("a")[0].last == events[2]
 
 
 def test_a_missing_journal_is_named_with_its_remedy(tmp_path):

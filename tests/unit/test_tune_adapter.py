@@ -1,6 +1,6 @@
 """What Tune tells of a trial, in one line."""
 
-from ser.distributed.tune_adapter import failure_reason
+from ser.distributed.tune_adapter import find_failure_reason
 
 DIED = """Failure # {n} (occurred at 2026-11-22_21-56-30)
 The actor died unexpectedly before finishing this task.
@@ -16,14 +16,14 @@ torch.OutOfMemoryError: CUDA out of memory.
 
 
 def test_a_death_and_an_exception_are_named():
-    assert failure_reason(DIED.format(n=1)) == "The actor died unexpectedly before finishing this task."
-    assert failure_reason(RAISED.format(n=1)) == "torch.OutOfMemoryError: CUDA out of memory."
+    assert find_failure_reason(DIED.format(n=1)) == "The actor died unexpectedly before finishing this task."
+    assert find_failure_reason(RAISED.format(n=1)) == "torch.OutOfMemoryError: CUDA out of memory."
 
 
 def test_of_several_failures_the_last_counts():
-    assert failure_reason(DIED.format(n=1) + RAISED.format(n=2)).startswith("torch.OutOfMemoryError")
-    assert "died" in failure_reason(RAISED.format(n=1) + DIED.format(n=2))
+    assert find_failure_reason(DIED.format(n=1) + RAISED.format(n=2)).startswith("torch.OutOfMemoryError")
+    assert "died" in find_failure_reason(RAISED.format(n=1) + DIED.format(n=2))
 
 
 def test_nothing_told_is_said_so():
-    assert failure_reason("") == "unknown"
+    assert find_failure_reason("") == "unknown"

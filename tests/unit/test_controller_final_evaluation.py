@@ -37,7 +37,7 @@ def evaluated(memory: Path) -> Path:
 
 
 def test_every_cell_is_tested_on_every_split_fold_and_seed_once(evaluated: Path) -> None:
-    finals = replay(evaluated).finals()
+    finals = replay(evaluated).final_trials()
     assert len(finals) == N_FINALS * len(TESTED)
     ways = Counter((t.key.cell, t.split.name, t.split.fold, t.seed) for t in finals)
     wanted = [("assignment", 0), ("speaker-5fold-present", 0), ("speaker-5fold-present", 3)]
@@ -47,7 +47,7 @@ def test_every_cell_is_tested_on_every_split_fold_and_seed_once(evaluated: Path)
 def test_finals_train_the_best_of_their_cell_with_nothing_else_changed(evaluated: Path) -> None:
     record = replay(evaluated)
     own = {"split.name", "split.fold", "split.seed", "split.selection", "training.seed"}
-    for trial in record.finals():
+    for trial in record.final_trials():
         best = record.best_of_cell(trial.key.cell).asked.values
         assert {n: v for n, v in trial.asked.values.items() if n not in own} == {
             n: v for n, v in best.items() if n not in own
@@ -79,14 +79,14 @@ def test_finals_begin_when_the_search_has_ended_and_go_through_the_cells_in_turn
 
 
 def test_no_rung_stops_a_final_training(evaluated: Path) -> None:
-    outcomes = Counter(trial.outcome for trial in replay(evaluated).finals())
+    outcomes = Counter(trial.outcome for trial in replay(evaluated).final_trials())
     assert outcomes == {"completed": N_FINALS * len(TESTED) - 1, "failed": 1}
 
 
 def test_numbers_go_on_after_those_of_the_search(evaluated: Path) -> None:
     record = replay(evaluated)
     for cell in TESTED:
-        numbers = [trial.key.number for trial in record.finals() if trial.key.cell == cell]
+        numbers = [trial.key.number for trial in record.final_trials() if trial.key.cell == cell]
         assert numbers == list(range(N_TRIALS, N_TRIALS + N_FINALS))
 
 
@@ -123,7 +123,7 @@ def test_stopped_in_order_it_is_finished_only_at_its_end(in_memory: Path) -> Non
         if not killed_at(path, step, WITH_FINALS, orderly=True):
             break
         record = replay(path)
-        n_stopped += bool(record.finals())
+        n_stopped += bool(record.final_trials())
         assert record.closed.outcome == "killed"
         assert replay(whole(path, WITH_FINALS)).closed.outcome == "finished"
     assert n_stopped >= 3
@@ -133,18 +133,18 @@ def test_a_cell_without_a_result_is_not_tested(in_memory: Path) -> None:
     of = plan(cells=("vgg16-2d", "lenet5-1d"), trials_per_cell=1, final_seeds=1)
     record = replay(whole(in_memory / "journal.jsonl", of))
     assert record.best_of_cell("vgg16-2d") is None
-    assert [trial.key.cell for trial in record.finals()] == ["lenet5-1d"]
+    assert [trial.key.cell for trial in record.final_trials()] == ["lenet5-1d"]
     assert record.closed.outcome == "finished"
 
 
 def test_what_is_left_to_do_is_counted(in_memory: Path) -> None:
     journal, controller = conducted(in_memory / "journal.jsonl", WITH_FINALS)
     n_searched, n_finals = len(CELLS) * N_TRIALS, len(TESTED) * N_FINALS
-    assert (controller.waits, controller.cells_to_test()) == (True, [])
+    assert (controller.is_waiting, controller.cells_to_test()) == (True, [])
     for _ in drive(controller, WITH_FINALS):
-        assert controller.n_trials == n_searched + (len(CELLS) * N_FINALS if controller.waits else n_finals)
-        if not controller.waits:
-            assert len(controller.cells_to_test()) == n_finals - len(controller.record.finals())
+        assert controller.n_trials == n_searched + (len(CELLS) * N_FINALS if controller.is_waiting else n_finals)
+        if not controller.is_waiting:
+            assert len(controller.cells_to_test()) == n_finals - len(controller.state.final_trials())
     assert (controller.cells_to_test(), controller.is_finished()) == ([], True)
     journal.close()
 

@@ -16,7 +16,7 @@ from ser.splits.split import Split, partition
 from ser.sweep.final_evaluation import plan_trainings, select_trainings
 from ser.sweep.journal import FINAL, Asked, Ended, Started
 from ser.sweep.plan import Plan
-from ser.sweep.plan_files import fold_numbers, plan_from
+from ser.sweep.plan_files import parse_folds, parse_plan
 from ser.sweep.state import SweepState
 
 PRESENT = "speaker-5fold-present"
@@ -84,20 +84,20 @@ def test_what_cannot_be_evaluated_is_refused(values: dict, error: type[Exception
 
 def test_a_plan_with_finals_survives_the_journal_and_an_old_one_has_none() -> None:
     of = plan(final_splits=("assignment", PRESENT), final_folds=(0, 2))
-    assert plan_from(of.as_dict()) == of
+    assert parse_plan(of.as_dict()) == of
     old = {name: value for name, value in of.as_dict().items() if not name.startswith("final_")}
-    assert plan_trainings(plan_from(old)) == []
+    assert plan_trainings(parse_plan(old)) == []
 
 
 @pytest.mark.parametrize(("text", "folds"), [("all", "all"), ("0", (0,)), ("0,2,0", (0, 2))])
 def test_folds_are_read(text: str, folds: object) -> None:
-    assert fold_numbers(text) == folds
+    assert parse_folds(text) == folds
 
 
 @pytest.mark.parametrize("text", ["", "0,", "a", "-1", "all,0"])
 def test_what_names_no_folds_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="--folds must be 'all' or numbers joined by commas"):
-        fold_numbers(text)
+        parse_folds(text)
 
 
 def test_a_fold_that_selection_saw_is_left_out_with_its_reason() -> None:
@@ -152,6 +152,6 @@ def test_the_table_has_means_over_folds_and_seeds() -> None:
 
 def test_the_search_sees_no_final_trial() -> None:
     record = evaluated(("a", "x", 0, 0, "completed", 0.4))
-    assert record.of_cell("a") == []
+    assert record.search_trials("a") == []
     assert record.best_of_cell("a") is None
-    assert [trial.stage for trial in record.finals()] == [FINAL]
+    assert [trial.stage for trial in record.final_trials()] == [FINAL]

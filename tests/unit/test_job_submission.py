@@ -13,7 +13,7 @@ from ser.commands.main import run_command
 from ser.commands.run_sweep import run_sweep
 from ser.commands.sweep_request import SweepRequest
 from ser.corpora.download.cremad import OFFICIAL
-from ser.distributed.cluster import job_server
+from ser.distributed.cluster import resolve_job_server
 from ser.paths import DEFAULT_HOME, default_corpus_dir
 
 PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"
@@ -106,8 +106,9 @@ def test_a_job_without_lasting_places_is_refused(
 @pytest.mark.parametrize("address", ["http://head:8265", "https://head", None])
 def test_a_job_server_is_known_by_its_scheme(monkeypatch: pytest.MonkeyPatch, address: str | None) -> None:
     monkeypatch.setenv("RAY_ADDRESS", "http://other:8265")
-    assert job_server(address) == (address or "http://other:8265")
-    assert job_server("auto") is job_server("ray://head:10001") is job_server("10.0.0.1:6379") is None
+    assert resolve_job_server(address) == (address or "http://other:8265")
+    for other in ("auto", "ray://head:10001", "10.0.0.1:6379"):
+        assert resolve_job_server(other) is None
 
 
 def test_places_have_one_default_each(monkeypatch: pytest.MonkeyPatch) -> None:

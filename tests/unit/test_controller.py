@@ -75,7 +75,7 @@ def test_a_repeated_report_changes_nothing(in_memory):
     poorer = Reported(ask.key.cell, 0, 1, {"val_uar": 0.0, "val_loss": 9.0}, [[0]], False)
     assert controller.report(poorer)
     assert journal.path.read_bytes() == before
-    assert controller.record.trials[ask.key].best.metrics["val_uar"] > 0
+    assert controller.state.trials[ask.key].best.metrics["val_uar"] > 0
     journal.close()
 
 
@@ -85,7 +85,7 @@ def test_optuna_hears_of_pruned_trials_as_pruned(uninterrupted, in_memory):
     journal, controller = conducted(path)
     states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
     for cell in CELLS:
-        trials = controller.record.of_cell(cell)
+        trials = controller.state.search_trials(cell)
         known = controller._studies[cell].trials
         assert [trial.state for trial in known] == [states[trial.outcome] for trial in trials]
         for trial, frozen in zip(trials, known, strict=True):
@@ -132,7 +132,7 @@ def test_a_finished_sweep_has_no_further_trial(uninterrupted, in_memory):
     journal, controller = conducted(path)
     assert controller.is_finished()
     assert controller.next_trial() is None
-    assert controller.n_trials == len(controller.record.trials) == 12
+    assert controller.n_trials == len(controller.state.trials) == 12
     controller.close()
     journal.close()
     assert replay(path).closed.outcome == "finished"
@@ -141,7 +141,7 @@ def test_a_finished_sweep_has_no_further_trial(uninterrupted, in_memory):
 def test_events_are_in_the_journal_before_anyone_acts_on_them(in_memory):
     journal, controller = conducted(in_memory / "journal.jsonl")
     for _ in drive(controller):
-        assert replay(journal.path) == controller.record
+        assert replay(journal.path) == controller.state
     journal.close()
 
 

@@ -1,6 +1,6 @@
 """What a long sweep costs its driver, as ratios of its end to its beginning in one run.
 
-    python -m pytest tests/benchmarks/bench_conductor.py -m benchmark -s
+    python -m pytest tests/benchmarks/bench_controller.py -m benchmark -s
 
 1,000 trials of all cells, 100 epochs each, played through rungs, search and journal without Ray and without training,
 then sent to a real MLflow on SQLite: neither the price of a report nor memory may grow with what was reported before;
