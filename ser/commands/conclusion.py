@@ -14,7 +14,8 @@ from ser.report.ablation import ablation_table, compare_variants, list_failures
 from ser.report.final_table import final_rows, final_table
 from ser.report.leaderboard import LeaderboardRow, leaderboard, leaderboard_table
 from ser.sweep.state import SweepState
-from ser.tracking.publication import Publication, TrackerError
+from ser.tracking.client.tracker_error import TrackerError
+from ser.tracking.publication import Publication
 from ser.tracking.registry.comparison import CHAMPION
 
 
@@ -107,7 +108,7 @@ def _register(
     remote = publication.uri.startswith("http")
     server = publication.uri.rstrip("/") if remote else "http://127.0.0.1:5000"
     start = "" if remote else f"{variable}mlflow ui    and then "
-    print_line(console, f"Compare:  {start}open {publication.comparison_url(server)}")
+    print_line(console, f"Compare:  {start}open {publication.build_comparison_url(server)}")
     print_line(
         console, f"Serve:    {variable}mlflow models serve -m models:/{name}@{CHAMPION} --env-manager local -p 5001"
     )

@@ -5,7 +5,7 @@ from rich.console import Console
 from ser.commands.exit_codes import FINISHED, NOT_MET
 from ser.console import print_line
 from ser.tracking.client.connection import open_tracker
-from ser.tracking.registry.comparison import CANDIDATE, CHAMPION, RULE, verdict_table
+from ser.tracking.registry.comparison import CANDIDATE, CHAMPION, RULE, make_verdict_table
 from ser.tracking.registry.promotion import PREVIOUS, promote, roll_back
 from ser.tracking.registry.versions import Versions, registered_model_name
 
@@ -32,8 +32,8 @@ def run_promotion(
     versions = Versions(open_tracker(tracking_uri), registered_model_name(corpus))
     candidate = versions.run(run_id) if run_id else versions.run_at(CANDIDATE)
     promotion = promote(versions, candidate, force=force, dry_run=dry_run)
-    if promotion.verdict.sides:
-        console.print(verdict_table(promotion.verdict))
+    if promotion.verdict.runs:
+        console.print(make_verdict_table(promotion.verdict))
     print_line(console, f"Rule: {RULE}.")
     print_line(console, f"{versions.name}: {promotion.sentence}")
     return FINISHED if promotion.verdict.better else NOT_MET

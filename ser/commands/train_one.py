@@ -23,7 +23,7 @@ from ser.features.extractor import LocalExtractor
 from ser.features.store import FeatureStore
 from ser.paths import default_corpus_dir
 from ser.tracking.client.connection import open_tracker
-from ser.tracking.logged_run import LoggedRun, log_repetition, read_run
+from ser.tracking.logged_run import LoggedRun, log_repeated_training, read_run
 from ser.training.loop import Epoch
 
 LOSS_TOLERANCE, STANDARD_ERRORS = 0.02, 2.0
@@ -109,7 +109,7 @@ def _repeat_run(run_id: str, request: TrainingRequest, folder: Path, console: Co
     agreement = check_agreement(logged, result)
     print_line(console, f"Run {run_id} {agreement.summary}")
     if request.log:
-        console.print(f"Logged as run {log_repetition(client, logged, result.epochs, result.test, folder)}")
+        console.print(f"Logged as run {log_repeated_training(client, logged, result.epochs, result.test, folder)}")
     return FINISHED if agreement.agrees else NOT_MET
 
 

@@ -13,8 +13,8 @@ from ser.redaction import redact
 from ser.sweep.driver import parse_driver
 from ser.sweep.journal import lock_out_drivers, read_events
 from ser.sweep.state import SweepState
-from ser.tracking.open_runs import OpenRuns, close_runs, open_runs
-from ser.tracking.sender import run_ends
+from ser.tracking.open_runs import OpenRuns, close_runs, find_open_runs
+from ser.tracking.sender import list_run_ends
 
 _CHECK = "open runs"
 
@@ -30,7 +30,7 @@ def open_run_findings(uri: str, home: Path, sweeps: Sequence[FoundSweep]) -> Ite
     Raises:
         TrackerError: the tracker cannot be used.
     """
-    found = open_runs(uri) if is_serving(uri) else []
+    found = find_open_runs(uri) if is_serving(uri) else []
     by_id = {sweep.state.facts.sweep_id: sweep for sweep in sweeps if sweep.state.facts.sweep_id}
     for runs in found:
         yield _check_runs(uri, home, runs, by_id.get(runs.sweep_id))
@@ -98,4 +98,4 @@ def _read_ends(journal: Path) -> dict[str, tuple[str, float]]:
         state.apply(event)
         last_s = event.time_s
     unfinished = {str(key) for key, trial in state.trials.items() if not trial.is_terminal}
-    return {key: end for key, end in run_ends(state).items() if key not in unfinished} | {"": ("KILLED", last_s)}
+    return {key: end for key, end in list_run_ends(state).items() if key not in unfinished} | {"": ("KILLED", last_s)}

@@ -10,8 +10,8 @@ from ser.doctor.disk import find_existing_folder, measure_write_s
 from ser.doctor.finding import Finding, Level, fine, problem, warning
 from ser.doctor.sweeps import FoundSweep
 from ser.redaction import redact
-from ser.tracking.client.server import artefact_locations, server_version
-from ser.tracking.client.uri import database_file, local_folder, resolve_tracking_uri
+from ser.tracking.client.server import read_artefact_locations, read_server_version
+from ser.tracking.client.uri import find_database_file, find_local_folder, resolve_tracking_uri
 
 
 def list_trackers(uri: str | None, sweeps: Sequence[FoundSweep]) -> list[str]:
@@ -30,7 +30,7 @@ def as_warning(finding: Finding) -> Finding:
 
 def is_serving(uri: str) -> bool:
     """True if the tracker exists: the first sweep creates an SQLite file."""
-    path = database_file(uri)
+    path = find_database_file(uri)
     return path is None or (path.exists() and path.stat().st_size > 0)
 
 
@@ -43,17 +43,17 @@ def tracker_findings(uri: str) -> Iterator[Finding]:
     if not is_serving(uri):
         yield _check_missing_database(uri)
         return
-    number = server_version(uri)
-    locations = artefact_locations(uri, sorted(CORPORA))
+    number = read_server_version(uri)
+    locations = read_artefact_locations(uri, sorted(CORPORA))
     yield _compare_versions(uri, number)
     for experiment, location in locations.items():
-        folder = local_folder(location)
+        folder = find_local_folder(location)
         if folder is not None:
             yield from _check_artefacts(uri, experiment, folder)
 
 
 def _check_missing_database(uri: str) -> Finding:
-    path = database_file(uri)
+    path = find_database_file(uri)
     assert path is not None
     try:
         measure_write_s(find_existing_folder(path.parent))

@@ -1,4 +1,4 @@
-"""A logged run read back so that it can be repeated, and a repetition logged beside it."""
+"""Reading of a logged training from MLflow, and logging of a training that repeats it."""
 
 import json
 import time
@@ -14,25 +14,25 @@ from ser.experiment.experiment import Experiment, from_flat
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.paths import default_corpus_dir
 from ser.settings.ranges import SettingError
-from ser.tracking.publication import TrackerError
-from ser.tracking.registry.run_evaluations import PARENT_ID
+from ser.tracking import tags
+from ser.tracking.client.tracker_error import TrackerError
 
 _PER_EPOCH = ("train_loss", "val_loss", "val_uar", "val_accuracy", "val_macro_f1")
 
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """A training as MLflow tells it.
+    """Training that was logged to MLflow.
 
     Attributes:
-        run: all of it.
-        experiment: what was trained.
-        epochs: what was reported of each epoch, the first first.
-        test: test figures by name; none of a run that did not complete, or of an ablation's.
+        run: the run in MLflow.
+        experiment: settings of the training.
+        epochs: metrics of each epoch by name, in order.
+        test: test metrics by name; empty for a run that did not complete and for a run of an ablation.
         n_threads: processor threads of the trial.
-        corpus_dir: where its clips lay.
-        corpus_digest: of its clips, or ''.
-        features_version: version of the numbers of its feature space.
+        corpus_dir: folder of its clips.
+        corpus_digest: digest of its clips, or ''.
+        features_version: version of its feature space.
     """
 
     run: Run
@@ -46,29 +46,30 @@ class LoggedRun:
 
 
 def read_run(client: MlflowClient, run_id: str) -> LoggedRun:
-    """A run by its id.
+    """Read a run by its id.
 
     Raises:
-        TrackerError: no such run, one that is no training, or one of which no epoch was logged.
+        TrackerError: there is no such run, it is no training, or none of its epochs was logged.
     """
     try:
         run = client.get_run(run_id)
     except MlflowException as error:
         raise TrackerError(
-            f"the tracker has no run '{run_id}' ({error.message}): copy its id from MLflow's UI"
+            f"the tracker has no run '{run_id}' ({error.message})", "copy its id from MLflow's UI"
         ) from None
     try:
         experiment = from_flat(run.data.params)
     except SettingError as error:
         raise TrackerError(
-            f"the params of run {run_id} are of no training of this version ({error}): name a trial"
+            f"the params of run {run_id} are of no training of this version ({error})", "name a trial"
         ) from None
-    epochs = _epochs(client, run_id)
+    epochs = _read_epochs(client, run_id)
     if not epochs:
-        raise TrackerError(f"no epoch of run {run_id} was logged, there is nothing to compare with: name another run")
-    parent = client.get_run(run.data.tags[PARENT_ID]).data.params if PARENT_ID in run.data.tags else {}
-    given = run.inputs.dataset_inputs if run.inputs else []
-    source = json.loads(given[0].dataset.source)["uri"] if given else default_corpus_dir(experiment.corpus.name)
+        raise TrackerError(f"run {run_id} has no logged epoch to compare with", "name another run")
+    parent_id = run.data.tags.get(tags.PARENT_RUN_ID)
+    parent = client.get_run(parent_id).data.params if parent_id else {}
+    datasets = run.inputs.dataset_inputs if run.inputs else []
+    source = json.loads(datasets[0].dataset.source)["uri"] if datasets else default_corpus_dir(experiment.corpus.name)
     return LoggedRun(
         run=run,
         experiment=experiment,
@@ -76,55 +77,57 @@ def read_run(client: MlflowClient, run_id: str) -> LoggedRun:
         test={name: value for name, value in run.data.metrics.items() if name.startswith("test_")},
         n_threads=max(1, int(float(parent.get("cpus_per_trial", 1)))),
         corpus_dir=source,
-        corpus_digest=run.data.tags.get("ser.corpus_digest", ""),
-        # Runs of before it was recorded are of version 2.
-        features_version=int(run.data.tags.get("ser.features_version", 2)),
+        corpus_digest=run.data.tags.get(tags.CORPUS_DIGEST, ""),
+        # Runs without the tag were logged before version 3.
+        features_version=int(run.data.tags.get(tags.FEATURES_VERSION, 2)),
     )
 
 
-def log_repetition(
-    client: MlflowClient, of: LoggedRun, epochs: Sequence[Mapping[str, float]], test: Mapping[str, float], folder: Path
+def log_repeated_training(
+    client: MlflowClient,
+    logged: LoggedRun,
+    epochs: Sequence[Mapping[str, float]],
+    test: Mapping[str, float],
+    folder: Path,
 ) -> str:
-    """Log a repetition as a run beside the one it repeats, tagged `ser.repeats`; its id.
+    """Log a training that repeats a logged run, as a run of its own with the tag `ser.repeats`.
 
     Args:
         client: of the tracker.
-        of: what was repeated.
-        epochs: what the repetition made of each epoch.
-        test: its test figures; none where it did not complete.
-        folder: with its predictions, where it completed.
+        logged: the run that was repeated.
+        epochs: metrics of each epoch of the new training, in order.
+        test: its test metrics by name; empty if it did not complete.
+        folder: with its predictions, if it completed.
+
+    Returns:
+        Id of the new run.
     """
-    info, now = of.run.info, round(time.time() * 1000)
-    tags = {
-        name: value
-        for name, value in of.run.data.tags.items()
-        if name in ("ser.cell", "ser.split", "ser.features_version")
-    }
-    tags |= {"ser.repeats": info.run_id, "ser.corpus_digest": of.corpus_digest}
-    if "ser.split_digest" in of.run.data.tags:
-        tags["ser.split_digest"] = of.run.data.tags["ser.split_digest"]
-    made = client.create_run(info.experiment_id, run_name=f"{info.run_name} again").info.run_id
-    points = [Metric(name, v, now, n) for n, epoch in enumerate(epochs, start=1) for name, v in epoch.items()]
-    points += [Metric(name, value, now, 0) for name, value in test.items()]
-    params = [Param(name, value) for name, value in of.run.data.params.items()]
+    info, now_ms = logged.run.info, round(time.time() * 1000)
+    copied = (tags.CELL, tags.SPLIT, tags.SPLIT_DIGEST, tags.FEATURES_VERSION)
+    new_tags = {name: value for name, value in logged.run.data.tags.items() if name in copied}
+    new_tags |= {tags.REPEATS: info.run_id, tags.CORPUS_DIGEST: logged.corpus_digest}
+    run_id = client.create_run(info.experiment_id, run_name=f"{info.run_name} again").info.run_id
+    points = [Metric(name, v, now_ms, n) for n, epoch in enumerate(epochs, start=1) for name, v in epoch.items()]
+    points += [Metric(name, value, now_ms, 0) for name, value in test.items()]
+    params = [Param(name, value) for name, value in logged.run.data.params.items()]
     for first in range(0, len(points), 1000):
-        client.log_batch(made, metrics=points[first : first + 1000])
+        client.log_batch(run_id, metrics=points[first : first + 1000])
     for first in range(0, len(params), 100):
-        client.log_batch(made, params=params[first : first + 100])
-    client.log_batch(made, tags=[RunTag(name, value) for name, value in tags.items()])
+        client.log_batch(run_id, params=params[first : first + 100])
+    client.log_batch(run_id, tags=[RunTag(name, value) for name, value in new_tags.items()])
     if (folder / PREDICTIONS_FILE).exists():
-        client.log_artifact(made, str(folder / PREDICTIONS_FILE))
-    client.set_terminated(made)
-    return str(made)
+        client.log_artifact(run_id, str(folder / PREDICTIONS_FILE))
+    client.set_terminated(run_id)
+    return str(run_id)
 
 
-def _epochs(client: MlflowClient, run_id: str) -> tuple[Mapping[str, float], ...]:
-    """The epochs of which everything was logged, without a gap."""
+def _read_epochs(client: MlflowClient, run_id: str) -> tuple[Mapping[str, float], ...]:
+    """Read the metrics of the leading epochs that were logged completely."""
     values: dict[int, dict[str, float]] = {}
     for name in _PER_EPOCH:
         for point in client.get_metric_history(run_id, name):
             values.setdefault(point.step, {})[name] = point.value
-    whole: list[Mapping[str, float]] = []
-    while len(values.get(len(whole) + 1, {})) == len(_PER_EPOCH):
-        whole.append(values[len(whole) + 1])
-    return tuple(whole)
+    complete: list[Mapping[str, float]] = []
+    while len(values.get(len(complete) + 1, {})) == len(_PER_EPOCH):
+        complete.append(values[len(complete) + 1])
+    return tuple(complete)

@@ -1,8 +1,8 @@
-"""The one writer of MLflow: a thread beside the driver that follows the journal.
+"""The only writer of a sweep's runs in MLflow: a thread of the driver process that follows the journal.
 
-The journal is the spool. How far it has been sent stands in a file beside it, moved on only after the tracker took the
-events; every action may be repeated without harm, so a tracker that is slow, failing or away costs a retry and nothing
-else, and a driver killed at any moment leaves nothing that the next one does not complete.
+The journal is the queue. A file beside it holds the position up to which it was sent, which advances only after the
+tracker accepted the events. Every action may be repeated. A tracker that is slow, failing or unreachable therefore
+costs only retries, and the next driver completes what a killed one left.
 """
 
 import json
@@ -27,32 +27,35 @@ logger = logging.getLogger(__name__)
 
 
 class Writer:
-    """Sends the journal at `path` in the background, from where the last writer stopped.
+    """Background thread that sends a journal, from the position at which the last writer stopped.
 
     Args:
         path: of the journal.
-        uri: of the tracker; to another than before everything is sent from the beginning.
-        connect: makes the tracker's `Runs`; may fail, and is then tried again.
+        uri: of the tracker; a tracker other than the last one is sent the whole journal.
+        connect: makes the tracker's `Runs`; it is retried when it fails.
+
+    Attributes:
+        problem: the last error in one line; '' after a success.
     """
 
     def __init__(self, path: Path, uri: str, connect: Callable[[], Runs]) -> None:
         self._path = path
         self._uri = uri
         self._cursor = path.with_suffix(_CURSOR)
-        self._offset = self._sent_before()
+        self._offset = self._read_offset()
         self._connect = connect
-        self._knows_tracker = False
-        self._sender = Sender(self._connected, _replayed(path, self._offset), path)
+        self._is_tracker_checked = False
+        self._sender = Sender(self._connect_and_check, _replay(path, self._offset), path)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="mlflow-writer", daemon=True)
         self.problem = ""
 
     def start(self) -> None:
-        """Begin to follow the journal."""
+        """Start to follow the journal."""
         self._thread.start()
 
     def finish(self, *, patience_s: float) -> bool:
-        """Send what is left; False if the tracker did not take all of it for `patience_s` without any progress."""
+        """Send the remaining events; return False after `patience_s` seconds of errors without progress."""
         self._stopping.set()
         last_offset, last_progress = self._offset, time.monotonic()
         while self._thread.is_alive():
@@ -70,7 +73,7 @@ class Writer:
             try:
                 sent = self._send_new()
                 wait_s, self.problem = _POLL_S, ""
-            except Exception as error:  # whatever the tracker does, training goes on
+            except Exception as error:  # no error of the tracker may stop the training
                 logger.debug("tracker", exc_info=True)
                 self.problem = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
                 wait_s, sent = min(2 * wait_s, _LONGEST_WAIT_S), -1
@@ -80,32 +83,32 @@ class Writer:
                 time.sleep(min(wait_s, 1.0) if stopping else wait_s)
 
     def _send_new(self) -> int:
-        if not self._knows_tracker:
-            self._connected()
-            self._knows_tracker = True
+        if not self._is_tracker_checked:
+            self._connect_and_check()
+            self._is_tracker_checked = True
         n_sent = 0
-        for offset, batch in _batches(read_events(self._path, self._offset)):
+        for offset, batch in _group_reports(read_events(self._path, self._offset)):
             self._sender.send(batch)
             self._offset = offset
-            # Not waited for: a position that is behind costs a request again, and nothing else.
+            # Not durable: an outdated position only costs repeated requests.
             write_text(self._cursor, json.dumps({"uri": self._uri, "offset": offset}), durable=False)
             n_sent += len(batch)
         return n_sent
 
-    def _connected(self) -> Runs:
+    def _connect_and_check(self) -> Runs:
         runs = self._connect()
         if self._offset and not runs.has(PARENT):
-            self._offset, self._sender = 0, Sender(self._connected, SweepState(), self._path)
-            raise LookupError("the tracker does not know this sweep: it is sent from the beginning")
+            self._offset, self._sender = 0, Sender(self._connect_and_check, SweepState(), self._path)
+            raise LookupError("the tracker has no runs of this sweep: it is sent from the beginning")
         return runs
 
-    def _sent_before(self) -> int:
+    def _read_offset(self) -> int:
         uri, offset = read_sent_position(self._path)
         return offset if uri == self._uri else 0
 
 
 def read_sent_position(journal: Path) -> tuple[str, int]:
-    """To which tracker, and up to which byte, the journal has been sent: ('', 0) where nothing was."""
+    """Read the tracker's address and the byte up to which a journal was sent to it; ('', 0) if it was not sent."""
     try:
         sent = json.loads(journal.with_suffix(_CURSOR).read_text())
         return str(sent["uri"]), int(sent["offset"])
@@ -113,7 +116,7 @@ def read_sent_position(journal: Path) -> tuple[str, int]:
         return "", 0
 
 
-def _replayed(path: Path, until: int) -> SweepState:
+def _replay(path: Path, until: int) -> SweepState:
     record = SweepState()
     for offset, event in read_events(path):
         if offset > until:
@@ -122,8 +125,8 @@ def _replayed(path: Path, until: int) -> SweepState:
     return record
 
 
-def _batches(events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, list[Event]]]:
-    """Runs of reports together, every other event alone; each with the offset behind it."""
+def _group_reports(events: Iterable[tuple[int, Event]]) -> Iterator[tuple[int, list[Event]]]:
+    """Group consecutive reports, every other event alone; each batch with the offset of its end."""
     batch: list[Event] = []
     end = 0
     for offset, event in events:

@@ -95,7 +95,7 @@ def test_a_model_whose_logging_was_cut_off_before_its_end_is_finished(finished: 
     assert trial.ended is not None
     sweep_id = finished.record.facts.sweep_id
     runs = Runs(f"sqlite:///{finished.folder}/mlflow.db", experiment="synthetic", sweep=key.sweep, sweep_id=sweep_id)
-    run_id = runs.id_of(key)
+    run_id = runs.get_run_id(key)
     begun = find_model(runs.client, runs.experiment_id, run_id)
     assert begun is not None
     finished.client.finalize_logged_model(begun.model_id, LoggedModelStatus.PENDING)

@@ -136,7 +136,7 @@ def test_the_final_evaluation_decides_where_both_have_one(
             logged(of_fold, params=params, model=False, ser_stage="final", ser_split="speaker-5fold")
     verdict = promote(versions, candidate, dry_run=True).verdict
     assert verdict.better, verdict.reason
-    assert verdict.what == "split speaker-5fold, 2 folds pooled, 2 seeds"
+    assert verdict.evaluation == "split speaker-5fold, 2 folds pooled, 2 seeds"
     assert verdict.n_clips == 2 * (predictions["part"] == "validation").sum()
     assert "final" not in aliases(versions)
 
@@ -147,7 +147,7 @@ def test_where_final_runs_cannot_be_compared_the_runs_themselves_are(
     final = logged(predictions, **final_of(champion, seed=0, fold=0))
     shutil.rmtree(Path(final.info.artifact_uri.removeprefix("file://")))
     verdict = promote(versions, logged(right(predictions)), dry_run=True).verdict
-    assert verdict.what == "split assignment", verdict.reason
+    assert verdict.evaluation == "split assignment", verdict.reason
     assert verdict.comparison.difference.value > 0
 
 

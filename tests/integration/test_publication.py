@@ -14,7 +14,8 @@ from ser.commands.exit_codes import UNREGISTERED
 from ser.paths import DEFAULT_HOME
 from ser.report.leaderboard import leaderboard
 from ser.sweep.state import SweepState
-from ser.tracking.publication import Publication, TrackerError
+from ser.tracking.client.tracker_error import TrackerError
+from ser.tracking.publication import Publication
 from tests.support.command_runner import run_sweep
 from tests.support.sweep_results import FinishedSweep, check_runs, journal_of
 
@@ -135,7 +136,7 @@ def test_an_error_without_a_message_is_told_by_its_kind(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(publication, "_connect", silent)
     with pytest.raises(TrackerError, match="ConnectionError: without a message"):
-        publication.comparison_url("http://127.0.0.1:5000")
+        publication.build_comparison_url("http://127.0.0.1:5000")
 
 
 def test_a_sweep_of_the_same_name_is_another_sweep(

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from ser.commands.train_one import TrainingResult, check_agreement, load_local_data, refuse_other_clips
 from ser.corpora.base import CorpusError
+from ser.tracking.client.tracker_error import TrackerError
 from ser.tracking.logged_run import LoggedRun, read_run
-from ser.tracking.publication import TrackerError
 from tests.support.command_runner import REPOSITORY, Finished, run
 from tests.support.sweep_results import FinishedSweep, check_runs
 

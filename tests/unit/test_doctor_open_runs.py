@@ -13,8 +13,8 @@ from ser.doctor.finding import Finding, Level
 from ser.doctor.open_runs import open_run_findings
 from ser.doctor.sweeps import find_sweeps
 from ser.sweep.journal import Asked, Closed, Ended, Event, Journal, JournalError, Reported, Started
-from ser.tracking.open_runs import close_runs, open_runs
-from ser.tracking.publication import TrackerError
+from ser.tracking.client.tracker_error import TrackerError
+from ser.tracking.open_runs import close_runs, find_open_runs
 
 CELL = "lenet5-1d"
 METRICS = {"val_uar": 0.5, "val_loss": 1.0}
@@ -165,5 +165,5 @@ def test_an_error_while_runs_are_closed_becomes_one_line(client: MlflowClient, m
 
 @pytest.mark.usefixtures("of_tracker")
 def test_open_runs_name_their_trials(client: MlflowClient) -> None:
-    (runs,) = open_runs(client.tracking_uri)
+    (runs,) = find_open_runs(client.tracking_uri)
     assert (runs.sweep, runs.sweep_id, set(runs.keys.values())) == ("s", "7", set(KEYS))

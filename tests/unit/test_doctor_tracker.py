@@ -16,9 +16,9 @@ from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import Closed
 from ser.sweep.state import SweepState
 from ser.tracking.client.deadline import ask_tracker
-from ser.tracking.client.server import server_version
-from ser.tracking.client.uri import check_reachable, database_file, local_folder, resolve_tracking_uri
-from ser.tracking.publication import TrackerError
+from ser.tracking.client.server import read_server_version
+from ser.tracking.client.tracker_error import TrackerError
+from ser.tracking.client.uri import check_reachable, find_database_file, find_local_folder, resolve_tracking_uri
 from ser.tracking.writer import read_sent_position
 
 URI = "http://127.0.0.1:5000"
@@ -33,11 +33,11 @@ def silent_port() -> int:
 
 
 def test_addresses_tell_files_of_this_machine() -> None:
-    assert database_file("sqlite:////a/b%20c.db") == Path("/a/b c.db")
-    assert database_file(URI) is None
-    assert local_folder("file:///a/b%20c/1") == local_folder("/a/b c/1") == Path("/a/b c/1")
-    assert local_folder("mlflow-artifacts:/1") is None
-    assert local_folder("s3://bucket/1") is None
+    assert find_database_file("sqlite:////a/b%20c.db") == Path("/a/b c.db")
+    assert find_database_file(URI) is None
+    assert find_local_folder("file:///a/b%20c/1") == find_local_folder("/a/b c/1") == Path("/a/b c/1")
+    assert find_local_folder("mlflow-artifacts:/1") is None
+    assert find_local_folder("s3://bucket/1") is None
 
 
 def test_the_tracker_that_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,17 +65,19 @@ def test_an_address_where_nobody_listens(silent_port: int) -> None:
     with pytest.raises(OSError, match="refused"):
         check_reachable(f"http://127.0.0.1:{silent_port}", timeout_s=5)
     with pytest.raises(TrackerError, match=rf"nothing answers at http://127.0.0.1:{silent_port} .*: start it \(mlflow"):
-        server_version(f"http://127.0.0.1:{silent_port}")
+        read_server_version(f"http://127.0.0.1:{silent_port}")
     with pytest.raises(TrackerError, match=r"nothing answers at postgresql://me:\*\*\*@127.*: start the database"):
-        server_version(f"postgresql://me:secret@127.0.0.1:{silent_port}/mlflow")
+        read_server_version(f"postgresql://me:secret@127.0.0.1:{silent_port}/mlflow")
 
 
-def test_a_server_that_takes_the_call_and_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_accepts_the_connection_but_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ser.tracking.client.server._PATIENCE_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(TrackerError, match=r"takes the call and gives no answer in 0\.2 s: look at its log"):
-            server_version(uri)
+        with pytest.raises(
+            TrackerError, match=r"accepts the connection but gives no answer in 0\.2 s: look at its log"
+        ):
+            read_server_version(uri)
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
@@ -108,7 +110,7 @@ def test_an_answer_is_returned() -> None:
         (TrackerError("as it is"), ["as it is"]),
         (ModuleNotFoundError("no", name="psycopg2"), ["needs the module psycopg2", "pip install"]),
         (MlflowException("Detected out-of-date database schema (found x)"), ["another version", "mlflow db upgrade"]),
-        (ConnectionError("no: reset\nby peer"), ["an error instead of an answer (no, reset): look at its log"]),
+        (ConnectionError("no: reset\nby peer"), ["an error instead of an answer (no: reset): look at its log"]),
         (MlflowException("got unsupported URI 'x'"), ["is no tracker that MLflow knows: give http://"]),
         (
             MlflowException("The backend is in maintenance mode"),
@@ -118,12 +120,12 @@ def test_an_answer_is_returned() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-def test_an_error_becomes_one_line(error: Exception, parts: list[str]) -> None:
-    def question() -> None:
+def test_an_error_becomes_one_line_with_a_remedy(error: Exception, parts: list[str]) -> None:
+    def request() -> None:
         raise error
 
     with pytest.raises(TrackerError) as refused:
-        ask_tracker(URI, question)
+        ask_tracker(URI, request)
     for part in parts:
         assert part in str(refused.value)
 

@@ -1,4 +1,4 @@
-"""Trackers' addresses: which one is meant, and whether anything answers there."""
+"""Addresses of trackers: the default, the local files behind them, and a test of the connection."""
 
 import socket
 import sqlite3
@@ -13,29 +13,29 @@ _SQLITE = "sqlite:///"
 
 
 def resolve_tracking_uri(uri: str | None) -> str:
-    """The tracker that a sweep takes where `uri` is given, or nothing is."""
+    """Return the given address, or that of MLflow's default tracker."""
     return uri or str(mlflow.get_tracking_uri())
 
 
-def database_file(uri: str) -> Path | None:
-    """The file of an SQLite tracker; None of any other."""
+def find_database_file(uri: str) -> Path | None:
+    """Find the file of an SQLite tracker; None for any other tracker."""
     return Path(unquote(uri.removeprefix(_SQLITE))) if uri.startswith(_SQLITE) else None
 
 
-def local_folder(location: str) -> Path | None:
-    """The folder of this machine that an artefact location is; None where a server or a store keeps them."""
+def find_local_folder(location: str) -> Path | None:
+    """Find the local folder that an artefact location names; None for a server or an object store."""
     parts = urlsplit(location)
     return Path(unquote(parts.path)) if parts.scheme in ("", "file") else None
 
 
 def check_reachable(uri: str, *, timeout_s: float) -> None:
-    """Nothing, where something listens at the address, or its SQLite file is a database.
+    """Check that something listens at the address, or that its SQLite file is a database.
 
     Raises:
-        OSError: nothing listens, or there is no such machine.
+        OSError: nothing listens there, or there is no such machine.
         sqlite3.Error: the file is no database, or cannot be opened.
     """
-    path = database_file(uri)
+    path = find_database_file(uri)
     if path is not None:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             database.execute("SELECT count(*) FROM sqlite_master")

@@ -1,4 +1,4 @@
-"""What a sweep's end does in the model registry: the best model of each cell, a candidate, and perhaps a champion."""
+"""Registration of a finished sweep: the best model of each cell, a candidate, and the champion if it is better."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,18 @@ from ser.tracking.registry.versions import Versions, registered_model_name
 from ser.tracking.runs import Runs
 
 SCOPES = ("all", "cells", "champion")
+"""Choices of the models that become versions, see `register_sweep`."""
 
 
 @dataclass(frozen=True)
 class Registration:
-    """Name of the registered model, number of the version that each alias was pointed to, and the candidate's fate."""
+    """Result of a registration.
+
+    Attributes:
+        name: of the registered model.
+        aliases: number of the version by alias.
+        promotion: of the candidate.
+    """
 
     name: str
     aliases: dict[str, str]
@@ -25,34 +32,37 @@ class Registration:
 
 
 def register_sweep(runs: Runs, sweep: SweepState, *, scope: str) -> Registration:
-    """Register the models of a finished sweep, which has a completed trial, and point the aliases there.
+    """Register the models of a finished sweep with a completed trial, and set the aliases.
 
-    A run that is registered already keeps its version. The best of all by validation is `candidate`; `champion` only
-    where there is none, or where it is better by the rule of `promote`.
+    A run that is registered already keeps its version. The best model by validation becomes `candidate`. It becomes
+    `champion` if there is none, or if it is better by the rule of `promote`.
 
     Args:
-        runs: the sweep's runs; each completed one has its model.
-        sweep: what the journal says.
-        scope: 'champion' for the best of all only, 'cells' for the best of each cell too, 'all' for a version of
-            every completed trial of the search besides.
+        runs: of the sweep; each completed run has a model.
+        sweep: state of the sweep.
+        scope: 'champion' for the best model only, 'cells' also for the best of each cell, 'all' also for a version of
+            every other completed trial of the search.
+
+    Raises:
+        UserError: a run has no model, or its predictions cannot be read.
     """
     rows = leaderboard(sweep)
     versions = Versions(runs.client, registered_model_name(sweep.facts.corpus))
     if scope == "all":
         for trial in sweep.trials.values():
             if trial.outcome == "completed" and trial.stage == SEARCH:
-                _version(runs, versions, trial.key)
+                _register_trial(runs, versions, trial.key)
     targets = {} if scope == CHAMPION else {row.cell: row.key for row in rows}
     targets[CANDIDATE] = rows[0].key
-    aliases = {alias: _version(runs, versions, key) for alias, key in targets.items()}
+    aliases = {alias: _register_trial(runs, versions, key) for alias, key in targets.items()}
     for alias, version in aliases.items():
         versions.point(alias, version)
     return Registration(
         name=versions.name,
         aliases={alias: str(version.version) for alias, version in aliases.items()},
-        promotion=promote(versions, runs.client.get_run(runs.id_of(rows[0].key))),
+        promotion=promote(versions, runs.client.get_run(runs.get_run_id(rows[0].key))),
     )
 
 
-def _version(runs: Runs, versions: Versions, key: TrialKey) -> ModelVersion:
-    return versions.of_run(runs.client.get_run(runs.id_of(key)))
+def _register_trial(runs: Runs, versions: Versions, key: TrialKey) -> ModelVersion:
+    return versions.of_run(runs.client.get_run(runs.get_run_id(key)))

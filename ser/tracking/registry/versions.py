@@ -13,7 +13,7 @@ from ser.evaluation.predictions import PredictionsError
 from ser.tracking.models import find_model
 from ser.tracking.registry.lock import GONE, TAKEN, lock_model
 from ser.tracking.registry.model_card import model_card
-from ser.tracking.registry.run_evaluations import PARENT_ID
+from ser.tracking.tags import PARENT_RUN_ID as PARENT_ID
 
 _TAGS = ("ser.sweep", "ser.cell", "ser.trial", "ser.split", "ser.split_digest", "ser.corpus_digest")
 _COMMIT = "ser.git_commit"
