@@ -162,7 +162,7 @@ def _send(client: JobClient, request: SweepRequest, job_id: str, *, metadata: di
 
 def _follow(job: FollowedJob, resume: str, console: Console) -> int:
     try:
-        return _choose_exit_code(job.until_end(), resume, console)
+        return _choose_exit_code(job.follow(), resume, console)
     except JobLostError as error:
         return _report_loss(error, resume, console)
     except KeyboardInterrupt:
@@ -174,7 +174,7 @@ def _stop(job: FollowedJob, resume: str, console: Console) -> int:
     print_line(console, "Stopping the sweep on the cluster; Ctrl-C again stops waiting for it ...")
     try:
         job.stop()
-        return _choose_exit_code(job.until_end(), resume, console)
+        return _choose_exit_code(job.follow(), resume, console)
     except JobLostError as error:
         return _report_loss(error, resume, console)
     except KeyboardInterrupt:

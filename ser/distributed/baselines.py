@@ -1,4 +1,4 @@
-"""The lines that every network is compared with, on the very clips of each split: chance, SVM, listeners."""
+"""Baselines on the clips of each split: chance, MFCC + SVM, and the listeners' vote."""
 
 import csv
 import shutil
@@ -23,7 +23,6 @@ from ser.corpora.cremad_tables import (
     read_votes,
     where_to_get,
 )
-from ser.corpora.locations import name_of
 from ser.distributed.tasks import get_result, run_bounded
 from ser.evaluation.baselines import (
     BASELINES_FOLDER,
@@ -48,48 +47,53 @@ from ser.splits.split import Split
 from ser.sweep.final_evaluation import PlannedTraining
 from ser.sweep.plan import Plan
 
-_SUMMARISED_TOGETHER = 256
+_CLIPS_PER_TASK = 256
 
 
 def list_compared_splits(plan: Plan, trainings: Iterable[PlannedTraining]) -> list[Split]:
-    """The splits that figures of a sweep are of: that of its search, then those of its final evaluation, each once."""
+    """List the splits of a sweep's results, each once: of its search, then of its final evaluation.
+
+    Args:
+        plan: plan of the sweep.
+        trainings: trainings of its final evaluation, or of its ablation.
+    """
     return list(dict.fromkeys([plan.search_split, *(training.split for training in trainings)]))
 
 
 def measure_baselines(sweep_dir: Path, prepared: PreparedCorpus, splits: Sequence[Split], console: Console) -> None:
-    """Write what chance, MFCC + SVM and listeners make of each split, and who the speakers are, to a sweep's folder.
+    """Write the predictions of the baselines on each split, and the table of speakers, to a sweep's folder.
 
-    What is there already stays, so that a sweep which goes on measures only what it lacks. Ray must be running.
+    Existing files are kept, so that a resumed sweep measures only what is missing. Ray must be running.
 
     Args:
         sweep_dir: folder of the sweep.
         prepared: its clips, their features in the store.
-        splits: each fold by itself, such as `list_compared_splits` gives them.
-        console: where to show progress.
+        splits: splits with their folds, as from `list_compared_splits`.
+        console: for progress.
 
     Raises:
-        CorpusError: a table of the corpus cannot be right.
-        UserError: a split does not fit the clips.
-        UserError: features have gone since they were extracted.
+        CorpusError: a table of the corpus is damaged, or lacks a clip or a speaker.
+        UserError: a split does not fit the clips, or features have been deleted since they were extracted.
+        WorkerDiedError: a worker process died in every attempt.
     """
     parts = {split: prepared.partition(split) for split in splits}
     _measure_chance(sweep_dir, prepared, parts)
-    _tell_listeners(sweep_dir, prepared, parts, console)
-    _tell_speakers(sweep_dir, prepared, console)
+    _write_listeners(sweep_dir, prepared, parts, console)
+    _write_speakers(sweep_dir, prepared, console)
     _measure_svm(sweep_dir, prepared, parts, console)
 
 
 def remove_baselines(sweep_dir: Path) -> None:
-    """Remove what a start that came to nothing has left in the folder of a new sweep: it may be of other clips."""
+    """Remove the baselines that a failed start left in the folder of a new sweep: they may be of other clips."""
     shutil.rmtree(sweep_dir / BASELINES_FOLDER, ignore_errors=True)
     (sweep_dir / SPEAKERS_FILE).unlink(missing_ok=True)
 
 
-def _missing(sweep_dir: Path, name: str, parts: dict[Split, Partition]) -> Iterator[tuple[Path, Split, Partition]]:
-    for split, made in parts.items():
+def _list_missing(sweep_dir: Path, name: str, parts: dict[Split, Partition]) -> Iterator[tuple[Path, Split, Partition]]:
+    for split, partition in parts.items():
         path = baseline_path(sweep_dir, name, split)
         if not path.exists():
-            yield path, split, made
+            yield path, split, partition
 
 
 def _write(path: Path, predicted: dict[str, PartPredictions], prepared: PreparedCorpus) -> None:
@@ -97,23 +101,24 @@ def _write(path: Path, predicted: dict[str, PartPredictions], prepared: Prepared
 
 
 def _measure_chance(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, Partition]) -> None:
-    for path, _, made in _missing(sweep_dir, MAJORITY, parts):
-        _write(path, majority(_labels(prepared), made, n_classes=len(prepared.emotions)), prepared)
+    for path, _, partition in _list_missing(sweep_dir, MAJORITY, parts):
+        _write(path, majority(_make_labels(prepared), partition, n_classes=len(prepared.emotions)), prepared)
 
 
 def _measure_svm(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, Partition], console: Console) -> None:
-    n_classes, known = len(prepared.emotions), _labels(prepared)
+    n_classes, labels = len(prepared.emotions), _make_labels(prepared)
     missing = []
-    for path, split, made in _missing(sweep_dir, MFCC_SVM, parts):
-        if len(set(known[list(made.train)].tolist())) == n_classes:
-            missing.append((path, split, made))
+    for path, split, partition in _list_missing(sweep_dir, MFCC_SVM, parts):
+        if len(set(labels[list(partition.train)].tolist())) == n_classes:
+            missing.append((path, split, partition))
         else:
-            console.print(f"MFCC + SVM is left out: a class has no training clip in {split.name} fold {split.fold}")
+            console.print(f"MFCC + SVM is omitted: a class has no training clip in {split.name} fold {split.fold}")
     if not missing:
         return
-    summaries, labels = ray.put(_summaries(prepared)), ray.put(known)
+    summaries_ref, labels_ref = ray.put(_summarise_clips(prepared)), ray.put(labels)
     calls = [
-        partial(_train_svm.remote, at, summaries, labels, made, n_classes) for at, (_, _, made) in enumerate(missing)
+        partial(_train_svm.remote, at, summaries_ref, labels_ref, partition, n_classes)
+        for at, (_, _, partition) in enumerate(missing)
     ]
     for n_done, (at, result) in enumerate(run_bounded(calls), 1):
         path, split, _ = missing[at]
@@ -124,19 +129,21 @@ def _measure_svm(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, P
         )
 
 
-def _tell_listeners(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, Partition], console: Console) -> None:
-    missing = list(_missing(sweep_dir, HUMAN_VOTE, parts))
-    table = _table(VOTES, prepared, console) if missing else None
+def _write_listeners(
+    sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, Partition], console: Console
+) -> None:
+    missing = list(_list_missing(sweep_dir, HUMAN_VOTE, parts))
+    table = _find_corpus_table(VOTES, prepared, console) if missing else None
     if table is None:
         return
     votes = read_votes(table)
-    _refuse_lacking(table, {clip.name for clip in prepared.clips} - votes.keys())
-    for path, _, made in missing:
-        predicted = {part: _heard(made.parts[part], prepared, votes) for part in ("validation", "test")}
+    _refuse_incomplete(table, {clip.name for clip in prepared.clips} - votes.keys())
+    for path, _, partition in missing:
+        predicted = {part: _predict_votes(partition.parts[part], prepared, votes) for part in ("validation", "test")}
         _write(path, predicted, prepared)
 
 
-def _heard(positions: Sequence[int], prepared: PreparedCorpus, votes: dict[str, Vote]) -> PartPredictions:
+def _predict_votes(positions: Sequence[int], prepared: PreparedCorpus, votes: dict[str, Vote]) -> PartPredictions:
     emotions = prepared.emotions
     names = [prepared.clips[at].name for at in positions]
     settled = [emotions.index(votes[name].settled(name)) for name in names]
@@ -144,27 +151,27 @@ def _heard(positions: Sequence[int], prepared: PreparedCorpus, votes: dict[str, 
     return PartPredictions(np.asarray(positions), np.array(settled), np.array(shares))
 
 
-def _tell_speakers(sweep_dir: Path, prepared: PreparedCorpus, console: Console) -> None:
+def _write_speakers(sweep_dir: Path, prepared: PreparedCorpus, console: Console) -> None:
     path = sweep_dir / SPEAKERS_FILE
-    table = None if path.exists() else _table(DEMOGRAPHICS, prepared, console)
+    table = None if path.exists() else _find_corpus_table(DEMOGRAPHICS, prepared, console)
     if table is None:
         return
     actors = read_actors(table)
-    _refuse_lacking(table, {clip.speaker for clip in prepared.clips} - actors.keys())
+    _refuse_incomplete(table, {clip.speaker for clip in prepared.clips} - actors.keys())
     with replace_file(path) as written, written.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["speaker", "sex", "age", "age_band"])
-        rows.writerows(_speaker_rows(prepared.clips, actors))
+        rows.writerows(_list_speaker_rows(prepared.clips, actors))
 
 
-def _speaker_rows(clips: Sequence[Clip], actors: dict[str, Actor]) -> Iterator[tuple[str, str, int, str]]:
+def _list_speaker_rows(clips: Sequence[Clip], actors: dict[str, Actor]) -> Iterator[tuple[str, str, int, str]]:
     for speaker in sorted({clip.speaker for clip in clips}):
         actor = actors[speaker]
         yield speaker, actor.sex, actor.age, actor.age_band
 
 
-def _table(name: str, prepared: PreparedCorpus, console: Console) -> str | None:
-    """Where a table of the corpus lies; a corpus of real recordings that lacks it is told where to get it."""
+def _find_corpus_table(name: str, prepared: PreparedCorpus, console: Console) -> str | None:
+    """Find a table of CREMA-D, else print where to get it; None without a table, and for another corpus."""
     if prepared.choice.name != CORPUS:
         return None
     found = find_table(name, prepared.folder)
@@ -173,19 +180,21 @@ def _table(name: str, prepared: PreparedCorpus, console: Console) -> str | None:
     return found
 
 
-def _refuse_lacking(table: str, lacking: Set[str]) -> None:
-    if lacking:
-        raise CorpusError(f"{table} says nothing of {min(lacking)}: {where_to_get(name_of(table))}")
+def _refuse_incomplete(table: str, missing: Set[str]) -> None:
+    if missing:
+        raise CorpusError(
+            f"{table} has no row for {min(missing)}", "replace it by the whole table of CREMA-D's repository"
+        )
 
 
-def _labels(prepared: PreparedCorpus) -> NDArray[np.int64]:
+def _make_labels(prepared: PreparedCorpus) -> NDArray[np.int64]:
     return np.array([prepared.emotions.index(clip.emotion) for clip in prepared.clips])
 
 
-def _summaries(prepared: PreparedCorpus) -> NDArray[np.float64]:
-    """The summaries of all clips' MFCC, (n, D)."""
-    firsts = range(0, len(prepared.digests), _SUMMARISED_TOGETHER)
-    batches = [prepared.digests[first : first + _SUMMARISED_TOGETHER] for first in firsts]
+def _summarise_clips(prepared: PreparedCorpus) -> NDArray[np.float64]:
+    """Summarise the MFCC of all clips, (n, D)."""
+    firsts = range(0, len(prepared.digests), _CLIPS_PER_TASK)
+    batches = [prepared.digests[first : first + _CLIPS_PER_TASK] for first in firsts]
     refs = [_summarise.remote(batch, prepared.store, prepared.pipeline) for batch in batches]
     return np.concatenate([get_result(ref) for ref in refs])
 
@@ -200,6 +209,6 @@ def _summarise(digests: Sequence[str], store: FeatureStore, pipeline: Pipeline) 
 
 @ray.remote(num_cpus=1, max_retries=3)
 def _train_svm(
-    number: int, summaries: NDArray[np.float64], labels: NDArray[np.int64], made: Partition, n_classes: int
+    number: int, summaries: NDArray[np.float64], labels: NDArray[np.int64], partition: Partition, n_classes: int
 ) -> tuple[int, SvmResult]:
-    return number, mfcc_svm(summaries, labels, made, n_classes=n_classes)
+    return number, mfcc_svm(summaries, labels, partition, n_classes=n_classes)

@@ -1,12 +1,13 @@
 """Features of a whole corpus by batched Ray tasks, into the content-addressed store.
 
-The driver sees only facts (digest, length, peak), never features; the number of tasks in flight is bounded. What a
-worker cannot read, because its machine does not have the corpus, the driver reads and sends. A batch whose worker dies
-is repeated, then clip by clip, so that a sound which kills whoever reads it costs nothing but itself.
+The driver process receives only facts (digest, length, peak), never features; the number of tasks in flight is bounded.
+Files that a worker cannot read, because its machine does not have the corpus, are read and sent by the driver process.
+A batch whose worker dies is repeated, then clip by clip, so that a file which kills its reader affects no other clip.
 
-Where the time of a clip of CREMA-D goes, in ms of one core on a busy machine, in all 1.7: features 1.07, writing 0.29
-(0.11 of them checksums and form), decoding 0.19, reading 0.07, digest 0.04, looking it up 0.02, facts 0.01. A clip that
-is there costs 0.17: reading, digest, and 0.06 for the header of its entry. tests/benchmarks/bench_extraction.py.
+Time per clip of CREMA-D, in ms of one core on a busy machine: 1.7 in all, of which features 1.07, writing 0.29 (0.11 of
+that for checksums and format), decoding 0.19, reading 0.07, digest 0.04, look-up 0.02, facts 0.01. A clip that is
+already in the store takes 0.17: reading, digest, and 0.06 for the header of its entry. Measured by
+tests/benchmarks/bench_extraction.py.
 """
 
 import time
@@ -33,7 +34,7 @@ _TASKS_PER_CORE = 4
 _BYTES_SENT = 8_000_000
 _MARK_EVERY_S = 60.0
 _RETRIES = 1
-_CLIPS_COMPARED_TOGETHER = 512
+_FINGERPRINTS_PER_TASK = 512
 
 _extract_batch: Any = ray.remote(num_cpus=1, max_retries=_RETRIES)(extract_batch)
 _fingerprints_of: Any = ray.remote(num_cpus=1, max_retries=3)(fingerprints_of)
@@ -52,13 +53,17 @@ class RayExtractor:
         most_unusable: float,
         progress: Callable[[int, int], None],
     ) -> Extraction:
-        """As `ser.features.extractor.Extractor` says."""
+        """Implement `ser.features.extractor.Extractor.extract`.
+
+        Raises:
+            UserError: the store cannot be written.
+        """
         facts: dict[str, AudioFacts] = {}
         unusable: dict[str, str] = {}
         n_computed, marked = 0, time.monotonic()
         store.clean()
         store.mark_used(pipeline.digest)
-        for part in _Flow(clips, (store, pipeline, whole)).parts():
+        for part in _BatchQueue(clips, (store, pipeline, whole)).results():
             if time.monotonic() - marked > _MARK_EVERY_S:
                 store.mark_used(pipeline.digest)
                 marked = time.monotonic()
@@ -71,45 +76,51 @@ class RayExtractor:
         return Extraction(dict(sorted(facts.items())), dict(sorted(unusable.items())), n_computed)
 
     def fingerprints(self, digests: Sequence[str], *, store: FeatureStore, pipeline: Pipeline) -> NDArray[np.float16]:
-        """As `ser.features.extractor.Extractor` says."""
-        firsts = range(0, len(digests), _CLIPS_COMPARED_TOGETHER)
-        batches = [digests[first : first + _CLIPS_COMPARED_TOGETHER] for first in firsts] or [()]
+        """Implement `ser.features.extractor.Extractor.fingerprints`.
+
+        Raises:
+            WorkerDiedError: a worker process died in every attempt.
+        """
+        firsts = range(0, len(digests), _FINGERPRINTS_PER_TASK)
+        batches = [digests[first : first + _FINGERPRINTS_PER_TASK] for first in firsts] or [()]
         tasks = [_fingerprints_of.remote(batch, store, pipeline) for batch in batches]
         return np.concatenate([get_result(task) for task in tasks])
 
 
 @dataclass(frozen=True)
 class _Batch:
+    """Clips of one task; `send` where the driver process is to read them for the worker."""
+
     clips: Sequence[Clip]
-    sent: bool = False
+    send: bool = False
 
 
-class _Flow:
-    """Batches on their way to the workers, so many at a time, and what comes back."""
+class _BatchQueue:
+    """Batches of clips for the workers, of which a bounded number is in flight, and their results."""
 
     def __init__(self, clips: Sequence[Clip], settings: tuple[FeatureStore, Pipeline, bool]) -> None:
         self._clips = clips
         self._settings = settings
         self._bound = _TASKS_PER_CORE * max(1, int(resources().get("CPU", 1)))
-        self._again: deque[_Batch] = deque()
+        self._repeated: deque[_Batch] = deque()
         self._in_flight: dict[ray.ObjectRef[BatchResult], _Batch] = {}
 
-    def parts(self) -> Iterator[BatchResult]:
-        """What was found, batch by batch, in the order in which they end."""
-        fresh = self._fresh()
+    def results(self) -> Iterator[BatchResult]:
+        """Results of the batches, in the order in which they end."""
+        new = self._make_batches()
         while True:
             while len(self._in_flight) < self._bound:
-                batch = self._again.popleft() if self._again else next(fresh, None)
+                batch = self._repeated.popleft() if self._repeated else next(new, None)
                 if batch is None:
                     break
                 yield self._submit(batch)
             if not self._in_flight:
                 return
             (ref,), _ = ray.wait(list(self._in_flight), num_returns=1)
-            yield self._result(ref, self._in_flight.pop(ref))
+            yield self._receive(ref, self._in_flight.pop(ref))
 
-    def _fresh(self) -> Iterator[_Batch]:
-        """The clips in their order; towards the end in ever smaller batches, so that no worker waits for another."""
+    def _make_batches(self) -> Iterator[_Batch]:
+        """Batch the clips in their order; towards the end the batches get smaller, so that the workers end together."""
         first = 0
         while n_left := len(self._clips) - first:
             size = min(n_left, _MOST_CLIPS, max(_FEWEST_CLIPS, n_left // self._bound))
@@ -117,20 +128,20 @@ class _Flow:
             first += size
 
     def _submit(self, batch: _Batch) -> BatchResult:
-        """Hand a batch to the workers; what of it the driver itself cannot read."""
-        sounds, problems = self._read(batch) if batch.sent else ([Sound(c.name, c.location) for c in batch.clips], {})
+        """Start the task of a batch; return the clips of it that the driver process cannot read."""
+        sounds, problems = self._read(batch) if batch.send else ([Sound(c.name, c.location) for c in batch.clips], {})
         if sounds:
             self._in_flight[_extract_batch.remote(sounds, *self._settings)] = batch
         return BatchResult(unusable=problems)
 
     def _read(self, batch: _Batch) -> tuple[list[Sound], dict[str, str]]:
-        """The bytes of a batch, or of its beginning where all would be too many; the rest has its turn next."""
+        """Read the files of a batch; where they are too large together, the last ones become the next batch."""
         sounds: list[Sound] = []
         problems: dict[str, str] = {}
         n_bytes = 0
         for position, clip in enumerate(batch.clips):
             if n_bytes >= _BYTES_SENT:
-                self._again.appendleft(_Batch(batch.clips[position:], sent=True))
+                self._repeated.appendleft(_Batch(batch.clips[position:], send=True))
                 break
             try:
                 sounds.append(Sound(clip.name, clip.location, read_sound(clip.location)))
@@ -141,20 +152,20 @@ class _Flow:
                 problems[clip.name] = describe_read_error(error)
         return sounds, problems
 
-    def _result(self, ref: ray.ObjectRef[BatchResult], batch: _Batch) -> BatchResult:
+    def _receive(self, ref: ray.ObjectRef[BatchResult], batch: _Batch) -> BatchResult:
         try:
             part = get_result(ref)
         except WorkerDiedError as error:
-            return self._outlived(batch, error)
+            return self._split_fatal(batch, error)
         if part.unread:
-            self._again.append(_Batch([clip for clip in batch.clips if clip.name in part.unread], sent=True))
+            self._repeated.append(_Batch([clip for clip in batch.clips if clip.name in part.unread], send=True))
         return part
 
-    def _outlived(self, batch: _Batch, error: WorkerDiedError) -> BatchResult:
-        """Of a batch that killed every worker which took it: each clip alone; one alone is given up."""
+    def _split_fatal(self, batch: _Batch, error: WorkerDiedError) -> BatchResult:
+        """Repeat a batch whose workers all died clip by clip; a single clip is reported as unusable."""
         if len(batch.clips) > 1:
-            self._again.extend(_Batch([clip], batch.sent) for clip in batch.clips)
+            self._repeated.extend(_Batch([clip], batch.send) for clip in batch.clips)
             return BatchResult()
         died = "memory ran out" if error.out_of_memory else "its process died"
-        reason = f"whoever reads it does not survive ({died}, {_RETRIES + 1} times): look at the file, record it again"
+        reason = f"it kills the worker that reads it ({died}, {_RETRIES + 1} times): check the file, or record it again"
         return BatchResult(unusable={batch.clips[0].name: reason})

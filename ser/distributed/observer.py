@@ -1,4 +1,4 @@
-"""What the runner tells of a running sweep."""
+"""Interface between the runner of a sweep and its display."""
 
 from typing import Protocol
 
@@ -6,16 +6,16 @@ from ser.sweep.journal import Ended
 
 
 class Observer(Protocol):
-    """Shows a running sweep; entered before the first trial and left after the last."""
+    """Display of a running sweep; entered before the first trial and left after the last."""
 
     def __enter__(self) -> object: ...
 
     def __exit__(self, *_: object) -> None: ...
 
     def refresh(self) -> None:
-        """Called often; redraws when it is time to."""
+        """Redraw when it is time to; called often."""
         ...
 
     def show_end(self, event: Ended) -> None:
-        """Called when a trial has ended."""
+        """Show that a trial has ended."""
         ...

@@ -1,4 +1,4 @@
-"""UAR of the best network of each cell in noise, babble and over a telephone: by Ray tasks, some clips at a time."""
+"""Predictions of the best network of each cell in noise, babble and telephone sound, by Ray tasks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ _CLIPS_PER_TASK = 10
 
 @dataclass(frozen=True)
 class BestTrial:
-    """The best trial of a cell by validation, and the folder of its bundle."""
+    """Best trial of a cell by validation, and the folder of its bundle."""
 
     key: TrialKey
     bundle: Path
@@ -53,57 +53,59 @@ def measure_robustness(
     n_clips: int,
     console: Console,
 ) -> list[PerturbedPrediction]:
-    """Predictions of each network on some test clips under every condition, kept in `robustness.csv` of the sweep.
+    """Predict some test clips with each network under every condition, and keep the results in `robustness.csv`.
 
-    All networks get the same clips. What the file has of them already is not measured again; what it has of other
-    trials or clips is dropped. Ray must be running.
+    All networks get the same clips. Predictions in the file of the sweep are used again; those of other trials or clips
+    are removed from it. Ray must be running.
 
     Args:
         sweep_dir: folder of the sweep.
-        networks: the best trial of each cell, trained on the split of `parts`.
-        prepared: the sweep's clips.
-        parts: of its split.
-        n_clips: test clips to try, as many of each emotion as there are.
-        console: where to show progress and the time left.
+        networks: best trial of each cell, trained on the split of `parts`.
+        prepared: clips of the sweep.
+        parts: training, validation and test part of its split.
+        n_clips: number of test clips, equally many of each emotion as far as possible.
+        console: for progress and the time left.
+
+    Returns:
+        All predictions of these networks on these clips, the earlier ones first.
 
     Raises:
-        UserError: fewer than one clip is asked for, the file of the sweep is damaged, or a clip cannot be read.
-        WorkerDiedError: a worker has died, again and again.
+        UserError: `n_clips` is below 1, the file of the sweep is damaged, or a clip cannot be read.
+        WorkerDiedError: a worker process died in every attempt.
     """
     path = sweep_dir / ROBUSTNESS_FILE
     training = [prepared.clips[at] for at in parts.train]
     chosen = choose_clips([prepared.clips[at] for at in parts.test], n_clips)
     trials = [(network.key.cell, network.key.number) for network in networks]
-    answers = _kept(path, trials, {clip.name for clip in chosen})
-    write_robustness(path, answers)
-    done = {answer.clip for answer in answers}
+    predictions = _read_kept(path, trials, {clip.name for clip in chosen})
+    write_robustness(path, predictions)
+    done = {prediction.clip for prediction in predictions}
     missing = [clip for clip in chosen if clip.name not in done]
     console.print(
-        f"{len(networks)} networks answer {len(chosen)} test clips of split {parts.name}, fold {parts.fold}, under "
-        f"{len(CONDITIONS)} conditions; {len(done)} were answered before"
+        f"{len(networks)} networks predict {len(chosen)} test clips of split {parts.name}, fold {parts.fold}, under "
+        f"{len(CONDITIONS)} conditions; {len(done)} were predicted before"
     )
     batches = (missing[first : first + _CLIPS_PER_TASK] for first in range(0, len(missing), _CLIPS_PER_TASK))
     n_done = 0
-    with clip_progress(console, len(missing), what="Answers to") as tell:
-        for given in run_bounded(partial(_submit, tuple(networks), batch, training) for batch in batches):
-            append_robustness(path, given)
-            answers += given
-            n_done += len({answer.clip for answer in given})
-            tell(n_done, None)
-    return answers
+    with clip_progress(console, len(missing), what="Predictions of") as show_progress:
+        for answers in run_bounded(partial(_submit, tuple(networks), batch, training) for batch in batches):
+            append_robustness(path, answers)
+            predictions += answers
+            n_done += len({answer.clip for answer in answers})
+            show_progress(n_done, None)
+    return predictions
 
 
-def _kept(path: Path, trials: Sequence[tuple[str, int]], chosen: set[str]) -> list[PerturbedPrediction]:
-    answers = [
-        answer for answer in read_robustness(path) if (answer.cell, answer.trial) in trials and answer.clip in chosen
-    ]
-    whole = complete_clips(answers, trials)
-    return [answer for answer in answers if answer.clip in whole]
+def _read_kept(path: Path, trials: Sequence[tuple[str, int]], chosen: set[str]) -> list[PerturbedPrediction]:
+    """Read the earlier predictions of clips that are chosen again and that every trial has predicted."""
+    kept = [p for p in read_robustness(path) if (p.cell, p.trial) in trials and p.clip in chosen]
+    complete = complete_clips(kept, trials)
+    return [prediction for prediction in kept if prediction.clip in complete]
 
 
 @dataclass(frozen=True)
-class _Tried:
-    """A clip to try, and the files of its sound and of those who talk beside it, by their locations."""
+class _ClipFiles:
+    """A clip to predict, and the bytes of its file and of those of its babble, by their locations."""
 
     clip: Clip
     sounds: dict[str, bytes]
@@ -112,13 +114,12 @@ class _Tried:
 def _submit(
     networks: tuple[BestTrial, ...], batch: Sequence[Clip], training: Sequence[Clip]
 ) -> ray.ObjectRef[list[PerturbedPrediction]]:
-    """Hand a batch to the workers, with its bytes: their machines need not have the corpus."""
-    return _answer_batch.remote(
-        networks, [_Tried(clip, _sounds(clip, *choose_talkers(clip, training))) for clip in batch]
-    )
+    """Start the task of a batch, with the bytes of its files, because the workers may not have the corpus."""
+    files = [_ClipFiles(clip, _read_sounds(clip, *choose_talkers(clip, training))) for clip in batch]
+    return _predict_batch.remote(networks, files)
 
 
-def _sounds(*clips: Clip) -> dict[str, bytes]:
+def _read_sounds(*clips: Clip) -> dict[str, bytes]:
     sounds = {}
     for clip in clips:
         try:
@@ -126,41 +127,43 @@ def _sounds(*clips: Clip) -> dict[str, bytes]:
         except OSError as error:
             raise UserError(f"{clip.location} {describe_read_error(error)}, then run the same command again") from None
         except AudioError as error:
-            raise _unusable(clip.location, error) from None
+            raise _audio_error(clip.location, error) from None
     return sounds
 
 
-def _wave(location: str, sound: bytes) -> Wave:
+def _decode(location: str, sound: bytes) -> Wave:
     try:
         return decode(sound)
     except AudioError as error:
-        raise _unusable(location, error) from None
+        raise _audio_error(location, error) from None
 
 
-def _unusable(location: str, error: AudioError) -> UserError:
-    return UserError(f"{location} cannot be used ({error}): put back the file that the sweep was trained with")
+def _audio_error(location: str, error: AudioError) -> UserError:
+    return UserError(
+        f"{location} cannot be used ({error.problem})", "put back the file that the sweep was trained with"
+    )
 
 
 @ray.remote(num_cpus=1, max_retries=3)
-def _answer_batch(networks: tuple[BestTrial, ...], batch: Sequence[_Tried]) -> list[PerturbedPrediction]:
+def _predict_batch(networks: tuple[BestTrial, ...], batch: Sequence[_ClipFiles]) -> list[PerturbedPrediction]:
     torch.set_num_threads(1)
     classifiers = [(network.key, Classifier(load_bundle(network.bundle))) for network in networks]
-    answers = []
-    for clip, sounds in ((tried.clip, tried.sounds) for tried in batch):
-        wave, *talkers = (_wave(location, sound) for location, sound in sounds.items())
+    predictions = []
+    for clip, sounds in ((files.clip, files.sounds) for files in batch):
+        wave, *talkers = (_decode(location, sound) for location, sound in sounds.items())
         for condition in CONDITIONS:
             perturbed_wave = perturb(wave, condition, name=clip.name, talkers=talkers)
             features: dict[str, Rows] = {}
             for key, classifier in classifiers:
                 space = classifier.space
-                # Cells that store the same share it.
+                # Cells with the same stored settings share the features.
                 stored = str((space.dimensions, stored_settings(space)))
                 if stored not in features:
                     features[stored] = space.compute(Spectra(perturbed_wave, space.framing))
                 prediction = classifier.emotions[int(classifier.probabilities_of(features[stored]).argmax())]
-                answers.append(
+                predictions.append(
                     PerturbedPrediction(
                         key.cell, key.number, condition, clip.name, clip.speaker, clip.emotion, prediction
                     )
                 )
-    return answers
+    return predictions

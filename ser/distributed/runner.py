@@ -21,14 +21,14 @@ def run_trials(
     *,
     time_budget_s: float | None,
 ) -> None:
-    """Run the trials that the journal does not have yet. Ray must be running.
+    """Run the trials that the journal does not hold yet, and close the sweep. Ray must be running.
 
     Args:
-        folder: of the sweep.
-        controller: decides which trials; closes the journal at the end.
-        data: of the trials, by `stored_name` of the feature space.
-        observer: shows progress.
-        time_budget_s: seconds after which open trials are stopped, resumable; None for no limit.
+        folder: folder of the sweep.
+        controller: controller of the sweep, which chooses the trials.
+        data: data of the trials, by `stored_name` of the feature space.
+        observer: display of the sweep.
+        time_budget_s: seconds after which open trials are stopped and can be resumed later; None for no limit.
 
     Raises:
         JournalError: the journal cannot be written, or is damaged.
@@ -36,18 +36,18 @@ def run_trials(
     started = time.monotonic()
     try:
         with observer:
-            _tuner(folder, controller, data, observer, time_budget_s).fit()
+            _make_tuner(folder, controller, data, observer, time_budget_s).fit()
     except Exception:
         if controller.failure is not None:
             raise controller.failure from None
         controller.check_room()
         raise
     finally:
-        spent = time_budget_s is not None and time.monotonic() - started >= time_budget_s
-        controller.close(unfinished="budget" if spent else "killed")
+        is_spent = time_budget_s is not None and time.monotonic() - started >= time_budget_s
+        controller.close(unfinished="budget" if is_spent else "killed")
 
 
-def _tuner(
+def _make_tuner(
     folder: SweepFolder,
     controller: Controller,
     data: dict[str, ray.ObjectRef[TrialData]],
@@ -65,7 +65,7 @@ def _tuner(
             num_samples=-1,
             time_budget_s=time_budget_s,
             trial_dirname_creator=lambda trial: trial_folder_name(read_trial_key(trial)),
-            # A process that is still within a step when its trial is stopped would cost the next trial its life.
+            # A process that is still in a training step when its trial is stopped would make the next trial fail.
             reuse_actors=False,
         ),
         run_config=tune.RunConfig(

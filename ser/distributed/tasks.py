@@ -1,4 +1,4 @@
-"""Many Ray tasks, a few at a time: what waits is a call, not a task that holds its arguments."""
+"""Run many Ray tasks, a bounded number at a time; those that wait do not hold their arguments in memory yet."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -15,27 +15,30 @@ T = TypeVar("T")
 
 
 class WorkerDiedError(UserError):
-    """Whoever ran a task has died, as often as Ray tried it.
+    """The worker process of a task died in every attempt of Ray.
 
     Attributes:
-        out_of_memory: it was ended because memory ran out on its machine.
+        out_of_memory: it was killed because memory ran out on its machine.
     """
 
     def __init__(self, *, out_of_memory: bool) -> None:
-        died = (
-            "memory ran out on the machine of a Ray worker: free some there, or use fewer CPUs at a time"
+        problem, remedy = (
+            ("memory ran out on the machine of a Ray worker", "free some there, or use fewer CPUs at a time")
             if out_of_memory
-            else "a Ray worker died, or its whole machine: look into Ray's logs on it (/tmp/ray/session_latest/logs)"
+            else (
+                "a Ray worker died, or its whole machine",
+                "look into Ray's logs on it (/tmp/ray/session_latest/logs)",
+            )
         )
-        super().__init__(f"{died}; then run the same command again, what was done is kept")
+        super().__init__(problem, f"{remedy}; then run the same command again, finished work is kept")
         self.out_of_memory = out_of_memory
 
 
 def get_result(ref: ray.ObjectRef[T]) -> T:
-    """What a task gave; what it raised is raised as it is.
+    """Wait for the result of a task; an exception of the task is raised without Ray's wrapper.
 
     Raises:
-        WorkerDiedError: whoever ran it has died.
+        WorkerDiedError: its worker process died in every attempt.
     """
     try:
         return ray.get(ref)
@@ -46,7 +49,11 @@ def get_result(ref: ray.ObjectRef[T]) -> T:
 
 
 def run_bounded(calls: Iterable[Callable[[], ray.ObjectRef[T]]]) -> Iterator[T]:
-    """What the tasks gave that `calls` start, the first to end first; what one raised is raised as it is."""
+    """Run the tasks that `calls` start, four per CPU of the cluster at a time, and yield their results as they end.
+
+    Raises:
+        WorkerDiedError: a worker process died in every attempt.
+    """
     bound = _TASKS_PER_CPU * max(1, int(resources().get("CPU", 1)))
     in_flight: list[ray.ObjectRef[T]] = []
     for call in calls:

@@ -1,4 +1,4 @@
-"""What runs in a trial's worker process: train, report each epoch, test once at the end."""
+"""Trainable of Ray Tune, which runs in the worker process of a trial: train, report each epoch, test at the end."""
 
 import tempfile
 import time
@@ -21,24 +21,24 @@ from ser.experiment.trial_data import TrialData
 from ser.features.spaces import stored_name
 from ser.training.checkpoint import TrainingError, TrainingState, find_newest_state, load_state
 
-# Faults of the machine and not of the trial: Tune runs the trial again, from its last checkpoint.
-_OF_THE_MACHINE = (OSError, RayError, torch.OutOfMemoryError)
+# After these Tune runs the trial again from its last checkpoint, because the trial did not cause them.
+_MACHINE_FAULTS = (OSError, RayError, torch.OutOfMemoryError)
 
 
 def train(config: dict[str, Any], *, data: dict[str, ray.ObjectRef[TrialData]]) -> None:
-    """One trial. What goes wrong in its training is reported as its result; faults of the machine are left to Tune.
+    """Run one trial. An error of its training is reported as its result; faults of the machine are left to Tune.
 
     Args:
-        config: `values` of the experiment, `threads`, `device`, `checkpoint_every_s`, `keep_model`, `test`, and what an
-            earlier driver left: `states`, folders of training states, newest first, and `epoch`, the last that the
-            journal has.
-        data: reference to the `TrialData` of each feature space, by `stored_name`.
+        config: `values` of the experiment, `threads`, `device`, `checkpoint_every_s`, `keep_model`, `test`; and of
+            earlier driver processes `states`, folders of training states, newest first, and `epoch`, the last epoch in
+            the journal.
+        data: references to the `TrialData` of the feature spaces, by `stored_name`.
     """
     try:
         torch.set_num_threads(config["threads"])
         experiment = from_flat(config["values"])
         _train(experiment, ray.get(data[stored_name(experiment.features)]), config)
-    except _OF_THE_MACHINE:
+    except _MACHINE_FAULTS:
         raise
     except Exception as error:
         tune.report({"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()})
@@ -46,7 +46,7 @@ def train(config: dict[str, Any], *, data: dict[str, ray.ObjectRef[TrialData]]) 
 
 def _train(experiment: Experiment, data: TrialData, config: dict[str, Any]) -> None:
     trial = Trial(experiment, data, device=config["device"], resume=_state_to_resume(config))
-    saved = time.monotonic()
+    saved_s = time.monotonic()
     with _Reporter(trial) as reporter:
         for epoch in trial.epochs():
             report = {
@@ -56,19 +56,19 @@ def _train(experiment: Experiment, data: TrialData, config: dict[str, Any]) -> N
                 "last": epoch.last,
                 "seconds": epoch.seconds,
             }
-            # What the search thinks of the epochs before is heard before the test clips are.
+            # The search must have decided on the epochs before, so that no stopped trial is tested.
             reporter.wait()
             if epoch.last:
                 reporter.hand_over(report, partial(trial.finish, keep_model=config["keep_model"], test=config["test"]))
-            elif time.monotonic() - saved < config["checkpoint_every_s"]:
+            elif time.monotonic() - saved_s < config["checkpoint_every_s"]:
                 reporter.hand_over(report)
             else:
                 reporter.hand_over(report, trial.save_state)
-                saved = time.monotonic()
+                saved_s = time.monotonic()
 
 
 class _Reporter:
-    """Hands reports to Tune while the training goes on: what the driver makes of an epoch is heard during the next."""
+    """Thread that reports to Tune, so that the training continues while the driver process decides on an epoch."""
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
@@ -80,29 +80,29 @@ class _Reporter:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         with self._thread:
-            # Where Tune has stopped the trial meanwhile, that counts, and not what the training came to since.
+            # Where Tune has stopped the trial meanwhile, its stop overrides an error of the training.
             if kind is None or (self._report is not None and self._report.exception() is not None):
                 self.wait()
 
     def hand_over(self, report: dict[str, Any], save: Callable[[Path], object] | None = None) -> None:
-        """Report, with what `save` writes as checkpoint."""
+        """Report to Tune, with the files that `save` writes as the checkpoint."""
         folder = None if save is None else tempfile.TemporaryDirectory()
         if save is not None and folder is not None:
             save(Path(folder.name))
-        self._report = self._thread.submit(_to_tune, report, folder)
-        self._report.add_done_callback(self._heard)
+        self._report = self._thread.submit(_report_to_tune, report, folder)
+        self._report.add_done_callback(self._stop_if_ended)
 
     def wait(self) -> None:
-        """Return when Tune has taken the last report; leave the thread where Tune stops the trial."""
+        """Wait until Tune has accepted the last report; raises the exception by which Tune stops the trial."""
         if self._report is not None:
             self._report.result()
 
-    def _heard(self, report: "Future[None]") -> None:
+    def _stop_if_ended(self, report: "Future[None]") -> None:
         if report.exception() is not None:
             self._trial.stop()
 
 
-def _to_tune(report: dict[str, Any], folder: tempfile.TemporaryDirectory[str] | None) -> None:
+def _report_to_tune(report: dict[str, Any], folder: tempfile.TemporaryDirectory[str] | None) -> None:
     if folder is None:
         tune.report(report)
         return
@@ -111,7 +111,7 @@ def _to_tune(report: dict[str, Any], folder: tempfile.TemporaryDirectory[str] | 
 
 
 def _state_to_resume(config: dict[str, Any]) -> TrainingState | None:
-    """Tune's own checkpoint where it runs the trial again, else what an earlier driver left; None to begin anew."""
+    """Load Tune's checkpoint where it repeats the trial, else that of an earlier driver process; None to start."""
     checkpoint = tune.get_checkpoint()
     if checkpoint is not None:
         with checkpoint.as_directory() as folder, suppress(TrainingError):

@@ -1,4 +1,4 @@
-"""The data of trials in Ray's object store, where every worker reads it without a copy."""
+"""Data of trials in Ray's object store, where every worker reads it without a copy."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -17,29 +17,38 @@ from ser.features.spaces import stored_name
 
 
 def _load_and_count(dimensions: int, **given: Any) -> tuple[TrialData, int]:
-    """The data, and the number of its clips: a small result to wait for, which fails where the data does."""
+    """Load the data; its number of clips is a small second result, on which the driver process can wait."""
     data = load_trial_data(dimensions, **given)
     return data, len(data.clips)
 
 
-# No core: when a machine is lost with its copy, this runs again while trials hold every core and wait for it.
+# Needs no core: when a machine is lost with its copy, this must run again while trials hold every core and wait.
 _load: Any = ray.remote(num_cpus=0, num_returns=2, max_retries=-1)(_load_and_count)
 
 
 def share_trial_data(
     prepared: PreparedCorpus, experiments: Iterable[Experiment], console: Console
 ) -> dict[str, ray.ObjectRef[TrialData]]:
-    """Put the data of trials into Ray's object store, by `stored_name` of the feature space.
+    """Put the data of trials into Ray's object store.
 
     Features that a variant of an ablation needs and that are not in the store yet are computed first.
 
+    Args:
+        prepared: clips of the sweep.
+        experiments: experiments of all trials.
+        console: for progress.
+
+    Returns:
+        References to the data, by `stored_name` of the feature space.
+
     Raises:
-        CorpusError: listeners' votes are needed, and are not there.
-        UserError: an entry has gone since the extraction.
+        CorpusError: listeners' votes are needed, but missing.
+        UserError: features have been deleted since they were extracted.
     """
-    listed = list(experiments)
-    wants_votes = any(experiment.training.vote_share for experiment in listed)
-    votes = vote_shares(prepared.choice, prepared.folder, prepared.clips) if wants_votes else None
+    experiments = list(experiments)
+    by_space = {stored_name(experiment.features): experiment for experiment in experiments}
+    needs_votes = any(experiment.training.vote_share for experiment in experiments)
+    votes = vote_shares(prepared.choice, prepared.folder, prepared.clips) if needs_votes else None
     load = partial(
         _load.remote,
         clips=prepared.clips,
@@ -50,7 +59,7 @@ def share_trial_data(
         votes=votes,
     )
     loading: dict[str, tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]] = {}
-    for name, experiment in {stored_name(experiment.features): experiment for experiment in listed}.items():
+    for name, experiment in by_space.items():
         pipeline = prepared.pipeline
         if name not in (stored_name(pipeline.frame_space), stored_name(pipeline.mel_space)):
             pipeline = pipeline_of([experiment])

@@ -1,4 +1,4 @@
-"""Ray Tune's hooks, handed on to the controller: Tune runs trials, the controller decides."""
+"""Adapter from Ray Tune's hooks to the controller: Tune runs the trials, the controller decides."""
 
 import json
 import re
@@ -25,7 +25,7 @@ _RESOURCES_EVERY_S = 5.0
 
 
 class SweepSearch(Searcher):
-    """Asks the controller for trials, never more of them at a time than can run."""
+    """Search algorithm of Tune that gets its trials from the controller, never more than can run at a time."""
 
     def __init__(self, controller: Controller, storage: Path) -> None:
         super().__init__()
@@ -35,52 +35,52 @@ class SweepSearch(Searcher):
         self._slots, self._measured_s = 1, float("-inf")
 
     def suggest(self, trial_id: str) -> Any:
-        """The next trial as Tune's config."""
+        """Return the config of the next trial; None to wait, FINISHED after the last one."""
         if len(self._controller.open_trials()) >= self._count_slots():
             return None
-        ask = self._controller.next_trial()
-        if ask is None:
+        trial = self._controller.next_trial()
+        if trial is None:
             return None if self._controller.is_waiting else Searcher.FINISHED
-        return self._config(ask)
+        return self._make_config(trial)
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """Nothing: `SweepCallback` hears it with the trial's checkpoint."""
+        """Nothing: `SweepCallback` handles the end, because it gets the checkpoint too."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the journal is what a sweep is resumed from."""
+        """Nothing: a sweep is resumed from its journal."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the journal is what a sweep is resumed from."""
+        """Nothing: a sweep is resumed from its journal."""
 
     def _count_slots(self) -> int:
-        """Trials that the cluster can run at a time now."""
+        """Count the trials that the cluster can run at a time; the result is kept for some seconds."""
         if time.monotonic() - self._measured_s > _RESOURCES_EVERY_S:
             self._slots, self._measured_s = count_parallel_trials(trial_resources(self._plan)), time.monotonic()
         return self._slots
 
-    def _config(self, ask: NextTrial) -> dict[str, Any]:
+    def _make_config(self, trial: NextTrial) -> dict[str, Any]:
         return {
-            "key": [ask.key.sweep, ask.key.cell, ask.key.number],
-            "values": ask.experiment.flat(),
+            "key": [trial.key.sweep, trial.key.cell, trial.key.number],
+            "values": trial.experiment.flat(),
             "threads": max(1, int(self._plan.cpus_per_trial)),
             "device": "cuda" if trial_resources(self._plan)["gpu"] else "cpu",
             "checkpoint_every_s": self._plan.checkpoint_every_s,
-            "keep_model": ask.stage == SEARCH,
-            "test": ask.stage != ABLATION,
-            "states": [str(path.parent) for path in find_checkpoints(self._storage, ask.key)],
-            "epoch": self._controller.state.trials[ask.key].n_epochs,
+            "keep_model": trial.stage == SEARCH,
+            "test": trial.stage != ABLATION,
+            "states": [str(path.parent) for path in find_checkpoints(self._storage, trial.key)],
+            "epoch": self._controller.state.trials[trial.key].n_epochs,
         }
 
 
 class SweepScheduler(FIFOScheduler):
-    """Files each report with the controller and stops the trials that it gives up."""
+    """Scheduler of Tune that passes each report to the controller and stops the trials that it prunes."""
 
     def __init__(self, controller: Controller) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._controller = controller
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """Go on or stop."""
+        """Continue or stop the trial."""
         if "error" in result:
             return str(TrialScheduler.CONTINUE)
         key = read_trial_key(trial)
@@ -88,12 +88,12 @@ class SweepScheduler(FIFOScheduler):
         event = Reported(
             key.cell, key.number, result["epoch"], metrics, result["confusion"], result["last"], result["seconds"]
         )
-        goes_on = self._controller.report(event)
-        return str(TrialScheduler.CONTINUE if goes_on else TrialScheduler.STOP)
+        continues = self._controller.report(event)
+        return str(TrialScheduler.CONTINUE if continues else TrialScheduler.STOP)
 
 
 class SweepCallback(Callback):
-    """Tells the controller how trials end, and the display what happens."""
+    """Callback of Tune that passes the end of each trial to the controller and to the display."""
 
     def __init__(self, controller: Controller, observer: Observer, storage: Path) -> None:
         self._controller = controller
@@ -105,7 +105,7 @@ class SweepCallback(Callback):
         self._observer.refresh()
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """A trial stopped by itself, by its rungs or by the time budget."""
+        """End a trial that was completed, failed, or was stopped by its rungs or by the time budget."""
         key, result = read_trial_key(trial), trial.last_result or {}
         if "error" in result:
             self._end(Ended(key.cell, key.number, "failed", reason=result["error"], traceback=result["traceback"]))
@@ -121,9 +121,9 @@ class SweepCallback(Callback):
             self._end(Ended(key.cell, key.number, "killed", reason="the sweep was stopped"))
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
-        """A trial's process died more often than is tried again."""
-        key, told = read_trial_key(trial), str(trial.get_error())
-        self._end(Ended(key.cell, key.number, "failed", reason=find_failure_reason(told), traceback=told))
+        """End a trial whose process died more often than Tune repeats it."""
+        key, failures = read_trial_key(trial), str(trial.get_error())
+        self._end(Ended(key.cell, key.number, "failed", reason=find_failure_reason(failures), traceback=failures))
 
     def _end(self, event: Ended) -> None:
         self._controller.end(event)
@@ -134,27 +134,32 @@ class SweepCallback(Callback):
 
 
 def count_parallel_trials(needs: Mapping[str, float]) -> int:
-    """Trials that the cluster can run at a time now, at least one.
+    """Count the trials that the cluster can run at a time now; at least one.
 
     Args:
-        needs: resources of a trial, as Tune takes them.
+        needs: resources of a trial in the form of Tune: 'cpu' and 'gpu'.
     """
-    there = resources()
-    return max(1, int(min(there.get(name.upper(), 0) / amount for name, amount in needs.items() if amount)))
+    available = resources()
+    return max(1, int(min(available.get(name.upper(), 0) / amount for name, amount in needs.items() if amount)))
 
 
 def trial_resources(plan: Plan) -> dict[str, float]:
-    """What a trial takes of the cluster as it is now: GPUs only where there are any."""
+    """Resources of a trial in the form of Tune; no GPU where the cluster has none now."""
     return {"cpu": plan.cpus_per_trial, "gpu": plan.gpus_per_trial if resources().get("GPU") else 0.0}
 
 
 def read_trial_key(trial: Trial) -> TrialKey:
-    """The key of the trial that Tune runs."""
+    """Read the key of a trial from Tune's config."""
     sweep, cell, number = trial.config["key"]
     return TrialKey(sweep, cell, number)
 
 
-def find_failure_reason(told: str) -> str:
-    """The last failure of what Tune tells of a trial: its exception, or how its process died."""
-    lines = re.split(r"^Failure # \d+.*\n", told, flags=re.MULTILINE)[-1].strip().splitlines()
+def find_failure_reason(failures: str) -> str:
+    """Find the reason of the last failure in Tune's text of all failures of a trial.
+
+    Returns:
+        The line of the exception, or the one that says how the process died; 'unknown' where there is none.
+    """
+    # Tune gives the failures of a trial only as one text.
+    lines = re.split(r"^Failure # \d+.*\n", failures, flags=re.MULTILINE)[-1].strip().splitlines()
     return next((line for line in lines if "died" in line), lines[-1] if lines else "unknown")

@@ -69,7 +69,7 @@ def test_noise_is_heard_once_and_goes_on_where_it_was_cut_off(finished: Finished
     path.write_bytes(content[: len(content) // 2])
     again = measure(finished, "--clips", N_CLIPS)
     assert again.code == 0, again.seen
-    assert "under 10 conditions; 5 were answered before" in again.stdout or "6 were answered before" in again.stdout
+    assert "under 10 conditions; 5 were predicted before" in again.stdout or "6 were predicted before" in again.stdout
     assert sorted(path.read_bytes().splitlines()) == sorted(content.splitlines())
 
 

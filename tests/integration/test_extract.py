@@ -208,7 +208,7 @@ def test_an_unknown_corpus_and_a_cluster_that_is_not_there_are_refused(tmp_path:
     away = extract(tmp_path, some_clips, "--ray-address", "ray://127.0.0.1:1")
     assert (away.code, "error: 'ray://127.0.0.1:1'" in away.stdout) == (2, True), away.seen
     away = extract(tmp_path, some_clips, "--ray-address", "http://127.0.0.1:1")
-    assert (away.code, "error: 'http://127.0.0.1:1' takes sweeps alone" in away.stdout) == (2, True), away.seen
+    assert (away.code, "error: 'http://127.0.0.1:1' accepts only sweeps" in away.stdout) == (2, True), away.seen
 
 
 def test_real_clips_as_their_publisher_has_them(tmp_path: Path, shared_dir: Path) -> None:

@@ -128,7 +128,7 @@ def test_a_sound_that_kills_whoever_reads_it_is_given_up_and_no_other(
     pipeline = Watched(log=tmp_path / "log", deadly=len(decode(read_bytes(deadly.location))))
     found = run(some, store, pipeline, most_unusable=1)
     assert list(found.unusable) == [deadly.name]
-    assert "does not survive (its process died, 2 times)" in found.unusable[deadly.name]
+    assert "kills the worker that reads it (its process died, 2 times)" in found.unusable[deadly.name]
     check_whole(store, [clip for clip in some if clip is not deadly])
 
 

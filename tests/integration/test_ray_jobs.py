@@ -141,13 +141,13 @@ def test_what_the_cluster_refuses_is_its_exit_code(jobs: Jobs, tmp_path: Path) -
 def test_a_cluster_wants_its_token(jobs: Jobs, tmp_path: Path, token: str) -> None:
     variables = {"RAY_AUTH_TOKEN": token, "HOME": str(tmp_path)}
     ended = run_sweep("--plan", "demo", "--ray-address", jobs.address, folder=tmp_path, variables=variables)
-    assert f"the Ray cluster at '{jobs.address}' wants its token: set RAY_AUTH_TOKEN" in refusal(ended)
+    assert f"the Ray cluster at '{jobs.address}' requires its token: set RAY_AUTH_TOKEN" in refusal(ended)
 
 
 def test_what_is_no_dashboard_is_refused(jobs: Jobs, tmp_path: Path) -> None:
     absent = f"http://127.0.0.1:{free_port()}"
     for address, sentence in (
-        (jobs.tracker.uri, f"what answers at '{jobs.tracker.uri}' is no Ray dashboard"),
+        (jobs.tracker.uri, f"the server at '{jobs.tracker.uri}' is no Ray dashboard"),
         (absent, f"nothing answers at '{absent}'"),
     ):
         ended = run_sweep("--plan", "demo", folder=tmp_path, variables={"RAY_ADDRESS": address})
@@ -163,4 +163,4 @@ def test_a_head_that_goes_is_waited_for(jobs: Jobs, tmp_path: Path) -> None:
         command.signal(SIGINT)
         ended = command.end()
     assert (ended.code, ended.stderr) == (5, ""), ended.seen
-    assert "The sweep's job could not be asked to stop (ConnectionError). Once the cluster answers" in ended.stdout
+    assert "The sweep's job could not be stopped (ConnectionError). Once the cluster answers" in ended.stdout

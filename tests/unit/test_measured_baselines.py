@@ -113,11 +113,11 @@ def test_made_up_clips_have_no_listeners_though_they_bear_names_of_real_ones(
 
 def test_a_table_that_lacks_a_clip_or_a_speaker_is_refused(prepared: PreparedCorpus, sweep_dir: Path) -> None:
     give_votes(prepared, NAMES[1:])
-    with pytest.raises(CorpusError, match=f"{VOTES} says nothing of {NAMES[0]}"):
+    with pytest.raises(CorpusError, match=f"{VOTES} has no row for {NAMES[0]}"):
         measured(sweep_dir, prepared)
     give_votes(prepared)
     give_actors(prepared, "1001,51,Male", "1002,21,Female")
-    with pytest.raises(CorpusError, match=f"{DEMOGRAPHICS} says nothing of 1003"):
+    with pytest.raises(CorpusError, match=f"{DEMOGRAPHICS} has no row for 1003"):
         measured(sweep_dir, prepared)
 
 
@@ -135,7 +135,7 @@ def test_a_class_without_training_clips_costs_the_machine_alone(prepared: Prepar
     fewer = replace(prepared, clips=angry, digests=tuple(clip.name for clip in angry))
     console = Console(record=True, width=250)
     measure_baselines(sweep_dir, fewer, [SPLIT], console)
-    assert "MFCC + SVM is left out: a class has no training clip in assignment fold 0" in console.export_text()
+    assert "MFCC + SVM is omitted: a class has no training clip in assignment fold 0" in console.export_text()
     assert not baseline_path(sweep_dir, MFCC_SVM, SPLIT).exists()
     assert baseline_path(sweep_dir, MAJORITY, SPLIT).exists()
 

@@ -7,7 +7,7 @@ import pytest
 
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
-from ser.distributed.robustness import _sounds, _wave
+from ser.distributed.robustness import _decode, _read_sounds
 from ser.errors import UserError
 from ser.evaluation.perturbations import CONDITIONS, Condition
 from ser.evaluation.robustness import (
@@ -147,6 +147,6 @@ def test_confusions_by_cell_and_condition() -> None:
 def test_a_clip_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     gone, sound = tmp_path / "1001_DFA_ANG_XX.wav", b"no sound"
     with pytest.raises(UserError, match=rf"{gone} cannot be read \(No such file or directory\): check the file"):
-        _sounds(Clip("1001_DFA_ANG_XX", str(gone), "1001", "DFA", "anger", "XX"))
+        _read_sounds(Clip("1001_DFA_ANG_XX", str(gone), "1001", "DFA", "anger", "XX"))
     with pytest.raises(UserError, match=rf"{gone} cannot be used \(.*\): put back the file"):
-        _wave(str(gone), sound)
+        _decode(str(gone), sound)
