@@ -119,7 +119,7 @@ def _refuse_other_features(logged: LoggedRun) -> None:
         raise UserError(
             f"run {logged.run.info.run_id} was trained on version {logged.features_version} of the "
             f"{space.dimensions}-D features, this is version {space.version}",
-            "repeat it with the code of its sweep (tag ser.git_commit of its parent run), or train its settings anew",
+            "repeat it with the code of its sweep (tag ser.git_commit of its parent run), or train its settings again",
         )
 
 
