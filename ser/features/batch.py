@@ -72,7 +72,7 @@ def extract_batch(sounds: Sequence[Sound], store: FeatureStore, pipeline: Pipeli
         whole: compare the checksums of entries that are there.
 
     Raises:
-        UserError: the store cannot be written.
+        UserError: the store cannot be read or written.
     """
     found: dict[str, AudioFacts] = {}
     unusable: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""What a long sweep costs its driver, as ratios of its end to its beginning in one run.
+"""Cost of a long sweep for its driver process, as ratios of its end to its beginning in one run.
 
     python -m pytest tests/benchmarks/bench_controller.py -m benchmark -s
 

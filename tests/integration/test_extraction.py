@@ -54,7 +54,7 @@ class Watched(Pipeline):
         return Pipeline.compute(self, wave)
 
     def seen(self) -> list[tuple[int, str]]:
-        """Who computed what, in order."""
+        """Process and clip of each computation, in order."""
         lines = self.log.read_text().splitlines() if self.log.exists() else []
         return [(int(line.split()[0]), line.split()[1]) for line in lines]
 

@@ -29,7 +29,7 @@ ADD = ("--final-seeds", "1", "--final-splits", SPLIT, "--folds", "0,2")
 
 
 def resume(folder: Path) -> list[str]:
-    """Options that go on with the copy in `folder`, in its own tracker."""
+    """Options that resume the copy in `folder`, with its own tracker."""
     return ["--resume", "small", "--tracking-uri", f"sqlite:///{folder}/mlflow.db"]
 
 
@@ -49,7 +49,7 @@ def evaluated(finished: FinishedSweep, tmp_path_factory: pytest.TempPathFactory)
 
 
 def told(record: SweepState) -> dict[TrialKey, tuple[object, ...]]:
-    """What the final evaluation found out, without times."""
+    """Results of the final evaluation, without times."""
     return {
         trial.key: (trial.asked.values, trial.outcome, {**trial.ended.test, "train_seconds": None})
         for trial in record.final_trials()

@@ -1,4 +1,4 @@
-"""A sweep played through without Ray, with a made-up score; its states can be compared, cut and let go of."""
+"""Simulation of a sweep without Ray, with made-up scores; it can be interrupted, cut, resumed and compared."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ def plan(**changes: Any) -> Plan:
 PLAN = plan()
 
 
-def conducted(path: Path, of: Plan = PLAN) -> tuple[Journal, Controller]:
+def start_controller(path: Path, of: Plan = PLAN) -> tuple[Journal, Controller]:
     journal = Journal(path)
     journal.append(Started("s", of.as_dict(), {}))
     return journal, Controller(journal, of, plan_trainings(of))
@@ -50,7 +50,7 @@ def report_of(ask: NextTrial, epoch: int, max_epochs: int) -> Reported:
 
 
 def run_trial(controller: Controller, ask: NextTrial, max_epochs: int) -> Iterator[None]:
-    """What Tune and a worker do with one trial; pauses after each step."""
+    """Do the steps of Tune and a worker for one trial; pauses after each step."""
     cell, number = ask.key.cell, ask.key.number
     for epoch in range(1, max_epochs + 1):
         if (cell, number) in FAILING and epoch == 2:
@@ -84,9 +84,9 @@ def drive(controller: Controller, of: Plan = PLAN, *, slots: int = 1, seed: int 
             yield
 
 
-def whole(path: Path, of: Plan = PLAN, **how: int) -> Path:
-    """A sweep from its journal to the end; the journal again."""
-    journal, controller = conducted(path, of)
+def run_to_end(path: Path, of: Plan = PLAN, **how: int) -> Path:
+    """Run a sweep from its journal to the end; returns the path of the journal."""
+    journal, controller = start_controller(path, of)
     for _ in drive(controller, of, **how):
         pass
     controller.close()
@@ -95,8 +95,8 @@ def whole(path: Path, of: Plan = PLAN, **how: int) -> Path:
     return path
 
 
-def told(path: Path) -> dict[str, Any]:
-    """All that a sweep found out: asks, reports, ends and table, without times and reasons."""
+def summarise_sweep(path: Path) -> dict[str, Any]:
+    """Trials, reports, outcomes and table of a sweep, without times and reasons."""
     record, reported, trials = replay(path), reports_of(path), {}
     for key, trial in record.trials.items():
         reports = {n: (r.metrics, r.last) for n, r in sorted(reported[key].items())}
@@ -104,7 +104,7 @@ def told(path: Path) -> dict[str, Any]:
     return {"trials": trials, "order": list(trials), "table": [asdict(row) for row in leaderboard(record)]}
 
 
-def cut(source: Path, target: Path, n_lines: int, torn: int = 0) -> Path:
+def cut_journal(source: Path, target: Path, n_lines: int, torn: int = 0) -> Path:
     lines = source.read_bytes().splitlines(keepends=True)
     rest = lines[n_lines][:torn] if n_lines < len(lines) else b""
     target.write_bytes(b"".join(lines[:n_lines]) + rest)
@@ -115,9 +115,9 @@ def n_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n")
 
 
-def killed_at(path: Path, step: int, of: Plan = PLAN, *, orderly: bool, **how: int) -> bool:
-    """Play a sweep and let go of it after `step` steps; whether there were so many."""
-    journal, controller = conducted(path, of)
+def interrupt_at(path: Path, step: int, of: Plan = PLAN, *, orderly: bool, **how: int) -> bool:
+    """Interrupt a sweep after `step` steps; False if it has ended before."""
+    journal, controller = start_controller(path, of)
     steps = drive(controller, of, **how)
     went_on = all(next(steps, DONE) is not DONE for _ in range(step))
     if orderly:
@@ -126,9 +126,9 @@ def killed_at(path: Path, step: int, of: Plan = PLAN, *, orderly: bool, **how: i
     return went_on
 
 
-def interrupted_at_prune(path: Path, *, then: Callable[[Controller], None]) -> TrialKey:
-    """Play until a rung stops a trial, and let the driver go before the end of the trial is written."""
-    journal, controller = conducted(path)
+def interrupt_at_prune(path: Path, *, then: Callable[[Controller], None]) -> TrialKey:
+    """Interrupt a sweep when a rung stops a trial, before the end of the trial is written."""
+    journal, controller = start_controller(path)
     for _ in drive(controller):
         key = next((key for key in controller.open_trials() if controller.was_pruned(key)), None)
         if key is not None:

@@ -1,4 +1,4 @@
-"""The played sweep, whose laws wait for ten thousand events to be written."""
+"""Fixtures of the simulated sweep, whose tests write ten thousand events."""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.simulated_sweep import whole
+from tests.support.simulated_sweep import run_to_end
 
 
 @pytest.fixture(scope="session")
 def memory() -> Iterator[Path]:
-    """A folder in memory, where there is such a place: the laws here wait for ten thousand events to be written."""
+    """A folder in memory where the system has one, because the tests here write ten thousand events."""
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
         yield Path(folder)
@@ -26,5 +26,5 @@ def in_memory(memory: Path) -> Path:
 @pytest.fixture(scope="session")
 def uninterrupted(memory: Path) -> Path:
     """The journal of a sweep that nothing interrupted."""
-    whole(memory / "journal.jsonl")
+    run_to_end(memory / "journal.jsonl")
     return memory / "journal.jsonl"

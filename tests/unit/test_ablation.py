@@ -1,4 +1,4 @@
-"""What an ablation plans, asks for and goes on with, and the table that it ends in."""
+"""Ablation: its plan, its trainings, how it is resumed, and the table of its result."""
 
 import re
 from collections import Counter
@@ -18,7 +18,7 @@ from ser.sweep.journal import ABLATION, Asked, Ended, Started
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import parse_plan
 from ser.sweep.state import SweepState, replay
-from tests.support.simulated_sweep import DONE, conducted, drive, whole
+from tests.support.simulated_sweep import DONE, drive, run_to_end, start_controller
 
 VARIANTS = {"mixup": {"augment.mixup_alpha": 0.2}, "calm": {"training.lr": 1e-4}}
 SPLIT = "speaker-5fold-present"
@@ -44,7 +44,7 @@ def test_the_baseline_and_every_variant_are_planned_for_each_fold_and_seed() -> 
 
 
 def test_it_trains_what_is_planned_and_searches_nothing(in_memory: Path) -> None:
-    record = replay(whole(in_memory / "journal.jsonl", plan()))
+    record = replay(run_to_end(in_memory / "journal.jsonl", plan()))
     assert record.closed is not None
     assert record.closed.outcome == "finished"
     assert {trial.stage for trial in record.trials.values()} == {ABLATION}
@@ -57,21 +57,21 @@ def test_it_trains_what_is_planned_and_searches_nothing(in_memory: Path) -> None
 
 
 def test_let_go_of_anywhere_it_goes_on_where_it_was(in_memory: Path) -> None:
-    expected = {str(k): t.asked.values for k, t in replay(whole(in_memory / "whole.jsonl", plan())).trials.items()}
+    expected = {str(k): t.asked.values for k, t in replay(run_to_end(in_memory / "whole.jsonl", plan())).trials.items()}
     for n_steps in range(1, 20, 3):
         path = in_memory / f"{n_steps}.jsonl"
-        journal, controller = conducted(path, plan())
+        journal, controller = start_controller(path, plan())
         steps = drive(controller, plan())
         assert all(next(steps, DONE) is not DONE for _ in range(n_steps))
         journal.close()
-        record = replay(whole(path, plan()))
+        record = replay(run_to_end(path, plan()))
         assert {str(key): trial.asked.values for key, trial in record.trials.items()} == expected
         assert {trial.outcome for trial in record.trials.values()} == {"completed"}
 
 
 def test_more_folds_train_only_what_is_not_there(in_memory: Path) -> None:
-    path = whole(in_memory / "journal.jsonl", plan())
-    record = replay(whole(path, plan(final_folds="all")))
+    path = run_to_end(in_memory / "journal.jsonl", plan())
+    record = replay(run_to_end(path, plan(final_folds="all")))
     assert len(record.ablation_trials()) == 3 * 5
 
 
@@ -101,7 +101,7 @@ def test_what_a_variant_changes_is_fixed_for_all() -> None:
 
 def test_two_cells_on_two_splits_are_four_comparisons(in_memory: Path) -> None:
     of = plan(cells=("alexnet-2d", "lenet5-1d"), final_splits=("assignment", SPLIT))
-    record = replay(whole(in_memory / "journal.jsonl", of))
+    record = replay(run_to_end(in_memory / "journal.jsonl", of))
     ways = Counter((t.key.cell, t.split.name, t.asked.variant) for t in record.ablation_trials())
     assert len(ways) == 2 * 2 * 3
     assert {n for (_, split, _), n in ways.items() if split == SPLIT} == {2}

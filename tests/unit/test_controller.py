@@ -1,4 +1,4 @@
-"""Sweeps played through without Ray: fair turns, true ends, and nothing acted on before it is written."""
+"""Controller of a simulated sweep: fair turns, right outcomes, and every event written before it takes effect."""
 
 import shutil
 
@@ -13,12 +13,12 @@ from tests.support.simulated_sweep import (
     N_TRIALS,
     PLAN,
     SEARCHED,
-    conducted,
     drive,
     plan,
     report_of,
-    told,
-    whole,
+    run_to_end,
+    start_controller,
+    summarise_sweep,
 )
 
 
@@ -47,7 +47,7 @@ def test_asks_differ_between_cells_and_numbers(uninterrupted):
 
 
 def test_a_sweep_played_again_is_the_same(uninterrupted, in_memory):
-    assert told(whole(in_memory / "journal.jsonl")) == told(uninterrupted)
+    assert summarise_sweep(run_to_end(in_memory / "journal.jsonl")) == summarise_sweep(uninterrupted)
 
 
 def test_what_is_fixed_stays_and_what_is_searched_is_recorded(uninterrupted):
@@ -59,7 +59,7 @@ def test_what_is_fixed_stays_and_what_is_searched_is_recorded(uninterrupted):
 
 
 def test_several_at_a_time_keep_the_cells_within_one_trial_of_each_other(in_memory):
-    whole(in_memory / "journal.jsonl", slots=4, seed=3)
+    run_to_end(in_memory / "journal.jsonl", slots=4, seed=3)
     n_asked = dict.fromkeys(CELLS, 0)
     for _, event in read_events(in_memory / "journal.jsonl"):
         if event.kind == "asked":
@@ -68,7 +68,7 @@ def test_several_at_a_time_keep_the_cells_within_one_trial_of_each_other(in_memo
 
 
 def test_a_repeated_report_changes_nothing(in_memory):
-    journal, controller = conducted(in_memory / "journal.jsonl")
+    journal, controller = start_controller(in_memory / "journal.jsonl")
     ask = controller.next_trial()
     assert controller.report(report_of(ask, 1, 6))
     before = journal.path.read_bytes()
@@ -79,10 +79,10 @@ def test_a_repeated_report_changes_nothing(in_memory):
     journal.close()
 
 
-def test_optuna_hears_of_pruned_trials_as_pruned(uninterrupted, in_memory):
+def test_optuna_gets_pruned_trials_as_pruned(uninterrupted, in_memory):
     path = in_memory / "journal.jsonl"
     shutil.copy(uninterrupted, path)
-    journal, controller = conducted(path)
+    journal, controller = start_controller(path)
     states = {"completed": TrialState.COMPLETE, "pruned": TrialState.PRUNED, "failed": TrialState.FAIL}
     for cell in CELLS:
         trials = controller.state.search_trials(cell)
@@ -105,7 +105,7 @@ def test_no_trial_goes_past_a_rung_that_stopped_it(uninterrupted):
 
 
 def test_the_last_epoch_is_never_cut_off_by_a_rung(in_memory):
-    journal, controller = conducted(in_memory / "journal.jsonl")
+    journal, controller = start_controller(in_memory / "journal.jsonl")
     asks = [controller.next_trial() for _ in range(2 * len(CELLS))]
     first, second = (ask for ask in asks if ask.key.cell == CELLS[0])
     for ask, uar in ((first, 0.9), (second, 0.1)):
@@ -117,7 +117,7 @@ def test_the_last_epoch_is_never_cut_off_by_a_rung(in_memory):
 
 def test_one_search_over_all_gives_the_defaults_of_each_cell_first(in_memory):
     of = plan(search=GLOBAL)
-    record = replay(whole(in_memory / "journal.jsonl", of))
+    record = replay(run_to_end(in_memory / "journal.jsonl", of))
     trials = list(record.trials.values())
     assert len(trials) == len(CELLS) * N_TRIALS
     assert [trial.key.cell for trial in trials[: len(CELLS)]] == list(CELLS)
@@ -129,7 +129,7 @@ def test_one_search_over_all_gives_the_defaults_of_each_cell_first(in_memory):
 def test_a_finished_sweep_has_no_further_trial(uninterrupted, in_memory):
     path = in_memory / "journal.jsonl"
     shutil.copy(uninterrupted, path)
-    journal, controller = conducted(path)
+    journal, controller = start_controller(path)
     assert controller.is_finished()
     assert controller.next_trial() is None
     assert controller.n_trials == len(controller.state.trials) == 12
@@ -139,7 +139,7 @@ def test_a_finished_sweep_has_no_further_trial(uninterrupted, in_memory):
 
 
 def test_events_are_in_the_journal_before_anyone_acts_on_them(in_memory):
-    journal, controller = conducted(in_memory / "journal.jsonl")
+    journal, controller = start_controller(in_memory / "journal.jsonl")
     for _ in drive(controller):
         assert replay(journal.path) == controller.state
     journal.close()

@@ -1,4 +1,4 @@
-"""How long a sweep will take: expected epochs, and a probe of each cell."""
+"""Estimate of a sweep's duration: expected epochs, and a timing of each cell."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the final evaluation plans, what of it selection leaves to test on, and the table that it ends in."""
+"""Final evaluation: its plan, the clips that selection leaves for the test, and the table of its result."""
 
 from itertools import product
 from pathlib import Path

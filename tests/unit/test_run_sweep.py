@@ -1,4 +1,4 @@
-"""The command line of `run_sweep.py`: what it means, and every refusal in one sentence before Ray starts."""
+"""Command line of `run_sweep.py`: its meaning, and every refusal as a one-line error before Ray starts."""
 
 import importlib.util
 import itertools
@@ -46,9 +46,9 @@ def request_of(tmp_path: Path):
 
 @pytest.fixture
 def refused(request_of, capsys, monkeypatch, tmp_path):
-    """The sentence with which a request is refused."""
+    """The one-line error with which a request is refused."""
     monkeypatch.chdir(tmp_path)
-    # Nobody is asked there: what is refused sends nothing.
+    # No server listens there: a refused request sends nothing.
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
 
     def run(**given: Any) -> str:
@@ -64,7 +64,7 @@ def refused(request_of, capsys, monkeypatch, tmp_path):
 
 @pytest.fixture
 def names(tmp_path) -> Path:
-    """A corpus of nothing but names: what is refused before Ray starts has heard no clip."""
+    """A corpus of empty files: no clip is read before Ray starts."""
     folder = tmp_path / "names"
     folder.mkdir()
     for sentence, code in itertools.product(SENTENCES, EMOTION_OF_CODE):
@@ -193,7 +193,7 @@ def test_any_other_time_budget_is_refused(text):
         ({"name": "a", "ray_address": "ray://head:10001"}, "would run the sweep elsewhere while its journal"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_refused_in_one_line(refused, given, rule):
+def test_an_invalid_request_is_refused_with_a_one_line_error(refused, given, rule):
     assert rule in refused(**given)
 
 

@@ -1,4 +1,4 @@
-"""What the events of a journal add up to."""
+"""State of a sweep, computed from the events of its journal."""
 
 import itertools
 
@@ -42,17 +42,17 @@ def test_a_sweep_is_the_sum_of_its_events():
     assert record.closed is not None
 
 
-def test_a_sweep_taken_up_again_is_open():
+def test_a_resumed_sweep_is_open():
     record = record_of(Closed("killed"))
     record.apply(Started("s", {"seed": 3}, {"sweep_id": "new"}, time_s=900.0))
     assert record.closed is None
     assert (record.facts.sweep_id, record.plan.seed) == ("new", 3)
 
 
-@pytest.mark.parametrize(("outcome", "final"), [*((o, True) for o in TERMINAL_OUTCOMES), ("killed", False)])
-def test_only_a_killed_trial_is_taken_up_again(outcome, final):
+@pytest.mark.parametrize(("outcome", "is_terminal"), [*((o, True) for o in TERMINAL_OUTCOMES), ("killed", False)])
+def test_only_a_killed_trial_is_run_again(outcome, is_terminal):
     record = record_of(asked("a", 0), Ended("a", 0, outcome))
-    assert record.trials[TrialKey("s", "a", 0)].is_terminal is final
+    assert record.trials[TrialKey("s", "a", 0)].is_terminal is is_terminal
     assert not record_of(asked("a", 0)).trials[TrialKey("s", "a", 0)].is_terminal
 
 
@@ -82,7 +82,7 @@ def test_the_best_epoch_is_by_uar_then_loss_then_the_earlier(scores, best):
     assert trial.best.epoch == best
 
 
-def test_a_report_heard_again_changes_nothing():
+def test_a_repeated_report_changes_nothing():
     events = [reported("a", 0, 1, 0.3), reported("a", 0, 2, 0.5), reported("a", 0, 3, 0.4)]
     again = record_of(asked("a", 0), *events, events[0], events[1]).search_trials("a")[0]
     assert (again.best, again.last, again.n_epochs) == (events[1], events[2], 3)
@@ -111,7 +111,7 @@ def test_test_figures_choose_nothing():
     assert best.key.number == 0
 
 
-def test_equal_trials_are_told_apart_by_their_numbers_in_any_order():
+def test_of_equal_trials_the_first_number_is_the_best_in_any_order():
     events = [event for n in range(3) for event in (asked("a", n), reported("a", n, 1, 0.5))]
     trials = record_of(*events).search_trials("a")
     assert {choose_best_trial(order).key.number for order in itertools.permutations(trials)} == {0}

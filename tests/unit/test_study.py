@@ -1,4 +1,4 @@
-"""One Optuna study: defaults first, asks that depend on the key alone, and what it is told."""
+"""One Optuna study: defaults first, proposals that depend on the key alone, and outcomes in Optuna's form."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What Tune tells of a trial, in one line."""
+"""Reason of a failed trial, found in Tune's text of its failures."""
 
 from ser.distributed.tune_adapter import find_failure_reason
 
