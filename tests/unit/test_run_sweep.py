@@ -19,6 +19,7 @@ from ser.commands.sweep_request import SweepRequest, add_final_evaluation, new_p
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES
 from ser.corpora.download.cremad import OFFICIAL
 from ser.errors import UserError
+from ser.features.spaces import FrameSpace, MelSpace
 from ser.settings.ranges import Value
 from ser.sweep.driver import stop_on_sigterm
 from ser.sweep.journal import Asked, Closed, Journal, Started, read_events
@@ -223,8 +224,9 @@ def test_a_tracker_of_no_known_kind_is_refused(refused, names):
 
 
 def test_a_sweep_that_is_running_is_left_alone(refused, names, tmp_path):
-    path = begun(tmp_path / "home", "mine", facts={"tracking_uri": "http://127.0.0.1:9", "corpus_dir": str(names)})
-    running = Journal(path)
+    facts = {"tracking_uri": "http://127.0.0.1:9", "corpus_dir": str(names)}
+    facts["features_versions"] = {"1d": FrameSpace.version, "2d": MelSpace.version}
+    running = Journal(begun(tmp_path / "home", "mine", facts=facts))
     assert "is held by another process, this sweep is running already" in refused(resume="mine")
     running.close()
 
