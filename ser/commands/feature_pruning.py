@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ser.errors import UserError
-from ser.experiment.preparation import pipeline_of
+from ser.experiment.preparation import build_pipeline
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 from ser.sweep.journal import JOURNAL
@@ -57,8 +57,8 @@ def _read_digests(home: Path) -> Iterator[str]:
         try:
             state = replay(journal)
             if state.name:
-                yield pipeline_of(state.plan.experiments.values()).digest
-                yield from (pipeline_of([variant]).digest for variant in state.plan.variant_experiments.values())
+                yield build_pipeline(state.plan.experiments.values()).digest
+                yield from (build_pipeline([variant]).digest for variant in state.plan.variant_experiments.values())
         except (UserError, OSError) as error:
             reason = error.problem if isinstance(error, UserError) else error
             raise UserError(

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ser.audio import AudioError, decode, digest_of
-from ser.console import clip_progress, print_line
+from ser.console import print_line, show_clip_progress
 from ser.corpora.base import Clip
 from ser.features.batch import read_sound
 from ser.features.pipeline import Pipeline
@@ -54,7 +54,7 @@ def _find_largest_deviations(
 
     worst: dict[str, tuple[float, str]] = {}
     n_compared = 0
-    with clip_progress(console, len(clips), what="Comparison of") as progress:
+    with show_clip_progress(console, len(clips), label="Comparison of") as progress:
         for n_done, clip in enumerate(clips, 1):
             progress(n_done, None)
             try:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ser.corpora.base import CORPORA
 from ser.corpora.download.cremad import OFFICIAL
-from ser.paths import DEFAULT_HOME, plan_names
+from ser.paths import DEFAULT_HOME, list_plan_names
 
 MAX_BAD_PERCENT = 1.0
 ROBUSTNESS_CLIPS = 300
@@ -23,7 +23,7 @@ def make_parser(description: str | None, *, prog: str | None = None) -> argparse
 
 def add_plan(parser: argparse.ArgumentParser, plans: Path, *, default: str | None = None) -> None:
     """Add `--plan`: the name of a plan in the folder `plans`, or a file."""
-    names = ", ".join(plan_names(plans))
+    names = ", ".join(list_plan_names(plans))
     parser.add_argument(
         "--plan",
         metavar="PLAN",

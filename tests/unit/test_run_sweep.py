@@ -224,7 +224,7 @@ def test_a_tracker_of_no_known_kind_is_refused(refused, names):
 
 
 def test_a_sweep_that_is_running_is_left_alone(refused, names, tmp_path):
-    facts = {"tracking_uri": "http://127.0.0.1:9", "corpus_dir": str(names)}
+    facts: dict[str, Any] = {"tracking_uri": "http://127.0.0.1:9", "corpus_dir": str(names)}
     facts["features_versions"] = {"1d": FrameSpace.version, "2d": MelSpace.version}
     running = Journal(begun(tmp_path / "home", "mine", facts=facts))
     assert "is held by another process, this sweep is running already" in refused(resume="mine")

@@ -132,7 +132,7 @@ def _read_matching_predictions(
     seeds = np.intersect1d(one.repeats, other.repeats)
     if not len(seeds):
         raise UserError(f"their final evaluations have no seed in common ({first.description})")
-    one, other = (predictions.where(np.isin(predictions.repeats, seeds)) for predictions in (one, other))
+    one, other = (predictions.select(np.isin(predictions.repeats, seeds)) for predictions in (one, other))
     if _list_labels(one) != _list_labels(other):
         raise UserError(f"their validation clips are not the same ({first.description})")
     return one, other

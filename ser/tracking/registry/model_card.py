@@ -93,7 +93,7 @@ def _describe_settings(experiment: Experiment) -> dict[str, str]:
     """Describe the settings as values of the template."""
     space, emotions = experiment.features, CORPORA[experiment.corpus.name].emotions
     if isinstance(space, FrameSpace):
-        features = f"{space.n_channels} rows a frame ({', '.join(family_range().chosen(space.families))})"
+        features = f"{space.n_channels} rows a frame ({', '.join(family_range().select_members(space.families))})"
     else:
         features = f"the log-mel spectrogram, {space.n_mels} bands"
     kind = load_manifests()[experiment.split.name].kind
@@ -133,7 +133,7 @@ def _find_actors(corpus: str, folder: str) -> Mapping[str, Actor]:
 def _slice_rows(predictions: Predictions, actors: Mapping[str, Actor]) -> list[_Row]:
     rows = []
     for title, group in _group_actors(actors).items():
-        part = predictions.where(np.isin(predictions.speakers, sorted(group)))
+        part = predictions.select(np.isin(predictions.speakers, sorted(group)))
         if len(part):
             rows.append(_score_row(f"test, {title}", part))
     return rows
