@@ -1,4 +1,4 @@
-"""Wrong input: one sentence that names the remedy, exit code 2, and nothing begun."""
+"""Wrong input: a one-line error with its remedy, exit code 2, and nothing begun."""
 
 import re
 import runpy
@@ -15,10 +15,10 @@ from tests.support.sweep_results import FinishedSweep
 pytestmark = pytest.mark.integration
 
 
-def refused_here(
+def run_here(
     words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Finished:
-    """The script in this process, which has its libraries loaded already: it must end before Ray starts."""
+    """Run the script in this process, which has its libraries loaded already; it must end before Ray starts."""
     for variable in FROM_OUTSIDE:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(folder)
@@ -31,11 +31,11 @@ def refused_here(
 
 def check_refusal(ended: Finished, folder: Path, *parts: str) -> None:
     assert ended.code == 2, ended.seen
-    (sentence,) = [line for line in ended.seen.splitlines() if line.startswith("error: ")]
+    (error,) = [line for line in ended.seen.splitlines() if line.startswith("error: ")]
     assert "Traceback" not in ended.seen
     assert ended.stderr == ""
     for part in parts:
-        assert part in sentence
+        assert part in error
     assert not list(folder.rglob("mlruns"))
     assert not [path for path in folder.rglob("journal.jsonl") if path.stat().st_size]
 
@@ -63,14 +63,14 @@ def check_refusal(ended: Finished, folder: Path, *parts: str) -> None:
     ],
     ids=lambda value: " ".join(value) if value and value[0].startswith(("-", "training")) else None,
 )
-def test_is_refused_in_one_sentence(
+def test_is_refused_in_one_line(
     tmp_path: Path,
     words: list[str],
     parts: list[str],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    check_refusal(refused_here(words, tmp_path, monkeypatch, capsys), tmp_path, *parts)
+    check_refusal(run_here(words, tmp_path, monkeypatch, capsys), tmp_path, *parts)
 
 
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning")
@@ -78,7 +78,7 @@ def test_a_tracker_of_no_known_kind_is_refused(
     tmp_path: Path, corpus_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["--plan", "demo", "--corpus-dir", str(corpus_dir), "--tracking-uri", "htp://x"]
-    check_refusal(refused_here(words, tmp_path, monkeypatch, capsys), tmp_path, "'htp://x'")
+    check_refusal(run_here(words, tmp_path, monkeypatch, capsys), tmp_path, "'htp://x'")
 
 
 def test_a_refusal_as_its_user_sees_it(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_the_name_of_a_sweep_that_is_there_is_refused(finished: FinishedSweep, c
     words = ["--plan", "demo", "--corpus-dir", corpus_dir, "--name", "small"]
     ended = run_sweep(*words, folder=finished.folder)
     assert ended.code == 2, ended.seen
-    assert "there is a sweep 'small': go on with --resume small, or choose another --name" in ended.stdout
+    assert "there is already a sweep 'small': resume it with --resume small, or choose another --name" in ended.stdout
     assert before == sorted(path for path in finished.folder.rglob("*") if path.suffix != ".txt")
 
 

@@ -1,4 +1,4 @@
-"""`tune/doctor.py`: what is wrong is said with its remedy, what is safe is repaired, and nothing else is touched."""
+"""`tune/doctor.py`: each problem is printed with its remedy, safe repairs are made, and nothing else is touched."""
 
 import re
 import runpy
@@ -35,7 +35,7 @@ Examine = Callable[..., Finished]
 
 @pytest.fixture
 def examine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Examine:
-    """The script in this process, which has its libraries loaded already."""
+    """Run the script in this process, which has its libraries loaded already."""
 
     def doctor(*words: object, folder: Path) -> Finished:
         for variable in FROM_OUTSIDE:
@@ -50,7 +50,7 @@ def examine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 def line(ended: Finished, start: str, *parts: str) -> str:
-    """The remedy or repair under the one line that starts so and holds the parts."""
+    """The remedy or repair under the one line with this start and these parts."""
     assert "Traceback" not in ended.seen
     lines = ended.stdout.splitlines()
     starts = [re.sub(" +", " ", line) for line in lines]
@@ -68,7 +68,7 @@ def statuses(folder: Path) -> list[str]:
     return [run.info.status for run in runs_of(client_of(folder), "small")]
 
 
-def test_a_killed_sweep_is_told_repaired_and_still_ends_whole(
+def test_a_killed_sweep_is_reported_repaired_and_still_completes(
     tmp_path: Path, plan_file: Path, corpus_dir: Path, examine: Examine
 ) -> None:
     words = ["--plan", plan_file, "--corpus-dir", corpus_dir, "--name", "small", "--trials-per-cell", "1"]
@@ -80,8 +80,8 @@ def test_a_killed_sweep_is_told_repaired_and_still_ends_whole(
         alive = examine(*words[:4], "--fix", folder=tmp_path)
         command.signal(SIGKILL)
         assert command.end().code == -SIGKILL
-    assert line(alive, "ok journals", f"small: runs now, driven by {driver}") == ""
-    assert line(alive, "ok open runs", f"by {driver}", "who drives it now") == ""
+    assert line(alive, "ok journals", f"small: running now, driver {driver}") == ""
+    assert line(alive, "ok open runs", f"by {driver}", "still running") == ""
     n_open = statuses(tmp_path).count("RUNNING")
     assert n_open >= 2, "a living driver's runs are left alone"
     whole = journal.read_bytes()
@@ -94,16 +94,18 @@ def test_a_killed_sweep_is_told_repaired_and_still_ends_whole(
     ill = examine(*words[:4], folder=tmp_path)
     assert ill.code == 0, ill.seen
     resume = "remedy: python tune/run_sweep.py --resume small"
-    assert line(ill, "warning journals", f"small: its driver died ({driver})") == resume
+    assert line(ill, "warning journals", f"small: its driver process died ({driver})") == resume
     assert "--fix" in line(ill, "warning journals", "its last line is torn")
-    assert line(ill, "warning open runs", f"small: {n_open} open, by {driver}", "gone").startswith(resume)
-    assert "--fix" in line(ill, "warning states", "1 training states", "5 kB")
+    assert line(ill, "warning open runs", f"small: {n_open} open, by {driver}", "has ended").startswith(resume)
+    assert "--fix" in line(ill, "warning checkpoints", "1 checkpoints", "5 kB")
     assert re.fullmatch(r"0 problems, \d warnings; --fix repairs 3 of them", ill.stdout.splitlines()[-1])
     assert statuses(tmp_path).count("RUNNING") == n_open, "looking changes nothing"
 
     fixed = examine(*words[:4], "--fix", folder=tmp_path)
     assert fixed.code == 0, fixed.seen
-    assert line(fixed, "warning open runs").startswith(f"fixed: closed {n_open} runs of small as they ended: ")
+    assert line(fixed, "warning open runs").startswith(
+        f"fixed: closed {n_open} runs of small with the outcomes of the journal: "
+    )
     assert journal.read_bytes() == whole
     assert not (state / "checkpoint_000000" / FILE_NAME).exists()
     assert "RUNNING" not in statuses(tmp_path)
@@ -118,10 +120,10 @@ def test_a_killed_sweep_is_told_repaired_and_still_ends_whole(
     assert well.code == 0, well.seen
     line(well, "ok journals", "1 of 1 sweeps are finished")
     line(well, "ok open runs", "none")
-    line(well, "ok states", "no training state")
+    line(well, "ok checkpoints", "none of an ended trial")
 
 
-def test_runs_of_drivers_elsewhere_are_listed_with_whom_to_ask(
+def test_runs_of_drivers_elsewhere_are_listed_with_their_users(
     tmp_path: Path, finished: FinishedSweep, examine: Examine
 ) -> None:
     """A copy of the tracker, in which somebody else opened two sweeps again."""
@@ -135,15 +137,15 @@ def test_runs_of_drivers_elsewhere_are_listed_with_whom_to_ask(
         ended = examine("--plan", "demo", *words, folder=tmp_path)
         assert ended.code == 0, ended.seen
         assert "ask ann on far-away" in line(ended, "warning open runs", "small: 1 open, by ann@far-away pid 42")
-        assert "home folder" in line(ended, "warning open runs", "other: 1 open, by an unknown driver")
+        assert "home folder" in line(ended, "warning open runs", "other: 1 open, by an unknown driver process")
     for run_id in (parent.info.run_id, here.info.run_id):
         assert client.get_run(run_id).info.status == "RUNNING"
 
 
-def test_runs_that_a_late_request_opened_again_are_closed_as_they_ended(
+def test_runs_that_a_late_request_reopened_are_closed_with_their_outcomes(
     tmp_path: Path, finished: FinishedSweep, examine: Examine
 ) -> None:
-    """A copy of all that a finished sweep left, whose driver is gone; its runs are shown as running."""
+    """A copy of a finished sweep, whose driver process has ended; its runs are shown as running."""
     shutil.copy(finished.folder / "mlflow.db", tmp_path)
     shutil.copytree(finished.folder / ".ser", tmp_path / ".ser")
     client = client_of(tmp_path)
@@ -151,8 +153,8 @@ def test_runs_that_a_late_request_opened_again_are_closed_as_they_ended(
     for run_id in before:
         client.update_run(run_id, status="RUNNING")
     ill = examine("--plan", "demo", folder=tmp_path)
-    remedy = line(ill, "warning open runs", f"small: {len(before)} open", "who is gone")
-    assert remedy == "remedy: nobody writes them any more: --fix closes them as they ended"
+    remedy = line(ill, "warning open runs", f"small: {len(before)} open", "has ended")
+    assert remedy == "remedy: no process writes them any more: --fix closes them with the outcomes of the journal"
     fixed = examine("--plan", "demo", "--fix", folder=tmp_path)
     assert "FINISHED" in line(fixed, "warning open runs"), fixed.seen
     after = {run.info.run_id: run.info for run in runs_of(client, "small")}
@@ -180,7 +182,7 @@ def test_a_healthy_home_as_its_user_sees_it(finished: FinishedSweep, corpus_dir:
     assert ended.code == 0, ended.seen
     assert ended.stderr == ""
     line(ended, "ok disk", ".ser: ", " free")
-    line(ended, "ok features", "360 entries", "all whole")
+    line(ended, "ok features", "360 entries", "none damaged")
     line(ended, "ok journals", "1 of 1 sweeps are finished")
     line(ended, "ok tracker", "mlflow.db: a database of MLflow 3")
     line(ended, "ok open runs", "none")
@@ -192,7 +194,7 @@ def test_a_healthy_home_as_its_user_sees_it(finished: FinishedSweep, corpus_dir:
 def test_an_empty_folder_is_healthy_and_stays_empty(tmp_path: Path, examine: Examine) -> None:
     ended = examine("--plan", "demo", folder=tmp_path)
     assert ended.code == 0, ended.seen
-    line(ended, "ok tracker", "the first sweep makes it")
+    line(ended, "ok tracker", "the first sweep creates it")
     assert not list(tmp_path.iterdir())
 
 
@@ -234,7 +236,7 @@ def test_a_dead_tracker_and_a_dead_cluster_are_problems_with_remedies(tmp_path: 
     assert not ray.is_initialized()
 
 
-def test_a_server_s_version_is_told_and_what_is_no_mlflow_is_refused(tmp_path: Path, examine: Examine) -> None:
+def test_the_version_of_a_server_is_reported_and_other_servers_are_refused(tmp_path: Path, examine: Examine) -> None:
     with Tracker(tmp_path / "tracker") as tracker:
         ended = examine("--plan", "demo", "--tracking-uri", tracker.uri, folder=tmp_path)
     assert ended.code == 0, ended.seen
@@ -257,7 +259,7 @@ def test_a_database_of_another_version_is_a_problem(tmp_path: Path, finished: Fi
     assert "mlflow db upgrade sqlite:///" in line(ended, "problem tracker", "another version of MLflow")
 
 
-def test_a_cluster_is_told(tmp_path: Path) -> None:
+def test_a_cluster_is_described(tmp_path: Path) -> None:
     with Cluster(tmp_path) as cluster:
         ended = run(sys.executable, DOCTOR, "--plan", "demo", "--ray-address", cluster.address, folder=tmp_path)
     assert ended.code == 0, ended.seen
@@ -274,7 +276,7 @@ def test_a_cluster_is_told(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("--") else None,
 )
-def test_wrong_arguments_are_refused_in_one_sentence(
+def test_wrong_arguments_are_refused_in_one_line(
     tmp_path: Path, words: list[str], parts: list[str], examine: Examine
 ) -> None:
     ended = examine(*words, folder=tmp_path)

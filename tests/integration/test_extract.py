@@ -59,7 +59,7 @@ def test_computes_each_clip_once_and_one_that_changed_again(tmp_path: Path, some
     other.write_bytes(bytes(1_500_000))
     last = extract(tmp_path, some_clips, "--prune", "--home", ".ser")
     assert ": 0 computed, 40 were there" in last.stdout, last.seen
-    assert "Removed 1 entries, 1.5 MB, that no settings in use name" in last.stdout
+    assert "Removed 1 entries, 1.5 MB, of settings that are not in use" in last.stdout
     check_stored(some_clips.iterdir(), tmp_path / "store")
 
 

@@ -107,9 +107,12 @@ def test_a_sweep_is_followed_by_many_stopped_by_one_and_resumed(jobs: Jobs, tmp_
         stopped = first.end()
     resume = f"python tune/run_sweep.py --resume long --ray-address {jobs.address}\n"
     assert (left.code, left.stderr) == (130, "")
-    assert f"Left. The cluster goes on stopping the sweep; once it has, go on with: {resume}" in left.stdout
+    assert (
+        f"No longer waiting. The cluster is still stopping the sweep; once it has stopped, resume with: {resume}"
+        in left.stdout
+    )
     assert (stopped.code, stopped.stderr) == (130, "")
-    assert f"Stopped before the end. Go on with: {resume}" in stopped.stdout
+    assert f"Stopped before the end. Resume with: {resume}" in stopped.stdout
     assert f"Stopped on the cluster. Go on with: {resume}" in stopped.stdout
     assert [trial.outcome for trial in replay(journal_of(jobs.home, "long")).trials.values()] == ["killed"]
     n_before = jobs.n_reports("long")
