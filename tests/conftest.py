@@ -32,8 +32,8 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     return tiers.n_processes(config)
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> tiers.Files:
-    return tiers.Files(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> tiers.Files | None:
+    return tiers.Files(config, log) if config.option.dist == "loadscope" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -35,7 +35,7 @@ def corpus(tmp_path: Path, synthetic_dir: Path) -> tuple[str, Path]:
     """Name and folder of a corpus of a few speakers."""
     if not REAL_CLIPS.is_dir():
         return "synthetic", synthetic_dir
-    unpack = [sys.executable, REAL_CLIPS / "unpack", tmp_path / "corpus", "--actors", "3"]
+    unpack: list[str | Path] = [sys.executable, REAL_CLIPS / "unpack", tmp_path / "corpus", "--actors", "3"]
     subprocess.run(unpack, check=True, capture_output=True)
     return "cremad", tmp_path / "corpus"
 

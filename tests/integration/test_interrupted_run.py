@@ -14,7 +14,8 @@ INTERRUPTED = 2
 
 @pytest.mark.parametrize(("signal", "code"), [(SIGINT, INTERRUPTED), (SIGTERM, INTERRUPTED), (SIGKILL, -SIGKILL)])
 def test_of_one_process(tmp_path: Path, signal: Signals, code: int) -> None:
-    assert interrupt(tmp_path, "test_commands", signal=signal) == code
+    ended = interrupt(tmp_path, "test_commands", signal=signal)
+    assert ended.code == code, ended.seen
     assert left_by(tmp_path) == []
 
 
@@ -24,5 +25,6 @@ def test_of_one_process(tmp_path: Path, signal: Signals, code: int) -> None:
 )
 def test_with_workers(tmp_path: Path, signal: Signals, *, everyone: bool, code: int) -> None:
     tests = ("test_commands", "test_processes")
-    assert interrupt(tmp_path, *tests, signal=signal, n_workers=2, everyone=everyone) == code
+    ended = interrupt(tmp_path, *tests, signal=signal, n_workers=2, everyone=everyone)
+    assert ended.code == code, ended.seen
     assert left_by(tmp_path) == []

@@ -96,7 +96,8 @@ def figure(name: str, table: pd.DataFrame) -> float:
 def interval(table: pd.DataFrame, rng: np.random.Generator) -> tuple[float, float]:
     """Ends of the 95 % interval of the UAR: speakers drawn with replacement."""
     right = table.assign(right=table["truth"] == table["prediction"])
-    counted = right.groupby(["speaker", "seed", "truth"])["right"].agg(["size", "sum"]).unstack(["seed", "truth"])
+    grouped = right.groupby(["speaker", "seed", "truth"])["right"].agg(["size", "sum"])
+    counted = pd.DataFrame(grouped.unstack(["seed", "truth"]))
     levels = [["size", "sum"], sorted(set(table["seed"])), sorted(set(table["truth"]))]
     columns = pd.MultiIndex.from_product(levels)
     # Of each speaker: clips, and those named right, of each class in each seed.

@@ -18,10 +18,11 @@ def _begin(name: str) -> None:
 
 def test_commands(tmp_path: Path) -> None:
     """One in a session of its own, one that ignores what a terminal sends, and one that no fixture ends."""
-    subprocess.Popen(["sleep", _SLEEP], start_new_session=True)
+    kept = subprocess.Popen(["sleep", _SLEEP], start_new_session=True)
     words = f"setsid sleep {_SLEEP} & trap '' INT TERM; sleep {_SLEEP} & wait"
     with running("sh", "-c", words, folder=tmp_path):
         _begin("commands")
+    kept.wait()
 
 
 def test_processes() -> None:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from signal import Signals
 
-from tests.support.command_runner import REPOSITORY, running
+from tests.support.command_runner import REPOSITORY, Finished, running
 from tests.support.endless_tests import BEGUN
 from tests.support.process_tree import environment_of, lives, process_ids, title_of
 
@@ -14,8 +14,8 @@ ENDLESS = REPOSITORY / "tests" / "support" / "endless_tests.py"
 
 def interrupt(
     folder: Path, *tests: str, signal: Signals, n_workers: int = 0, everyone: bool = False, most_s: float = 300
-) -> int:
-    """Send `signal` once all `tests` are under way; the exit code.
+) -> Finished:
+    """Send `signal` once all `tests` are under way; how the run ended.
 
     Args:
         folder: empty; what the run is started with names it, so that its processes can be told.
@@ -32,7 +32,7 @@ def interrupt(
         begun = [folder / name.removeprefix("test_") for name in tests]
         command.wait_until(lambda: all(path.exists() for path in begun), timeout_s=most_s)
         command.signal(signal, everyone=everyone)
-        return command.end(timeout_s=120).code
+        return command.end(timeout_s=120)
 
 
 def left_by(folder: Path, *, most_s: float = 60) -> list[str]:
