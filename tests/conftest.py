@@ -42,6 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Tear down fixtures on SIGTERM as on Ctrl-C, and end what is left after any end of this process."""
+    # A shell that starts this with & has it ignore Ctrl-C, and every command below it too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         return

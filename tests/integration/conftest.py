@@ -14,6 +14,7 @@ from ser.experiment.bundle import Classifier, load_bundle
 from ser.report.leaderboard import leaderboard
 from ser.tracking.registry.versions import Versions
 from tests.support.registry_runs import MODEL
+from tests.support.script_in_process import RunHere, script_runner
 from tests.support.shared_sweep import corpus_dir, finished, guarded, plan_file, server, stack
 from tests.support.sweep_results import FinishedSweep
 
@@ -26,6 +27,12 @@ def classifier(finished: FinishedSweep) -> Classifier:
     best = finished.record.trials[leaderboard(finished.record)[0].key]
     assert best.ended is not None
     return Classifier(load_bundle(Path(best.ended.bundle)))
+
+
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunHere:
+    """Runs a script that ends before it needs Ray in this process."""
+    return script_runner(monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -1,13 +1,12 @@
 """`tune/doctor.py`: what is wrong is said with its remedy, what is safe is repaired, and nothing else is touched."""
 
 import re
-import runpy
 import shutil
 import socket
 import sqlite3
 import sys
-from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from signal import SIGKILL
 
@@ -18,9 +17,10 @@ from ser.features.store import FeatureStore
 from ser.sweep.driver import Driver, this_driver
 from ser.sweep.journal import Journal, Started
 from ser.training.checkpoint import FILE_NAME
-from tests.support.command_runner import FROM_OUTSIDE, REPOSITORY, SWEEP, Finished, free_port, run, run_sweep, running
+from tests.support.command_runner import REPOSITORY, SWEEP, Finished, free_port, run, run_sweep, running
 from tests.support.mlflow_server import Tracker
 from tests.support.ray_cluster import Cluster
+from tests.support.script_in_process import RunHere
 from tests.support.sweep_results import FinishedSweep, check_runs, client_of, journal_of, n_reports, record_of, runs_of
 
 pytestmark = [
@@ -30,23 +30,11 @@ pytestmark = [
 
 DOCTOR = REPOSITORY / "tune" / "doctor.py"
 
-Examine = Callable[..., Finished]
-
 
 @pytest.fixture
-def examine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Examine:
-    """The script in this process, which has its libraries loaded already."""
-
-    def doctor(*words: object, folder: Path) -> Finished:
-        for variable in FROM_OUTSIDE:
-            monkeypatch.delenv(variable, raising=False)
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys, "argv", [str(DOCTOR), *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            runpy.run_path(str(DOCTOR), run_name="__main__")
-        return Finished(ended.value.code, *capsys.readouterr())  # type: ignore[arg-type]
-
-    return doctor
+def examine(run_here: RunHere) -> RunHere:
+    """The script in this process."""
+    return partial(run_here, DOCTOR)
 
 
 def line(ended: Finished, start: str, *parts: str) -> str:
@@ -69,7 +57,7 @@ def statuses(folder: Path) -> list[str]:
 
 
 def test_a_killed_sweep_is_told_repaired_and_still_ends_whole(
-    tmp_path: Path, plan_file: Path, corpus_dir: Path, examine: Examine
+    tmp_path: Path, plan_file: Path, corpus_dir: Path, examine: RunHere
 ) -> None:
     words = ["--plan", plan_file, "--corpus-dir", corpus_dir, "--name", "small", "--trials-per-cell", "1"]
     journal = journal_of(tmp_path / ".ser", "small")
@@ -122,7 +110,7 @@ def test_a_killed_sweep_is_told_repaired_and_still_ends_whole(
 
 
 def test_runs_of_drivers_elsewhere_are_listed_with_whom_to_ask(
-    tmp_path: Path, finished: FinishedSweep, examine: Examine
+    tmp_path: Path, finished: FinishedSweep, examine: RunHere
 ) -> None:
     """A copy of the tracker, in which somebody else opened two sweeps again."""
     shutil.copy(finished.folder / "mlflow.db", tmp_path)
@@ -141,7 +129,7 @@ def test_runs_of_drivers_elsewhere_are_listed_with_whom_to_ask(
 
 
 def test_runs_that_a_late_request_opened_again_are_closed_as_they_ended(
-    tmp_path: Path, finished: FinishedSweep, examine: Examine
+    tmp_path: Path, finished: FinishedSweep, examine: RunHere
 ) -> None:
     """A copy of all that a finished sweep left, whose driver is gone; its runs are shown as running."""
     shutil.copy(finished.folder / "mlflow.db", tmp_path)
@@ -162,7 +150,7 @@ def test_runs_that_a_late_request_opened_again_are_closed_as_they_ended(
     check_runs(client, journal_of(tmp_path / ".ser", "small"))
 
 
-def test_the_dead_tracker_of_an_earlier_sweep_keeps_no_other_from_its_start(tmp_path: Path, examine: Examine) -> None:
+def test_the_dead_tracker_of_an_earlier_sweep_keeps_no_other_from_its_start(tmp_path: Path, examine: RunHere) -> None:
     tracker = f"http://127.0.0.1:{free_port()}"
     journal = Journal(journal_of(tmp_path / ".ser", "old"))
     journal.append(Started("old", {}, {"tracking_uri": tracker, "sweep_id": "1"}))
@@ -189,7 +177,7 @@ def test_a_healthy_home_as_its_user_sees_it(finished: FinishedSweep, corpus_dir:
     assert before == sorted(path for path in finished.folder.rglob("*") if path.suffix != ".txt")
 
 
-def test_an_empty_folder_is_healthy_and_stays_empty(tmp_path: Path, examine: Examine) -> None:
+def test_an_empty_folder_is_healthy_and_stays_empty(tmp_path: Path, examine: RunHere) -> None:
     ended = examine("--plan", "demo", folder=tmp_path)
     assert ended.code == 0, ended.seen
     line(ended, "ok tracker", "the first sweep makes it")
@@ -197,7 +185,7 @@ def test_an_empty_folder_is_healthy_and_stays_empty(tmp_path: Path, examine: Exa
 
 
 def test_what_is_damaged_is_named_and_only_what_can_be_computed_again_is_removed(
-    tmp_path: Path, finished: FinishedSweep, examine: Examine
+    tmp_path: Path, finished: FinishedSweep, examine: RunHere
 ) -> None:
     shutil.copytree(finished.folder / ".ser", tmp_path / ".ser")
     journal = journal_of(tmp_path / ".ser", "small")
@@ -213,7 +201,7 @@ def test_what_is_damaged_is_named_and_only_what_can_be_computed_again_is_removed
     assert journal.read_bytes() == damaged_journal
 
 
-def test_a_dead_tracker_and_a_dead_cluster_are_problems_with_remedies(tmp_path: Path, examine: Examine) -> None:
+def test_a_dead_tracker_and_a_dead_cluster_are_problems_with_remedies(tmp_path: Path, examine: RunHere) -> None:
     tracker, address = f"http://127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     words = ["--plan", "demo", "--tracking-uri", tracker, "--ray-address", address]
     ended = examine(*words, folder=tmp_path)
@@ -224,7 +212,7 @@ def test_a_dead_tracker_and_a_dead_cluster_are_problems_with_remedies(tmp_path: 
     assert not ray.is_initialized()
 
 
-def test_a_server_s_version_is_told_and_what_is_no_mlflow_is_refused(tmp_path: Path, examine: Examine) -> None:
+def test_a_server_s_version_is_told_and_what_is_no_mlflow_is_refused(tmp_path: Path, examine: RunHere) -> None:
     with Tracker(tmp_path / "tracker") as tracker:
         ended = examine("--plan", "demo", "--tracking-uri", tracker.uri, folder=tmp_path)
     assert ended.code == 0, ended.seen
@@ -238,7 +226,7 @@ def test_a_server_s_version_is_told_and_what_is_no_mlflow_is_refused(tmp_path: P
     assert "--tracking-uri" in line(ended, "problem tracker", "is no MLflow server (HTTP 404 for /version)")
 
 
-def test_a_database_of_another_version_is_a_problem(tmp_path: Path, finished: FinishedSweep, examine: Examine) -> None:
+def test_a_database_of_another_version_is_a_problem(tmp_path: Path, finished: FinishedSweep, examine: RunHere) -> None:
     shutil.copy(finished.folder / "mlflow.db", tmp_path)
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = 'of the past'")
@@ -265,7 +253,7 @@ def test_a_cluster_is_told(tmp_path: Path) -> None:
     ids=lambda value: " ".join(value) if value[0].startswith("--") else None,
 )
 def test_wrong_arguments_are_refused_in_one_sentence(
-    tmp_path: Path, words: list[str], parts: list[str], examine: Examine
+    tmp_path: Path, words: list[str], parts: list[str], examine: RunHere
 ) -> None:
     ended = examine(*words, folder=tmp_path)
     assert ended.code == 2, ended.seen

@@ -15,8 +15,8 @@ SLOW = {
 # Begun first, so that nothing else waits for them at the end; the longest first.
 LONGEST = (
     "test_interrupted_engine.py",
-    "test_compose.py",
     "test_compose_trust.py",
+    "test_compose.py",
     "test_faults.py",
     "test_earlier_version.py",
     "test_readme.py",
@@ -26,8 +26,11 @@ LONGEST = (
     "test_librosa.py",
     "test_models.py",
 )
-# They use one engine, the last two one stack.
-CONTAINERS = ("test_interrupted_engine.py", "test_compose.py", "test_compose_trust.py")
+# Files that share what a session starts, and so one worker process: the engine and the stack; a model server.
+TOGETHER = (
+    ("test_interrupted_engine.py", "test_compose_trust.py", "test_compose.py"),
+    ("test_refusals.py", "test_serving.py", "test_fuzz.py"),
+)
 _MOST = 4
 
 
@@ -55,7 +58,7 @@ def others(selected: str) -> list[str]:
 
 
 class Files(LoadScopeScheduling):
-    """A file stays on one worker process, and so do the files that use the stack of containers."""
+    """A file stays on one worker process, and so do the files that share something."""
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
         config.option.loadscopereorder = False
@@ -63,4 +66,4 @@ class Files(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.partition("::")[0]
-        return "containers" if path.endswith(CONTAINERS) else path
+        return next((files[0] for files in TOGETHER if path.endswith(files)), path)
