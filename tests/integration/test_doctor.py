@@ -1,13 +1,12 @@
 """`tune/doctor.py`: each problem is printed with its remedy, safe repairs are made, and nothing else is touched."""
 
 import re
-import runpy
 import shutil
 import socket
 import sqlite3
 import sys
-from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from signal import SIGKILL
 
@@ -18,9 +17,10 @@ from ser.features.store import FeatureStore
 from ser.sweep.driver import DriverProcess, current_driver
 from ser.sweep.journal import Journal, Started
 from ser.training.checkpoint import FILE_NAME
-from tests.support.command_runner import FROM_OUTSIDE, REPOSITORY, SWEEP, Finished, free_port, run, run_sweep, running
+from tests.support.command_runner import REPOSITORY, SWEEP, Finished, free_port, run, run_sweep, running
 from tests.support.mlflow_server import Tracker
 from tests.support.ray_cluster import Cluster
+from tests.support.script_in_process import RunHere
 from tests.support.sweep_results import FinishedSweep, check_runs, client_of, journal_of, n_reports, record_of, runs_of
 
 pytestmark = [
@@ -30,23 +30,11 @@ pytestmark = [
 
 DOCTOR = REPOSITORY / "tune" / "doctor.py"
 
-Examine = Callable[..., Finished]
-
 
 @pytest.fixture
-def examine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Examine:
-    """Run the script in this process, which has its libraries loaded already."""
-
-    def doctor(*words: object, folder: Path) -> Finished:
-        for variable in FROM_OUTSIDE:
-            monkeypatch.delenv(variable, raising=False)
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys, "argv", [str(DOCTOR), *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            runpy.run_path(str(DOCTOR), run_name="__main__")
-        return Finished(ended.value.code, *capsys.readouterr())  # type: ignore[arg-type]
-
-    return doctor
+def examine(run_here: RunHere) -> RunHere:
+    """The script in this process."""
+    return partial(run_here, DOCTOR)
 
 
 def line(ended: Finished, start: str, *parts: str) -> str:
@@ -69,7 +57,7 @@ def statuses(folder: Path) -> list[str]:
 
 
 def test_a_killed_sweep_is_reported_repaired_and_still_completes(
-    tmp_path: Path, plan_file: Path, corpus_dir: Path, examine: Examine
+    tmp_path: Path, plan_file: Path, corpus_dir: Path, examine: RunHere
 ) -> None:
     words = ["--plan", plan_file, "--corpus-dir", corpus_dir, "--name", "small", "--trials-per-cell", "1"]
     journal = journal_of(tmp_path / ".ser", "small")
@@ -124,7 +112,7 @@ def test_a_killed_sweep_is_reported_repaired_and_still_completes(
 
 
 def test_runs_of_drivers_elsewhere_are_listed_with_their_users(
-    tmp_path: Path, finished: FinishedSweep, examine: Examine
+    tmp_path: Path, finished: FinishedSweep, examine: RunHere
 ) -> None:
     """A copy of the tracker, in which somebody else opened two sweeps again."""
     shutil.copy(finished.folder / "mlflow.db", tmp_path)
@@ -143,7 +131,7 @@ def test_runs_of_drivers_elsewhere_are_listed_with_their_users(
 
 
 def test_runs_that_a_late_request_reopened_are_closed_with_their_outcomes(
-    tmp_path: Path, finished: FinishedSweep, examine: Examine
+    tmp_path: Path, finished: FinishedSweep, examine: RunHere
 ) -> None:
     """A copy of a finished sweep, whose driver process has ended; its runs are shown as running."""
     shutil.copy(finished.folder / "mlflow.db", tmp_path)
@@ -164,7 +152,7 @@ def test_runs_that_a_late_request_reopened_are_closed_with_their_outcomes(
     check_runs(client, journal_of(tmp_path / ".ser", "small"))
 
 
-def test_the_dead_tracker_of_an_earlier_sweep_keeps_no_other_from_its_start(tmp_path: Path, examine: Examine) -> None:
+def test_the_dead_tracker_of_an_earlier_sweep_keeps_no_other_from_its_start(tmp_path: Path, examine: RunHere) -> None:
     tracker = f"http://127.0.0.1:{free_port()}"
     journal = Journal(journal_of(tmp_path / ".ser", "old"))
     journal.append(Started("old", {}, {"tracking_uri": tracker, "sweep_id": "1"}))
@@ -191,7 +179,7 @@ def test_a_healthy_home_as_its_user_sees_it(finished: FinishedSweep, corpus_dir:
     assert before == sorted(path for path in finished.folder.rglob("*") if path.suffix != ".txt")
 
 
-def test_an_empty_folder_is_healthy_and_stays_empty(tmp_path: Path, examine: Examine) -> None:
+def test_an_empty_folder_is_healthy_and_stays_empty(tmp_path: Path, examine: RunHere) -> None:
     ended = examine("--plan", "demo", folder=tmp_path)
     assert ended.code == 0, ended.seen
     line(ended, "ok tracker", "the first sweep creates it")
@@ -199,7 +187,7 @@ def test_an_empty_folder_is_healthy_and_stays_empty(tmp_path: Path, examine: Exa
 
 
 def test_what_is_damaged_is_named_and_only_what_can_be_computed_again_is_removed(
-    tmp_path: Path, finished: FinishedSweep, examine: Examine
+    tmp_path: Path, finished: FinishedSweep, examine: RunHere
 ) -> None:
     shutil.copytree(finished.folder / ".ser", tmp_path / ".ser")
     journal = journal_of(tmp_path / ".ser", "small")
@@ -215,7 +203,7 @@ def test_what_is_damaged_is_named_and_only_what_can_be_computed_again_is_removed
     assert journal.read_bytes() == damaged_journal
 
 
-def test_an_entry_that_cannot_be_read_is_a_problem_and_hinders_no_other_check(tmp_path: Path, examine: Examine) -> None:
+def test_an_entry_that_cannot_be_read_is_a_problem_and_hinders_no_other_check(tmp_path: Path, examine: RunHere) -> None:
     path = FeatureStore(Path(".ser", "features")).path(FeatureStore.key("sound", "0" * 64))
     (tmp_path / path).mkdir(parents=True)
     ended = examine("--plan", "demo", folder=tmp_path)
@@ -225,7 +213,7 @@ def test_an_entry_that_cannot_be_read_is_a_problem_and_hinders_no_other_check(tm
     line(ended, "ok journals")
 
 
-def test_a_dead_tracker_and_a_dead_cluster_are_problems_with_remedies(tmp_path: Path, examine: Examine) -> None:
+def test_a_dead_tracker_and_a_dead_cluster_are_problems_with_remedies(tmp_path: Path, examine: RunHere) -> None:
     tracker, address = f"http://127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     words = ["--plan", "demo", "--tracking-uri", tracker, "--ray-address", address]
     ended = examine(*words, folder=tmp_path)
@@ -236,7 +224,7 @@ def test_a_dead_tracker_and_a_dead_cluster_are_problems_with_remedies(tmp_path: 
     assert not ray.is_initialized()
 
 
-def test_the_version_of_a_server_is_reported_and_other_servers_are_refused(tmp_path: Path, examine: Examine) -> None:
+def test_the_version_of_a_server_is_reported_and_other_servers_are_refused(tmp_path: Path, examine: RunHere) -> None:
     with Tracker(tmp_path / "tracker") as tracker:
         ended = examine("--plan", "demo", "--tracking-uri", tracker.uri, folder=tmp_path)
     assert ended.code == 0, ended.seen
@@ -250,7 +238,7 @@ def test_the_version_of_a_server_is_reported_and_other_servers_are_refused(tmp_p
     assert "--tracking-uri" in line(ended, "problem tracker", "is no MLflow server (HTTP 404 for /version)")
 
 
-def test_a_database_of_another_version_is_a_problem(tmp_path: Path, finished: FinishedSweep, examine: Examine) -> None:
+def test_a_database_of_another_version_is_a_problem(tmp_path: Path, finished: FinishedSweep, examine: RunHere) -> None:
     shutil.copy(finished.folder / "mlflow.db", tmp_path)
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = 'of the past'")
@@ -277,7 +265,7 @@ def test_a_cluster_is_described(tmp_path: Path) -> None:
     ids=lambda value: " ".join(value) if value[0].startswith("--") else None,
 )
 def test_wrong_arguments_are_refused_in_one_line(
-    tmp_path: Path, words: list[str], parts: list[str], examine: Examine
+    tmp_path: Path, words: list[str], parts: list[str], examine: RunHere
 ) -> None:
     ended = examine(*words, folder=tmp_path)
     assert ended.code == 2, ended.seen
