@@ -97,7 +97,7 @@ def test_sound_of_every_kind_is_used_or_listed_with_its_reason(tmp_path: Path, s
         b"this is no sound at all": "cannot be read as sound",
         b"": "the sound file is empty",
         POINTER.encode(): "this is a Git LFS pointer",
-        whole[: len(whole) // 2]: "the file is cut off: its header declares",
+        whole[: len(whole) // 2]: "the file is cut off, its header declares",
         as_wav(samples, kind="FLAC")[:9000]: "cannot be read as sound",
         as_wav(samples[:0]): "holds no samples",
         as_wav(broken, subtype="FLOAT"): "not finite (NaN or Inf)",
