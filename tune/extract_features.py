@@ -4,7 +4,8 @@
     python tune/extract_features.py --corpus-dir s3://bucket/cremad
 
 Those of the default settings; a sweep with others extracts its own. --prune removes those that neither these settings
-nor those of a sweep in --home name; with --store it needs --home too.
+nor those of a sweep in --home name; with --store it needs --home too. --verify N compares N clips, as they
+are stored, with librosa's functions called one by one.
 """
 
 import argparse
@@ -27,6 +28,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--store", type=Path, help="folder of the features; default: in --home, where sweeps look")
     options.add_max_bad(parser)
     parser.add_argument("--prune", action="store_true", help="then remove the entries that no settings in use name")
+    parser.add_argument(
+        "--verify",
+        type=options.positive_whole_number,
+        metavar="N",
+        help="then compare N clips in the store with librosa's functions, and print the largest deviations",
+    )
     options.add_ray_address(parser)
     given = parser.parse_args()
     if given.prune and given.store is not None and given.home is None:

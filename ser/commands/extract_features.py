@@ -6,8 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from ser.commands.corpus_acquisition import acquire_corpus
-from ser.commands.exit_codes import FINISHED
+from ser.commands.exit_codes import FINISHED, NOT_MET
 from ser.commands.feature_pruning import prune
+from ser.commands.feature_verification import verify_features
 from ser.corpora.base import CorpusChoice
 from ser.corpora.locations import Location
 from ser.distributed.cluster import connect
@@ -30,6 +31,7 @@ class ExtractionRequest:
     store: Path | None
     max_bad: float
     prune: bool
+    verify: int | None
     ray_address: str | None
 
 
@@ -37,7 +39,7 @@ def run_extraction(request: ExtractionRequest, console: Console) -> int:
     """Find the clips, then extract.
 
     Returns:
-        Exit code.
+        Exit code: not met where features deviate from librosa's.
 
     Raises:
         UserError: corpus, feature store or Ray cannot be used.
@@ -57,6 +59,10 @@ def run_extraction(request: ExtractionRequest, console: Console) -> int:
             whole=False,
             console=console,
         )
+    if request.verify is not None:
+        agrees = verify_features(clips, store, pipeline, n_clips=request.verify, console=console)
+        if not agrees:
+            return NOT_MET
     if request.prune:
         prune(store, request.home, pipeline, console)
     return FINISHED

@@ -37,7 +37,7 @@ from ser.errors import UserError
 from ser.paths import default_corpus_dir
 from ser.sweep.controller import Controller
 from ser.sweep.driver import current_driver, find_git_commit, stop_on_sigterm
-from ser.sweep.facts import SweepFacts, describe_corpus, refuse_other_clips
+from ser.sweep.facts import SweepFacts, describe_corpus, refuse_other_clips, refuse_other_features
 from ser.sweep.final_evaluation import PlannedTraining, plan_trainings
 from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import Closed, Journal, JournalError, Started
@@ -100,6 +100,8 @@ def run_sweep(request: SweepRequest, console: Console) -> int:
         acquire_corpus(sweep.plan.corpus, sweep.corpus_dir, download_from=None, console=console)
         show_plan(sweep.plan, sweep.corpus_dir, console)
         return FINISHED
+    if sweep.before.name and not sweep.is_finished:
+        refuse_other_features(sweep.name, sweep.before.facts, sweep.plan)
     address = None if is_submitted() else request.ray_address  # a job finds its cluster by RAY_ADDRESS
     refuse_remote_drivers(address)
     acquire_corpus(sweep.plan.corpus, sweep.corpus_dir, download_from=request.download_from, console=console)

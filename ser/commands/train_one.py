@@ -80,6 +80,7 @@ def run_training(request: TrainingRequest, console: Console) -> int:
 def _repeat(run_id: str, request: TrainingRequest, folder: Path, console: Console) -> int:
     client = open_tracker(request.tracking_uri)
     logged = read_run(client, run_id)
+    _refuse_other_features(logged)
     corpus_dir = request.corpus_dir or logged.corpus_dir
     data = local_data(logged.experiment, corpus_dir, request.home / "features", console)
     refuse_other_clips(data, logged, corpus_dir)
@@ -98,6 +99,16 @@ def _repeat(run_id: str, request: TrainingRequest, folder: Path, console: Consol
     if request.log:
         console.print(f"Logged as run {log_repetition(client, logged, result.epochs, result.test, folder)}")
     return FINISHED if agreement.agrees else NOT_MET
+
+
+def _refuse_other_features(logged: LoggedRun) -> None:
+    space = logged.experiment.features
+    if logged.features_version != space.version:
+        raise UserError(
+            f"run {logged.run.info.run_id} was trained on version {logged.features_version} of the "
+            f"{space.dimensions}-D features, this is version {space.version}",
+            "repeat it with the code of its sweep (tag ser.git_commit of its parent run), or train its settings anew",
+        )
 
 
 def _train_experiment(settings: Mapping[str, str], request: TrainingRequest, folder: Path, console: Console) -> int:

@@ -203,7 +203,7 @@ def _summarise_clips(prepared: PreparedCorpus) -> NDArray[np.float64]:
 def _summarise(digests: Sequence[str], store: FeatureStore, pipeline: Pipeline) -> NDArray[np.float64]:
     layout = pipeline.frame_space.layout
     rows = np.flatnonzero(np.repeat([name == "mfcc" for name in family_names()], list(layout.values())))
-    entries = (store.load(store.key(digest, pipeline.digest)) for digest in digests)
+    entries = (store.load(digest, pipeline) for digest in digests)
     return np.stack([summarise(entry.features["1d"][:, rows]) for entry in entries])
 
 

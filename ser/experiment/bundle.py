@@ -26,7 +26,7 @@ from ser.settings.ranges import SettingError
 _WEIGHTS = "weights.safetensors"
 _NORMALISATION = "normalisation.safetensors"
 _EXPERIMENT = "experiment.json"
-_KEYS = ("emotions", "temperature", "input_range", "settings")
+_KEYS = ("emotions", "temperature", "input_range", "features_version", "settings")
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Bundle:
             "emotions": list(self.emotions),
             "temperature": self.temperature,
             "input_range": asdict(self.input_range),
+            "features_version": self.experiment.features.version,
             "settings": self.experiment.flat(),
         }
         (folder / _EXPERIMENT).write_text(json.dumps(content, indent=1))
@@ -75,6 +76,12 @@ def load_bundle(folder: Path) -> Bundle:
             f"a bundle must have settings of this version of ser, {folder} has others: another version wrote it, so "
             "train the network anew"
         ) from None
+    if content["features_version"] != experiment.features.version:
+        raise UserError(
+            f"a bundle must be of version {experiment.features.version} of the {experiment.features.dimensions}-D "
+            f"features, {folder} is of version {content['features_version']}",
+            "train the network again",
+        )
     arrays = load_arrays(folder / _NORMALISATION)
     return Bundle(
         experiment=experiment,

@@ -69,7 +69,7 @@ def load_trial_data(
     """
     facts, rows = [], []
     for digest in digests:
-        entry = store.load(store.key(digest, pipeline.digest))
+        entry = store.load(digest, pipeline)
         facts.append(entry.facts)
         rows.append(entry.features[f"{dimensions}d"])
     return TrialData(join_clips(rows), tuple(clips), tuple(facts), emotions, duplicates, votes)

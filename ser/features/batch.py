@@ -117,7 +117,7 @@ def _ensure(data: bytes, store: FeatureStore, pipeline: Pipeline, whole: bool) -
         return found, False
     wave = decode(data)
     found = facts(wave, digest=digest)
-    store.write(key, Entry(found, pipeline.compute(wave)))
+    store.write(key, Entry(found, pipeline.pack(pipeline.compute(wave))))
     return found, True
 
 

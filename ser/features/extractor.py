@@ -92,4 +92,4 @@ def fingerprints_of(digests: Sequence[str], store: FeatureStore, pipeline: Pipel
     """
     if not len(digests):
         return np.zeros((0, FINGERPRINT_SIZE), np.float16)
-    return np.stack([fingerprint(store.load(store.key(digest, pipeline.digest)).features["2d"]) for digest in digests])
+    return np.stack([fingerprint(store.load(digest, pipeline).features["2d"]) for digest in digests])

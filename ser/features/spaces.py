@@ -48,6 +48,8 @@ class FrameSpace:
     """The 1-D space: rows of all families, stacked; the chosen ones are the channels of a 1-D network."""
 
     dimensions: ClassVar[Literal[1]] = 1
+    # To be raised with every change to the numbers. 3: energy is the sum of squares in dB, not their root mean.
+    version: ClassVar[int] = 3
 
     framing: Framing = Framing()
     duration_s: Annotated[float, Floats(0.5, 10.0, searched=False)] = 3.0
@@ -64,6 +66,12 @@ class FrameSpace:
     def n_rows(self) -> int:
         """Stored rows."""
         return sum(self.layout.values())
+
+    def columns(self, family: str) -> slice:
+        """Positions of one family's rows among the stored ones."""
+        names = family_names()
+        start = sum(self.layout[name] for name in names[: names.index(family)])
+        return slice(start, start + self.layout[family])
 
     @property
     def n_channels(self) -> int:
@@ -96,6 +104,7 @@ class MelSpace:
     """The 2-D space: the log-mel spectrogram as a picture of one channel."""
 
     dimensions: ClassVar[Literal[2]] = 2
+    version: ClassVar[int] = 2
     n_channels: ClassVar[int] = 1
 
     framing: Framing = Framing()

@@ -1,8 +1,8 @@
 """Features on disk, found by what they were made of: the sound's digest and the pipeline's.
 
-A folder for each pipeline, in it one file per clip: safetensors, with the facts of the sound and checksums as metadata.
-A file appears whole or not at all, so several writers may write the same clip; a damaged one counts as missing and
-is computed again. What a killed writer leaves lies in one folder beside the others.
+A folder for each pipeline, in it one file per clip. A file appears whole or not at all, so several writers may write
+the same clip; a damaged one counts as missing and is computed again, one that cannot be read is an error. What a killed
+writer leaves lies in one folder beside the others.
 """
 
 import errno
@@ -11,17 +11,19 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from safetensors import SafetensorError
+from typing import TypeVar
 
 from ser.audio import AudioFacts
 from ser.errors import UserError
-from ser.features.entry import Entry, decoded, encoded, facts_of
+from ser.features.entry import DamagedEntryError, Entry, encode_entry, read_entry, read_facts
+from ser.features.pipeline import Pipeline
+
+T = TypeVar("T")
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_UNREADABLE = (OSError, SafetensorError, ValueError, KeyError, TypeError, IndexError)
+_SUFFIX = ".features"
 _UNFINISHED = ".unfinished"
 _USED = ".used"
 # A clip's file is written in far less.
@@ -42,37 +44,39 @@ class FeatureStore:
     def path(self, key: str) -> Path:
         """Where the entry of `key` lies."""
         pipeline, _, sound = key.partition("/")
-        return self.root / pipeline / sound[:2] / f"{sound}.safetensors"
+        return self.root / pipeline / sound[:2] / f"{sound}{_SUFFIX}"
 
     def keys(self, pipeline_digest: str = "*") -> Iterator[str]:
         """Of all entries, whole or not; of one pipeline, if told which."""
-        for path in self.root.glob(f"{pipeline_digest}/*/*.safetensors"):
+        for path in self.root.glob(f"{pipeline_digest}/*/*{_SUFFIX}"):
             yield self.key(path.stem, path.parts[-3])
 
     def facts(self, key: str) -> AudioFacts | None:
-        """What the entry of `key` says of its sound, where it is as long as it should be; its features are not read."""
-        try:
-            return facts_of(self.path(key))
-        except _UNREADABLE:
-            return None
-
-    def read(self, key: str) -> Entry | None:
-        """The entry of `key`; None where there is none that can be read whole."""
-        try:
-            return decoded(self.path(key))
-        except _UNREADABLE:
-            return None
-
-    def load(self, key: str) -> Entry:
-        """The entry of `key`, which an extraction has just made sure of.
+        """What the entry of `key` says of its sound, where it is as long as it should be; its features are not read.
 
         Raises:
-            UserError: it has gone since.
+            UserError: it is there and cannot be read.
         """
-        entry = self.read(key)
+        return _find(read_facts, self.path(key))
+
+    def read(self, key: str) -> Entry | None:
+        """The entry of `key`; None where there is none, or a damaged one.
+
+        Raises:
+            UserError: it is there and cannot be read.
+        """
+        return _find(read_entry, self.path(key))
+
+    def load(self, audio_digest: str, pipeline: Pipeline) -> Entry:
+        """Facts and unpacked features of one clip, which an extraction has just made sure of.
+
+        Raises:
+            UserError: the entry has gone since, or cannot be read.
+        """
+        entry = self.read(self.key(audio_digest, pipeline.digest))
         if entry is None:
             raise UserError(f"{self.root} lost an entry since the extraction", "run the same command again")
-        return entry
+        return replace(entry, features=pipeline.unpack(entry.features))
 
     def write(self, key: str, entry: Entry) -> None:
         """Keep `entry`, in place of any other under `key`.
@@ -80,7 +84,7 @@ class FeatureStore:
         Raises:
             UserError: the disk is full, or the folder cannot be written to.
         """
-        path, content = self.path(key), encoded(entry)
+        path, content = self.path(key), encode_entry(entry)
         unfinished = self.root / _UNFINISHED / uuid.uuid4().hex
         try:
             try:
@@ -146,6 +150,19 @@ def describe_store_error(error: OSError, root: Path) -> UserError:
         )
     reason = error.strerror or str(error)
     return UserError(f"the feature store {root} cannot be used ({reason}): check the folder, or choose another")
+
+
+def _find(read: Callable[[Path], T], path: Path) -> T | None:
+    """The content of a file; None where it counts as missing. An error in our own code is not taken for that."""
+    try:
+        return read(path)
+    except (FileNotFoundError, DamagedEntryError):
+        return None
+    except OSError as error:
+        raise UserError(
+            f"the feature store cannot read {path} ({error.strerror or error}): give access to it, or remove it, and "
+            "its features are computed again"
+        ) from error
 
 
 def _in_folder(path: Path, act: Callable[[], object]) -> None:

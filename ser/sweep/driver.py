@@ -46,7 +46,7 @@ class DriverProcess:
 
 def current_driver() -> DriverProcess:
     """This process, as a driver."""
-    return DriverProcess(_user(), socket.gethostname(), os.getpid())
+    return DriverProcess(user_name(), socket.gethostname(), os.getpid())
 
 
 def parse_driver(text: str) -> DriverProcess | None:
@@ -83,8 +83,9 @@ def stop_on_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Name of the user, without blanks; 'uid1000' for a user id without a name, as containers may have."""
     try:
         return "_".join(getpass.getuser().split())
     except (KeyError, OSError):
-        return f"uid{os.getuid()}"  # users of containers may have no name
+        return f"uid{os.getuid()}"

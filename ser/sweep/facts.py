@@ -6,8 +6,10 @@ from typing import Any
 
 from ser.errors import UserError
 from ser.experiment.preparation import PreparedCorpus
+from ser.features.spaces import FrameSpace, MelSpace
 from ser.splits.manifests import load_manifests
 from ser.splits.partition import Partition
+from ser.sweep.plan import Plan
 
 # In the journal these carry the names of their tags.
 _TAGGED = {"command": "ser.command", "git_commit": "ser.git_commit", "driver": "ser.driver"}
@@ -35,6 +37,7 @@ class SweepFacts:
         n_validation: validation clips.
         n_test: test clips.
         emotions: names of the classes, in the order of their labels.
+        features_versions: version of each feature space, which changes with its definition.
     """
 
     sweep_id: str = ""
@@ -54,6 +57,8 @@ class SweepFacts:
     n_validation: int = 0
     n_test: int = 0
     emotions: tuple[str, ...] = ()
+    # Journals without this fact were written with version 2.
+    features_versions: Mapping[str, int] = field(default_factory=lambda: {"1d": 2, "2d": 2})
 
     def as_dict(self) -> dict[str, Any]:
         """Facts in the form of the journal; `read_facts` reads them back."""
@@ -87,7 +92,30 @@ def describe_corpus(prepared: PreparedCorpus, parts: Partition) -> dict[str, Any
         "n_validation": len(parts.validation),
         "n_test": len(parts.test),
         "emotions": prepared.emotions,
+        "features_versions": {"1d": FrameSpace.version, "2d": MelSpace.version},
     }
+
+
+def refuse_other_features(sweep: str, facts: SweepFacts, plan: Plan) -> None:
+    """Refuse to resume a sweep after the definition of its features has changed.
+
+    Args:
+        sweep: name of the sweep.
+        facts: facts from its journal.
+        plan: plan from its journal.
+
+    Raises:
+        UserError: a feature space of the plan has another version than when the sweep began.
+    """
+    for cell, experiment in plan.experiments.items():
+        space = experiment.features
+        before = facts.features_versions[f"{space.dimensions}d"]
+        if before != space.version:
+            raise UserError(
+                f"sweep '{sweep}' trains {cell} on version {before} of the {space.dimensions}-D features, this is "
+                f"version {space.version}",
+                f"resume it with the code that it began with (commit {facts.git_commit}), or start a new sweep",
+            )
 
 
 def refuse_other_clips(sweep: str, before: SweepFacts, prepared: PreparedCorpus, parts: Partition) -> None:

@@ -32,6 +32,7 @@ class LoggedRun:
         n_threads: processor threads of the trial.
         corpus_dir: where its clips lay.
         corpus_digest: of its clips, or ''.
+        features_version: version of the numbers of its feature space.
     """
 
     run: Run
@@ -41,6 +42,7 @@ class LoggedRun:
     n_threads: int
     corpus_dir: str
     corpus_digest: str
+    features_version: int
 
 
 def read_run(client: MlflowClient, run_id: str) -> LoggedRun:
@@ -75,6 +77,8 @@ def read_run(client: MlflowClient, run_id: str) -> LoggedRun:
         n_threads=max(1, int(float(parent.get("cpus_per_trial", 1)))),
         corpus_dir=source,
         corpus_digest=run.data.tags.get("ser.corpus_digest", ""),
+        # Runs of before it was recorded are of version 2.
+        features_version=int(run.data.tags.get("ser.features_version", 2)),
     )
 
 
@@ -91,7 +95,11 @@ def log_repetition(
         folder: with its predictions, where it completed.
     """
     info, now = of.run.info, round(time.time() * 1000)
-    tags = {name: value for name, value in of.run.data.tags.items() if name in ("ser.cell", "ser.split")}
+    tags = {
+        name: value
+        for name, value in of.run.data.tags.items()
+        if name in ("ser.cell", "ser.split", "ser.features_version")
+    }
     tags |= {"ser.repeats": info.run_id, "ser.corpus_digest": of.corpus_digest}
     if "ser.split_digest" in of.run.data.tags:
         tags["ser.split_digest"] = of.run.data.tags["ser.split_digest"]

@@ -105,6 +105,7 @@ class Sender:
             "ser.fold": str(trial.split.fold),
             "ser.seed": str(trial.seed),
             "ser.corpus_digest": facts.corpus_digest,
+            "ser.features_version": str(facts.features_versions[f"{event.values['cell.dimensions']}d"]),
         }
         if event.stage == SEARCH:
             tags["ser.split_digest"] = facts.split_digest

@@ -31,7 +31,7 @@ from ser.corpora.base import CORPORA, Clip
 from ser.distributed.cluster import connect
 from ser.distributed.extraction import RayExtractor
 from ser.features.batch import Sound, extract_batch, read_sound
-from ser.features.entry import Entry, encoded
+from ser.features.entry import Entry, encode_entry
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 from tests.support.librosa_tutorial import tutorial
@@ -214,10 +214,10 @@ def steps(clip: Clip, store: FeatureStore) -> dict[str, float]:
     step("not found", lambda: store.facts(store.key(digest, "another pipeline")))
     wave = step("decode", lambda: decode(data))
     features = step("features", lambda: PIPELINE.compute(wave))
-    entry = step("facts", lambda: Entry(facts(wave, digest=digest), features))
+    entry = step("facts", lambda: Entry(facts(wave, digest=digest), PIPELINE.pack(features)))
     key = store.key(digest, PIPELINE.digest)
     step("write", lambda: store.write(key, entry))
-    step("(of that encode)", lambda: encoded(entry))
+    step("(of that encode)", lambda: encode_entry(entry))
     step("(next time: found)", lambda: store.facts(key))
     return spent
 

@@ -213,6 +213,16 @@ def test_what_is_damaged_is_named_and_only_what_can_be_computed_again_is_removed
     assert journal.read_bytes() == damaged_journal
 
 
+def test_an_entry_that_cannot_be_read_is_a_problem_and_hinders_no_other_check(tmp_path: Path, examine: Examine) -> None:
+    path = FeatureStore(Path(".ser", "features")).path(FeatureStore.key("sound", "0" * 64))
+    (tmp_path / path).mkdir(parents=True)
+    ended = examine("--plan", "demo", folder=tmp_path)
+    assert ended.code == 1, ended.seen
+    remedy = line(ended, "problem features", f"the feature store cannot read {path} (Is a directory)")
+    assert remedy == "remedy: give access to it, or remove it, and its features are computed again"
+    line(ended, "ok journals")
+
+
 def test_a_dead_tracker_and_a_dead_cluster_are_problems_with_remedies(tmp_path: Path, examine: Examine) -> None:
     tracker, address = f"http://127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     words = ["--plan", "demo", "--tracking-uri", tracker, "--ray-address", address]

@@ -31,10 +31,10 @@ WORKS = ""
 EXPECTED = {
     "report finished": WORKS,
     "resume finished": WORKS,
-    "resume interrupted": WORKS,
+    "resume interrupted": "sweep 'interrupted' trains lenet5-1d on version 2 of the 1-D features, this is version 3",
     "promote": WORKS,
     "doctor": WORKS,
-    "train_one lenet5-1d": WORKS,
+    "train_one lenet5-1d": "was trained on version 2 of the 1-D features, this is version 3",
     "train_one lenet5-2d": WORKS,
 }
 

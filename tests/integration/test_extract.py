@@ -54,7 +54,7 @@ def test_computes_each_clip_once_and_one_that_changed_again(tmp_path: Path, some
     again = extract(tmp_path, some_clips)
     assert ": 1 computed, 39 were there" in again.stdout, again.seen
     check_stored(some_clips.iterdir(), tmp_path / "store")
-    other = tmp_path / "store" / ("0" * 64) / "ab" / "abcd.safetensors"
+    other = tmp_path / "store" / ("0" * 64) / "ab" / "abcd.features"
     other.parent.mkdir(parents=True)
     other.write_bytes(bytes(1_500_000))
     last = extract(tmp_path, some_clips, "--prune", "--home", ".ser")

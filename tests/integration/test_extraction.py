@@ -89,7 +89,7 @@ def check_whole(store: FeatureStore, clips: Sequence[Clip]) -> None:
         entry = store.read(store.key(digest_of(data), pipeline.digest))
         assert entry is not None
         for space, rows in pipeline.compute(decode(data)).items():
-            assert entry.features[space].tobytes() == rows.tobytes()
+            assert pipeline.unpack(entry.features)[space].tobytes() == rows.tobytes()
     assert len(list(store.keys())) == len(digests)
 
 

@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import safe_open
+from safetensors.numpy import load as load_arrays
 
 from tests.reference.compare_records import compare
 
@@ -190,6 +191,13 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
 
 
+def read_entry(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """Arrays and metadata of a file of the feature store, which has a line of facts before its arrays since version 3."""
+    if path.suffix == ".safetensors":
+        return read_arrays(path)
+    return load_arrays(path.read_bytes().partition(b"\n")[2]), {}
+
+
 def record_features(checkout: Checkout) -> dict[str, Any]:
     """Digest, minimum, mean and maximum of each feature of 50 real clips, by clip."""
     corpus_dir = checkout.scratch / "clips"
@@ -200,7 +208,7 @@ def record_features(checkout: Checkout) -> dict[str, Any]:
     store = checkout.scratch / "store"
     checkout.run("extract_features.py", "--corpus-dir", corpus_dir, "--store", store)
     names = {digest(wave.read_bytes()): wave.stem for wave in corpus_dir.rglob("*.wav")}
-    clips = {names[path.stem]: describe_features(path) for path in sorted(store.rglob("*.safetensors"))}
+    clips = {names[path.stem]: describe_features(path) for path in sorted(store.glob("*/??/*.*"))}
     if len(clips) != N_CLIPS:
         sys.exit(f"error: the store must hold the features of {N_CLIPS} clips, got {len(clips)}")
     return {"clips": clips}
@@ -208,7 +216,7 @@ def record_features(checkout: Checkout) -> dict[str, Any]:
 
 def describe_features(path: Path) -> dict[str, Any]:
     """Each feature of the 1-D space, and the 2-D space, of the clip of one file of a feature store."""
-    arrays, metadata = read_arrays(path)
+    arrays, metadata = read_entry(path)
     frames = arrays["1d"]
     if frames.shape[1] != sum(FAMILIES.values()):
         sys.exit(f"error: the 1-D space must have {sum(FAMILIES.values())} columns, {path} has {frames.shape[1]}")
@@ -216,9 +224,11 @@ def describe_features(path: Path) -> dict[str, Any]:
     found = dict(zip(FAMILIES, np.split(frames, ends[:-1], axis=1), strict=True))
     if "2d" in arrays:
         picture = arrays["2d"]
-    else:  # Kept once: as columns of the 1-D space.
+    elif "about" in metadata:  # the form of dde0c6b, which names the columns of the 1-D space
         space, first, n_rows = json.loads(metadata["about"])["places"]["2d"]
         picture = arrays[space][:, first : first + n_rows]
+    else:
+        picture = found["mel"]
     return {name: describe_array(array) for name, array in {**found, "2d": picture}.items()}
 
 

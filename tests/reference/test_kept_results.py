@@ -17,6 +17,7 @@ from tests.support.fabricated_sweep import CELLS, SEEDS, evaluated_sweep
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 RESULTS = Path(__file__).with_name("results")
+# In all of these files the 1-D networks were trained with RMS energy, the definition before version 3 of the features.
 N_DRAWS = 2000
 # Points, where ends of intervals are printed to one decimal.
 ROUNDING = 0.051

@@ -5,18 +5,16 @@
 prints the worst difference of each feature over 200 real clips.
 """
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import librosa
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
 
 from ser.audio import SAMPLE_RATE_HZ, Wave, decode
-from ser.features.base import FEATURES, Framing, Rows, Spectra
+from ser.features.base import FEATURES, Framing, Spectra
+from ser.features.librosa_check import REFERENCES, compare_with_librosa
 from ser.features.mel_scale import mel_weights
 from ser.features.pipeline import Pipeline
 from ser.features.pitch_tuning import estimate_tuning
@@ -30,32 +28,6 @@ pytestmark = [
 FRAMING = Framing()
 TOLERANCE = 1e-4
 N_REAL = 200
-
-
-def cut(framing: Framing) -> dict[str, Any]:
-    return {"n_fft": framing.n_fft, "hop_length": framing.hop_length}
-
-
-def sound(framing: Framing) -> dict[str, Any]:
-    return {"sr": SAMPLE_RATE_HZ, **cut(framing)}
-
-
-def frames(framing: Framing) -> dict[str, Any]:
-    return {"frame_length": framing.n_fft, "hop_length": framing.hop_length}
-
-
-def librosa_mel(wave: Wave, framing: Framing) -> NDArray[np.float32]:
-    return librosa.power_to_db(librosa.feature.melspectrogram(y=wave, n_mels=64, **sound(framing)))
-
-
-LIBROSA: dict[str, Callable[[Wave, Framing], NDArray[np.float32]]] = {
-    "zero_crossing_rate": lambda wave, framing: librosa.feature.zero_crossing_rate(wave, **frames(framing)),
-    "energy": lambda wave, framing: librosa.feature.rms(y=wave, **frames(framing)),
-    "mfcc": lambda wave, framing: librosa.feature.mfcc(y=wave, n_mfcc=20, n_mels=64, **sound(framing)),
-    "chroma": lambda wave, framing: librosa.feature.chroma_stft(y=wave, **sound(framing)),
-    "spectral_contrast": lambda wave, framing: librosa.feature.spectral_contrast(y=wave, **sound(framing)),
-    "mel": librosa_mel,
-}
 
 
 def noise(seconds: float, seed: int = 0) -> Wave:
@@ -101,39 +73,20 @@ def real_clips(shared_dir: Path) -> dict[str, Wave]:
     return {by_length[place].stem: decode(by_length[place].read_bytes()) for place in places}
 
 
-def ours(wave: Wave, framing: Framing) -> dict[str, Rows]:
-    """All seven as they are stored."""
-    pipeline = Pipeline(FrameSpace(framing=framing), MelSpace(framing=framing))
-    stored = pipeline.compute(wave)
-    ends = np.cumsum(list(pipeline.frame_space.layout.values()))
-    families = dict(zip(pipeline.frame_space.layout, np.split(stored["1d"], ends[:-1], axis=1), strict=True))
-    return {**families, "mel, 2-D": stored["2d"]}
-
-
 def differences(wave: Wave, framing: Framing = FRAMING) -> dict[str, float]:
     """Largest difference of each feature from librosa's, as a share of the feature's scale in this clip."""
-    theirs = {name: function(wave, framing).T for name, function in LIBROSA.items()}
-    theirs["mel, 2-D"] = theirs["mel"]
-    return {name: difference(name, rows, theirs[name]) for name, rows in ours(wave, framing).items()}
-
-
-def difference(name: str, ours: Rows, theirs: NDArray[np.float32]) -> float:
-    assert ours.shape == theirs.shape
-    assert np.isfinite(theirs).all()
-    # Contrast is a difference of levels. Where peak and valley are alike (a click, silence) it is rounding
-    # noise around 0 dB, and 1 dB is the least scale that means anything.
-    scale = max(np.abs(theirs).max(), 1.0 if name == "spectral_contrast" else np.finfo(np.float32).tiny)
-    return float(np.abs(ours - theirs).max() / scale)
+    pipeline = Pipeline(FrameSpace(framing=framing), MelSpace(framing=framing))
+    return compare_with_librosa(wave, pipeline.compute(wave), pipeline)
 
 
 def tuning_difference(wave: Wave) -> float:
     """In semitones, from what librosa.feature.chroma_stft estimates within."""
-    power = np.abs(librosa.stft(wave, **cut(FRAMING))) ** 2
+    power = np.abs(librosa.stft(wave, n_fft=FRAMING.n_fft, hop_length=FRAMING.hop_length)) ** 2
     return abs(estimate_tuning(Spectra(wave, FRAMING)) - librosa.estimate_tuning(S=power, sr=SAMPLE_RATE_HZ))
 
 
 def test_each_registered_feature_has_a_reference() -> None:
-    assert set(FEATURES) == set(LIBROSA)
+    assert set(FEATURES) == set(REFERENCES)
 
 
 def test_real_clips_agree_with_librosa(real_clips: dict[str, Wave]) -> None:

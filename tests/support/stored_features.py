@@ -17,7 +17,6 @@ def check_stored(paths: Iterable[Path], store: Path) -> None:
     for path in paths:
         wave = decode(path.read_bytes())
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        entry = features.read(features.key(digest, pipeline.digest))
-        assert entry is not None
+        entry = features.load(digest, pipeline)
         for space, rows in pipeline.compute(wave).items():
             np.testing.assert_array_equal(entry.features[space], rows)

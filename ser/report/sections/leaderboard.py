@@ -1,6 +1,7 @@
 """The leaderboards: what each network scored, with intervals over speakers."""
 
 import math
+from collections.abc import Iterator
 
 from ser.evaluation.bootstrap import Interval
 from ser.evaluation.speaker_counts import FIGURES
@@ -32,7 +33,18 @@ def section(study: ReportData) -> Section:
         blocks.append(_table(study, board, number))
         blocks += [Note(_unranked(board, line)) for line in board.partial]
         blocks += [Note(f"Not shown: {sentence}") for sentence in board.missing]
+    blocks += [Note(text) for text in _describe_older_features(study)]
     return Section("leaderboard", "Leaderboard", _lead(study), tuple(blocks))
+
+
+def _describe_older_features(study: ReportData) -> Iterator[str]:
+    versions = study.record.facts.features_versions
+    cells = [cell for cell in study.cells if cell.endswith("-1d")]
+    if versions["1d"] < 3 and cells:
+        yield (
+            f"{', '.join(cells)} {'was' if len(cells) == 1 else 'were'} trained with RMS energy: since version 3 of "
+            "the 1-D features energy is the sum of squares in dB."
+        )
 
 
 def _lead(study: ReportData) -> str:

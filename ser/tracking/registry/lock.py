@@ -1,84 +1,122 @@
-"""One at a time in the model registry: whoever changes versions and aliases of a model holds a mark there.
+"""A lock on a registered model: one process at a time changes its versions and aliases.
 
-MLflow has no transactions, but of two who create a registered model of one name its database refuses one, be it SQLite,
-PostgreSQL or behind a server. The mark is such a model, `<model>.changing`; it is there for a fraction of a second.
+MLflow has no transactions, but of two processes that create a registered model of one name its database refuses one, be
+it SQLite, PostgreSQL or behind a server. The lock is such a model, `<model>.changing`, which is there for a fraction of
+a second. One that stays with the same holder for 30 s is taken for that of a killed process and is taken over; a holder
+that was only paused finds that out before its next change (`Lock.confirm`) and makes none.
+
+MLflow cannot make a change conditional on the lock. So a process that is paused for over 30 s between `confirm` and the
+one request that follows still makes that one change, late: a second version of a run is deleted again, a late move of
+`champion` ends in an error that says so, and a late `previous` is corrected by the next promotion or rollback.
 """
 
-import getpass
 import os
 import socket
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-DEAD_AFTER_S = 30.0
+from ser.sweep.driver import user_name
+
+TAKEN_OVER_AFTER_S = 30.0
+TAKEN, GONE = "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"
+
 _LOOK_EVERY_S = 0.1
 _HOLDER = "ser.holder"
-_TAKEN, GONE = "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"
+
+
+class LockLostError(RuntimeError):
+    """Another process has taken the lock over; what was not changed yet must not be."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A lock that this process took.
+
+    Attributes:
+        client: of the registry.
+        name: of the registered model that is the lock.
+        holder: who took it, unique.
+    """
+
+    client: MlflowClient
+    name: str
+    holder: str
+
+    def confirm(self) -> None:
+        """Make sure that this process still holds the lock; to be called directly before each change.
+
+        Raises:
+            LockLostError: it does not.
+        """
+        if _holder(self.client, self.name) != self.holder:
+            raise LockLostError(f"{self.holder} has lost the lock {self.name}")
 
 
 @contextmanager
-def alone(client: MlflowClient, model: str, *, dead_after_s: float = DEAD_AFTER_S) -> Iterator[None]:
-    """Nobody else changes the registered model `model` while the block runs; it should be some quick requests long.
+def lock_model(client: MlflowClient, model: str, *, taken_over_after_s: float = TAKEN_OVER_AFTER_S) -> Iterator[Lock]:
+    """Hold the lock on a registered model while the block runs, which should be some quick requests long.
 
     Args:
         client: of the registry.
-        model: its name.
-        dead_after_s: a mark that stays as long as this with one holder is of a process that was killed, and is removed.
+        model: name of the registered model; it need not be there yet.
+        taken_over_after_s: how long the same other process may hold the lock.
     """
-    mark, holder = f"{model}.changing", f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()} {uuid.uuid4()}"
-    _take(client, mark, holder, dead_after_s)
+    holder = f"{user_name()}@{socket.gethostname()} pid {os.getpid()} {uuid.uuid4()}"
+    lock = Lock(client, f"{model}.changing", holder)
+    _take(lock, taken_over_after_s)
     try:
-        yield
+        yield lock
     finally:
-        _remove(client, mark, holder)
+        _remove(client, lock.name, holder)
 
 
-def _take(client: MlflowClient, mark: str, holder: str, dead_after_s: float) -> None:
+def _take(lock: Lock, taken_over_after_s: float) -> None:
     watched, since_s = "", time.monotonic()
-    while not _created(client, mark, holder):
-        seen = _holder(client, mark)
-        if seen == holder:
+    while not _create(lock):
+        seen = _holder(lock.client, lock.name)
+        if seen == lock.holder:
             return  # a tracker that did it and lost the answer
         if seen != watched:
             watched, since_s = seen, time.monotonic()
-        elif time.monotonic() - since_s > dead_after_s:
-            _remove(client, mark, seen)
+        elif time.monotonic() - since_s > taken_over_after_s:
+            _remove(lock.client, lock.name, seen)
         time.sleep(_LOOK_EVERY_S)
 
 
-def _created(client: MlflowClient, mark: str, holder: str) -> bool:
-    description = f"Not a model: {holder} is changing versions or aliases. Goes by itself."
+def _create(lock: Lock) -> bool:
+    description = f"Not a model: {lock.holder} is changing versions or aliases. It disappears by itself."
     try:
-        client.create_registered_model(mark, tags={_HOLDER: holder}, description=description)
+        lock.client.create_registered_model(lock.name, tags={_HOLDER: lock.holder}, description=description)
     except MlflowException as error:
         # Gone: it was there, and went before MLflow could say so.
-        if error.error_code not in (_TAKEN, GONE):
+        if error.error_code not in (TAKEN, GONE):
             raise
         return False
     return True
 
 
-def _holder(client: MlflowClient, mark: str) -> str:
-    """Who holds the mark; '' where nobody does any more."""
+def _holder(client: MlflowClient, name: str) -> str:
+    """The holder of a lock; '' where nobody holds it any more."""
     try:
-        return str(client.get_registered_model(mark).tags.get(_HOLDER, ""))
+        return str(client.get_registered_model(name).tags.get(_HOLDER, ""))
     except MlflowException as error:
         if error.error_code != GONE:
             raise
         return ""
 
 
-def _remove(client: MlflowClient, mark: str, holder: str) -> None:
-    """Take the mark away if it is still of `holder`."""
-    if _holder(client, mark) != holder:
+def _remove(client: MlflowClient, name: str, holder: str) -> None:
+    """Remove a lock that `holder` still holds."""
+    if _holder(client, name) != holder:
         return
     try:
-        client.delete_registered_model(mark)
+        client.delete_registered_model(name)
     except MlflowException as error:
         if error.error_code != GONE:
             raise

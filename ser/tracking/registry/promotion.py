@@ -1,10 +1,12 @@
 """Which version is `champion`: moved only to a better one, under a rule, with a way back.
 
-The truth is the alias `champion` with the tag `ser.champion_before` of its version; the alias `previous` follows from
-them. So a process that is killed between two of its requests leaves nothing that the next one does not mend.
+The alias `champion` and the tag `ser.champion_before` of its version are the source of truth; the alias `previous`
+follows from them. So a process that is killed between two of its requests leaves nothing that the next one does not
+correct. `ser.tracking.registry.lock` says what a process that is paused there can still do.
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from mlflow.entities import Run
@@ -12,7 +14,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from ser.errors import UserError
 from ser.tracking.registry.comparison import CHAMPION, Verdict, compare_runs
-from ser.tracking.registry.lock import alone
+from ser.tracking.registry.lock import Lock, LockLostError, lock_model
 from ser.tracking.registry.versions import Versions
 
 PREVIOUS = "previous"
@@ -57,7 +59,8 @@ def promote(versions: Versions, candidate: Run, *, force: bool = False, dry_run:
         dry_run: change nothing.
 
     Raises:
-        UserError: the run has no model, or something that is not `ser` moves the alias at the same time.
+        UserError: the run has no model, something that is not `ser` moves the alias at the same time, or this
+            process was paused while it moved the alias.
     """
     while True:
         before = versions.at(CHAMPION)
@@ -65,10 +68,10 @@ def promote(versions: Versions, candidate: Run, *, force: bool = False, dry_run:
         if dry_run or not verdict.better:
             return Promotion(verdict, before, before)
         version = versions.of_run(candidate)
-        with alone(versions.client, versions.name):
-            # Somebody else's promotion may have come first: then this one is judged against theirs.
+        # Where another promotion comes first, this one is judged against that.
+        with suppress(LockLostError), lock_model(versions.client, versions.name) as lock:
             if _number(versions.at(CHAMPION)) == _number(before):
-                _move(versions, version, before)
+                _move(versions, lock, version, before)
                 return Promotion(verdict, version, before)
 
 
@@ -78,23 +81,28 @@ def roll_back(versions: Versions) -> tuple[ModelVersion, ModelVersion]:
     Called again it goes back further. A version that was rolled back is champion again only by force.
 
     Raises:
-        UserError: there is no champion, or none before it.
+        UserError: there is no champion, or none before it, or this process was paused in the middle.
     """
-    with alone(versions.client, versions.name):
-        champion = versions.at(CHAMPION)
-        if champion is None:
-            raise UserError(f"{versions.name} has no champion: there is nothing to go back from")
-        _follow(versions, champion)
-        previous = versions.at(PREVIOUS)
-        if previous is None:
-            raise UserError(
-                f"{versions.name} has no champion before version {champion.version}: promote another by "
-                "python tune/promote.py --run ID --force"
-            )
-        _tag(versions, champion, _ROLLED_BACK, f"{time.strftime('%Y-%m-%d %H:%M:%S')}")
-        versions.point(CHAMPION, previous)
-        _follow(versions, previous)
-        return previous, champion
+    try:
+        with lock_model(versions.client, versions.name) as lock:
+            return _go_back(versions, lock)
+    except LockLostError:
+        raise _paused(versions) from None
+
+
+def _go_back(versions: Versions, lock: Lock) -> tuple[ModelVersion, ModelVersion]:
+    champion = versions.at(CHAMPION)
+    if champion is None:
+        raise UserError(f"{versions.name} has no champion: there is nothing to go back from")
+    previous = _follow(versions, lock, champion)
+    if previous is None:
+        raise UserError(
+            f"{versions.name} has no champion before version {champion.version}: promote another by "
+            "python tune/promote.py --run ID --force"
+        )
+    _tag(versions, lock, champion, _ROLLED_BACK, f"{time.strftime('%Y-%m-%d %H:%M:%S')}")
+    _point_champion(versions, lock, previous)
+    return previous, champion
 
 
 def _verdict(versions: Versions, candidate: Run, champion: ModelVersion | None, *, force: bool) -> Verdict:
@@ -112,28 +120,43 @@ def _verdict(versions: Versions, candidate: Run, champion: ModelVersion | None, 
     return verdict
 
 
-def _move(versions: Versions, version: ModelVersion, before: ModelVersion | None) -> None:
+def _move(versions: Versions, lock: Lock, version: ModelVersion, before: ModelVersion | None) -> None:
     if before is not None and _number(before) != _number(version):
-        _tag(versions, version, _BEFORE, str(before.version))
+        _tag(versions, lock, version, _BEFORE, str(before.version))
     if _ROLLED_BACK in version.tags:
+        lock.confirm()
         versions.client.delete_model_version_tag(versions.name, str(version.version), _ROLLED_BACK)
+    _point_champion(versions, lock, version)
+
+
+def _point_champion(versions: Versions, lock: Lock, version: ModelVersion) -> None:
+    lock.confirm()
     versions.point(CHAMPION, version)
+    try:
+        lock.confirm()
+    except LockLostError:
+        raise _paused(versions) from None
     now = versions.at(CHAMPION)
     if now is None or _number(now) != _number(version):
         raise UserError(
             f"something else moved the alias {CHAMPION} of {versions.name} at the same time: look at it in MLflow, "
             "then ask again"
         )
-    _follow(versions, now)
+    # The champion has moved: what is lost from here on, the next promotion or rollback corrects.
+    with suppress(LockLostError):
+        _follow(versions, lock, now)
 
 
-def _follow(versions: Versions, champion: ModelVersion) -> None:
-    """Have `previous` mean the champion before this one."""
+def _follow(versions: Versions, lock: Lock, champion: ModelVersion) -> ModelVersion | None:
+    """Point `previous` to the champion before this one, which is returned."""
     previous = _before(versions, champion)
     if previous is not None:
+        lock.confirm()
         versions.point(PREVIOUS, previous)
     elif versions.at(PREVIOUS) is not None:
+        lock.confirm()
         versions.client.delete_registered_model_alias(versions.name, PREVIOUS)
+    return previous
 
 
 def _before(versions: Versions, champion: ModelVersion) -> ModelVersion | None:
@@ -149,7 +172,15 @@ def _before(versions: Versions, champion: ModelVersion) -> ModelVersion | None:
     return None
 
 
-def _tag(versions: Versions, version: ModelVersion, name: str, value: str) -> None:
+def _paused(versions: Versions) -> UserError:
+    return UserError(
+        f"this process was paused for so long that another may have changed the aliases of {versions.name} meanwhile, "
+        f"and {CHAMPION} may have moved: look at both aliases in MLflow, then run the command again if needed"
+    )
+
+
+def _tag(versions: Versions, lock: Lock, version: ModelVersion, name: str, value: str) -> None:
+    lock.confirm()
     versions.client.set_model_version_tag(versions.name, str(version.version), name, value)
 
 

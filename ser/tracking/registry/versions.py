@@ -7,14 +7,20 @@ from mlflow.entities.model_registry import ModelVersion, RegisteredModel
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from ser.corpora.base import CorpusError
 from ser.errors import UserError
+from ser.evaluation.predictions import PredictionsError
 from ser.tracking.models import find_model
-from ser.tracking.registry.lock import GONE, alone
+from ser.tracking.registry.lock import GONE, TAKEN, lock_model
 from ser.tracking.registry.model_card import model_card
 from ser.tracking.registry.run_evaluations import PARENT_ID
 
 _TAGS = ("ser.sweep", "ser.cell", "ser.trial", "ser.split", "ser.split_digest", "ser.corpus_digest")
 _COMMIT = "ser.git_commit"
+
+
+# What keeps a run from becoming a version, however often it is asked for: no fault of the tracker.
+UNREGISTERED = (UserError, PredictionsError, UserError, CorpusError)
 
 
 def registered_model_name(corpus: str) -> str:
@@ -98,15 +104,15 @@ class Versions:
         card = model_card(self.client, run, model, name=self.name, commit=commit)
         tags = {name: run.data.tags[name] for name in _TAGS if name in run.data.tags} | {_COMMIT: commit}
         figures = _figures(self.client, run, model)
-        with alone(self.client, self.name):
+        with lock_model(self.client, self.name):
             self._ensure_model(run)
             found = self.known(run)
             if found is not None:
                 return found
+            # All of this may be repeated, so it needs no confirmation of the lock.
             self.client.log_batch(run.info.run_id, metrics=figures)
-            if not model.params:
-                self.client.log_model_params(model.model_id, run.data.params)
-            return self.client.create_model_version(
+            self._ensure_params(model, run)
+            made = self.client.create_model_version(
                 self.name,
                 source=f"models:/{model.model_id}",
                 run_id=run.info.run_id,
@@ -114,16 +120,39 @@ class Versions:
                 tags=tags,
                 description=card,
             )
+            return self._keep_first(run, made)
 
     def known(self, run: Run) -> ModelVersion | None:
-        """The version of a run, or None."""
+        """The version of a run, or None; the first where there are two for a moment."""
         found = self.client.search_model_versions(f"name = '{self.name}' and run_id = '{run.info.run_id}'")
         return min(found, key=lambda version: int(version.version), default=None)
 
     def _ensure_model(self, run: Run) -> None:
         if self._model() is None:
             description = f"Speech emotion recognition, trained on {run.data.params['corpus.name']}."
-            self.client.create_registered_model(self.name, description=description)
+            try:
+                self.client.create_registered_model(self.name, description=description)
+            except MlflowException as error:
+                if error.error_code != TAKEN:
+                    raise
+
+    def _ensure_params(self, model: LoggedModel, run: Run) -> None:
+        """Log the parameters of a model, which MLflow refuses a second time."""
+        if self.client.get_logged_model(model.model_id).params:
+            return
+        try:
+            self.client.log_model_params(model.model_id, run.data.params)
+        except MlflowException:
+            if not self.client.get_logged_model(model.model_id).params:
+                raise
+
+    def _keep_first(self, run: Run, made: ModelVersion) -> ModelVersion:
+        """The version of a run, once a version that was made later than another one is deleted again."""
+        first = self.known(run)
+        if first is None or str(first.version) == str(made.version):
+            return made
+        self.client.delete_model_version(self.name, str(made.version))
+        return first
 
     def _model(self) -> RegisteredModel | None:
         try:

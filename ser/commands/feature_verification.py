@@ -1,0 +1,70 @@
+"""Compare features in the store with librosa's functions, on clips of the user's own corpus."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from ser.audio import AudioError, decode, digest_of
+from ser.console import clip_progress, print_line
+from ser.corpora.base import Clip
+from ser.features.batch import read_sound
+from ser.features.pipeline import Pipeline
+from ser.features.store import FeatureStore
+
+TOLERANCE = 1e-4
+"""Largest deviation that counts as agreement, as a share of the feature's largest value in the clip."""
+
+
+def verify_features(
+    clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline, *, n_clips: int, console: Console
+) -> bool:
+    """Print the largest deviation of each stored feature from librosa's, and return whether all agree.
+
+    Args:
+        clips: of the corpus; clips that cannot be used are passed over.
+        store: holds their features.
+        pipeline: that computed them.
+        n_clips: clips to compare, evenly spaced over the corpus.
+        console: to print to.
+
+    Raises:
+        UserError: an entry has gone since the extraction.
+    """
+    from ser.features.librosa_check import compare_with_librosa  # librosa takes seconds to import
+
+    places = np.unique(np.linspace(0, len(clips) - 1, min(n_clips, len(clips))).round().astype(int))
+    worst: dict[str, tuple[float, str]] = {}
+    n_compared = 0
+    with clip_progress(console, len(places), what="Comparison of") as progress:
+        for n_done, clip in enumerate((clips[place] for place in places), 1):
+            progress(n_done, None)
+            try:
+                data = read_sound(clip.location)
+                wave = decode(data)
+            except (AudioError, OSError):
+                continue
+            stored = store.load(digest_of(data), pipeline).features
+            n_compared += 1
+            for name, deviation in compare_with_librosa(wave, stored, pipeline).items():
+                worst[name] = max(worst.get(name, (-1.0, "")), (deviation, clip.name))
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        caption=f"{n_compared:,} clips; deviation as a share of the feature's largest value in the clip",
+    )
+    table.add_column("feature")
+    table.add_column("largest deviation from librosa", justify="right")
+    table.add_column("in clip")
+    for name, (deviation, clip_name) in worst.items():
+        table.add_row(name, f"{deviation:.1e}", clip_name)
+    console.print(table)
+    deviating = [name for name, (deviation, _) in worst.items() if not deviation <= TOLERANCE]
+    if deviating or not worst:
+        print_line(
+            console, f"Deviates by more than {TOLERANCE:g}: {', '.join(deviating) or 'no clip could be compared'}"
+        )
+        return False
+    print_line(console, f"All {len(worst)} features agree with librosa within {TOLERANCE:g}.")
+    return True
