@@ -1,4 +1,4 @@
-"""Write files that appear whole or not at all, and that a crash of the machine does not lose."""
+"""Atomic, durable writes: files appear whole or not at all, and survive a crash of the machine."""
 
 import os
 import uuid
@@ -7,51 +7,55 @@ from contextlib import contextmanager
 from pathlib import Path
 
 SUFFIX = ".part"
-"""Ends the name of a file that is being written."""
+"""Suffix of the name of a file that is being temporary."""
 
 
 @contextmanager
 def replace_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
-    """A new file beside `path`, which takes its place when the block ends; after an error `path` is what it was.
+    """Replace a file by the one that the block writes; after an error in the block the old file remains.
 
-    Each writer has a file of its own, so that several may write the same path; the last one stays.
+    The new file has a temporary name of its own, so that several processes may write the same path at once. The file of
+    the last one remains.
 
     Args:
-        path: of the file; its folder is made if it is not there.
-        durable: wait until file and folder are on the disk; False for what can be made again.
+        path: of the file; its folder is created if missing.
+        durable: wait until file and folder are on the disk; False for files that can be written again.
+
+    Yields:
+        Path to write to, in the folder of `path`.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written to.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    written = path.with_name(f".{path.name}.{uuid.uuid4().hex}{SUFFIX}")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{SUFFIX}")
     try:
-        yield written
+        yield temporary
         if durable:
-            sync(written)
-        written.replace(path)
+            sync(temporary)
+        temporary.replace(path)
     except BaseException:
-        written.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     if durable:
         sync(path.parent)
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Write a text file in UTF-8, whole or not at all.
+    """Write a text file in UTF-8, whole or not at all, as `replace_file`.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written to.
     """
-    with replace_file(path, durable=durable) as written:
-        written.write_text(text, encoding="utf-8")
+    with replace_file(path, durable=durable) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def sync(path: Path) -> None:
     """Wait until a file, or the names in a folder, are on the disk.
 
     Raises:
-        OSError: the disk does not take it.
+        OSError: the disk reports an error, or there is no such file.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:

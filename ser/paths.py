@@ -1,4 +1,4 @@
-"""Where things are if a command is not told: sweeps and features in SER_HOME, corpora in SER_DATA."""
+"""Default places: sweeps and features in SER_HOME, corpora in SER_DATA."""
 
 import os
 from pathlib import Path
@@ -16,6 +16,6 @@ def default_corpus_dir(corpus: str) -> str:
     return f"{(os.environ.get('SER_DATA') or 'data').rstrip('/')}/{corpus}"
 
 
-def plan_names(folder: Path) -> list[str]:
+def list_plan_names(folder: Path) -> list[str]:
     """Names of the plans in `folder`, sorted."""
     return sorted(path.stem for path in folder.glob("*.toml"))

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ser.errors import UserError
-from ser.experiment.preparation import pipeline_of
+from ser.experiment.preparation import build_pipeline
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 from ser.sweep.journal import JOURNAL
@@ -55,8 +55,8 @@ def _of_sweeps(home: Path) -> Iterator[str]:
         try:
             state = replay(journal)
             if state.name:
-                yield pipeline_of(state.plan.experiments.values()).digest
-                yield from (pipeline_of([variant]).digest for variant in state.plan.variant_experiments.values())
+                yield build_pipeline(state.plan.experiments.values()).digest
+                yield from (build_pipeline([variant]).digest for variant in state.plan.variant_experiments.values())
         except (UserError, OSError) as error:
             raise UserError(
                 f"nothing is pruned, because it is not known what sweep {journal.parent.name} needs ({error}): "

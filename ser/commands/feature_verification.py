@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ser.audio import AudioError, decode, digest_of
-from ser.console import clip_progress, print_line
+from ser.console import print_line, show_clip_progress
 from ser.corpora.base import Clip
 from ser.features.batch import read_sound
 from ser.features.pipeline import Pipeline
@@ -38,7 +38,7 @@ def verify_features(
     places = np.unique(np.linspace(0, len(clips) - 1, min(n_clips, len(clips))).round().astype(int))
     worst: dict[str, tuple[float, str]] = {}
     n_compared = 0
-    with clip_progress(console, len(places), what="Comparison of") as progress:
+    with show_clip_progress(console, len(places), label="Comparison of") as progress:
         for n_done, clip in enumerate((clips[place] for place in places), 1):
             progress(n_done, None)
             try:

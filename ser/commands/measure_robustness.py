@@ -15,7 +15,7 @@ from ser.distributed.cluster import connect
 from ser.distributed.robustness import BestTrial, measure_robustness
 from ser.evaluation.metrics import unweighted_average_recall
 from ser.evaluation.perturbations import CONDITIONS
-from ser.evaluation.robustness import PerturbedPrediction, confusions_by_condition
+from ser.evaluation.robustness import PerturbedPrediction, count_confusions
 from ser.sweep.facts import refuse_other_clips
 from ser.sweep.folder import SweepFolder
 from ser.sweep.journal import JournalError
@@ -95,7 +95,7 @@ def robustness_table(answers: Sequence[PerturbedPrediction], emotions: Sequence[
     table.add_column("cell")
     for condition in CONDITIONS:
         table.add_column(condition.name.replace(" ", "\n", 1), justify="right")
-    for cell, by_condition in sorted(confusions_by_condition(answers, emotions).items()):
+    for cell, by_condition in sorted(count_confusions(answers, emotions).items()):
         figures = (100 * unweighted_average_recall(by_condition[condition]) for condition in CONDITIONS)
         table.add_row(cell, *(f"{figure:.1f}" for figure in figures))
     return table

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ser.corpora.base import CORPORA
 from ser.corpora.download.cremad import OFFICIAL
-from ser.paths import DEFAULT_HOME, plan_names
+from ser.paths import DEFAULT_HOME, list_plan_names
 
 MAX_BAD_PERCENT = 1.0
 ROBUSTNESS_CLIPS = 300
@@ -20,7 +20,7 @@ def make_parser(description: str | None, *, prog: str | None = None) -> argparse
 
 def add_plan(parser: argparse.ArgumentParser, plans: Path, *, default: str | None = None) -> None:
     """`--plan`: a plan in the folder `plans`, or a file."""
-    found = ", ".join(plan_names(plans))
+    found = ", ".join(list_plan_names(plans))
     parser.add_argument("--plan", help=f"a plan of tune/plans ({found}) or a TOML file; default quick", default=default)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from rich.console import Console
 
 from ser.corpora.base import Clip, CorpusError
-from ser.corpora.cremad_tables import vote_shares
+from ser.corpora.cremad_tables import read_vote_shares
 from ser.corpora.locations import Location
 from ser.distributed.extraction import RayExtractor
-from ser.experiment.preparation import PreparedCorpus, describe_split, find_clips, pipeline_of, prepare_corpus
+from ser.experiment.preparation import PreparedCorpus, build_pipeline, describe_split, find_clips, prepare_corpus
 from ser.features.store import FeatureStore
 from ser.splits.partition import Partition
 from ser.splits.split import partition
@@ -42,7 +42,7 @@ def refuse_missing_votes(plan: Plan, clips: Sequence[Clip], corpus_dir: Location
     for (_, variant), experiment in plan.trained_experiments.items():
         if experiment.training.vote_share:
             try:
-                vote_shares(experiment.corpus, corpus_dir, clips)
+                read_vote_shares(experiment.corpus, corpus_dir, clips)
             except CorpusError as error:
                 of_variant = f"variant '{variant}': " if variant else ""
                 raise CorpusError(f"{of_variant}{error.problem}", error.remedy) from None
@@ -62,7 +62,7 @@ def prepare_sweep_corpus(
         corpus_dir,
         clips,
         store=FeatureStore((home / "features").resolve()),
-        pipeline=pipeline_of(plan.experiments.values()),
+        pipeline=build_pipeline(plan.experiments.values()),
         extractor=RayExtractor(),
         max_bad=max_bad,
         console=console,

@@ -13,8 +13,8 @@ from ser.corpora.locations import Location
 from ser.errors import UserError
 from ser.paths import DEFAULT_HOME
 from ser.settings.ranges import Value
-from ser.settings.registry import unknown_name
-from ser.splits.split import split_names
+from ser.settings.registry import describe_unknown_name
+from ser.splits.split import list_splits
 from ser.sweep.final_evaluation import plan_trainings
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import parse_cells, parse_folds, read_plan, with_settings
@@ -77,8 +77,8 @@ def new_plan(request: SweepRequest) -> Plan:
     plan = with_settings(replace(plan, **changed), _parse_settings(request.settings))
     plan.validate()
     CORPORA[plan.corpus]
-    if plan.split not in split_names():
-        raise unknown_name("split", plan.split, split_names())
+    if plan.split not in list_splits():
+        raise describe_unknown_name("split", plan.split, list_splits())
     return plan
 
 

@@ -11,12 +11,12 @@ from rich.console import Console
 from ser.commands.exit_codes import FINISHED, NOT_MET
 from ser.console import format_duration, print_line
 from ser.corpora.base import CorpusError
-from ser.corpora.cremad_tables import vote_shares
+from ser.corpora.cremad_tables import read_vote_shares
 from ser.corpora.locations import Location
 from ser.errors import UserError
 from ser.evaluation.metrics import unweighted_average_recall_standard_error
 from ser.experiment.experiment import Experiment, from_flat
-from ser.experiment.preparation import clips_digest, find_clips, pipeline_of, prepare_corpus
+from ser.experiment.preparation import build_pipeline, digest_clips, find_clips, prepare_corpus
 from ser.experiment.trial import Trial, validation_metrics
 from ser.experiment.trial_data import TrialData, load_trial_data
 from ser.features.extractor import LocalExtractor
@@ -136,7 +136,7 @@ def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, co
         corpus_dir,
         find_clips(experiment.corpus, corpus_dir, console),
         store=FeatureStore(store_dir.resolve()),
-        pipeline=pipeline_of([experiment]),
+        pipeline=build_pipeline([experiment]),
         extractor=LocalExtractor(),
         # Whether too many are bad was decided when the run began; other clips than its own are refused.
         max_bad=100.0,
@@ -152,7 +152,9 @@ def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, co
         emotions=prepared.emotions,
         store=prepared.store,
         pipeline=prepared.pipeline,
-        votes=vote_shares(experiment.corpus, corpus_dir, prepared.clips) if experiment.training.vote_share else None,
+        votes=read_vote_shares(experiment.corpus, corpus_dir, prepared.clips)
+        if experiment.training.vote_share
+        else None,
     )
 
 
@@ -162,7 +164,7 @@ def refuse_other_clips(data: TrialData, logged: LoggedRun, corpus_dir: Location)
     Raises:
         CorpusError: clips or their bytes have changed.
     """
-    if logged.corpus_digest and logged.corpus_digest != clips_digest(
+    if logged.corpus_digest and logged.corpus_digest != digest_clips(
         data.clips, [facts.digest for facts in data.facts]
     ):
         raise CorpusError(

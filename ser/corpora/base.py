@@ -1,4 +1,4 @@
-"""The contract of a corpus: what a clip is, and what a scan of a folder gives."""
+"""Contract of a corpus: its clips, and the result of scanning a folder for them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,17 +10,17 @@ from ser.settings.declaration import settings
 from ser.settings.ranges import Choice, Text
 from ser.settings.registry import Registry
 
-# The classes of CREMA-D, which the other corpora are mapped to.
+# The classes of CREMA-D. The classes of the other corpora are mapped to them.
 SIX_EMOTIONS = ("anger", "disgust", "fear", "happiness", "neutral", "sadness")
 
 
 class CorpusError(UserError):
-    """A folder that does not hold the corpus; the message says what was found and what to do."""
+    """Folder or table that does not hold the corpus it should."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One recording, where it lies (a local path or a URL), and what its file name says of it."""
+    """One recording: its name, its location (a local path or a URL), and the labels in its file name."""
 
     name: str
     location: str
@@ -32,21 +32,21 @@ class Clip:
 
 @dataclass(frozen=True)
 class Scan:
-    """What was found in a corpus folder.
+    """Result of scanning a corpus folder.
 
     Attributes:
         clips: in order of name.
         misnamed: names of sound files that do not fit the grammar.
-        left_out: reason -> names of what fits and is no clip all the same.
+        excluded: reason -> names of files that fit the grammar but are not used.
     """
 
     clips: tuple[Clip, ...]
     misnamed: tuple[str, ...]
-    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    excluded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Corpus(Protocol):
-    """A data set: its classes, its published size in these classes, and how to find its clips in a folder."""
+    """Data set: its classes, its published size in these classes, and a scan that finds its clips in a folder."""
 
     emotions: ClassVar[tuple[str, ...]]
     n_published_clips: ClassVar[int]
@@ -56,14 +56,14 @@ class Corpus(Protocol):
         """Find the clips below `folder`, a local path or a URL.
 
         Raises:
-            CorpusError: missing or empty folder, or nothing in it that fits.
+            CorpusError: missing or empty folder, or no file in it that fits.
         """
         ...
 
 
 @settings
 class CorpusChoice:
-    """Which corpus, and whether its known faults are left out."""
+    """Name of the corpus, and the treatment of its known faults: `drop` excludes faulty clips."""
 
     name: Annotated[str, Text()] = "cremad"
     known_faults: Annotated[str, Choice(("drop", "keep"), searched=False)] = "drop"
@@ -72,7 +72,7 @@ class CorpusChoice:
 CORPORA: Registry[type[Corpus]] = Registry("corpus", "ser.corpora")
 
 
-def describe(corpus: type[Corpus], clips: Sequence[Clip]) -> str:
-    """What was found against what was published: '4,573 of 7,442 clips, 56 of 91 speakers'."""
+def describe_completeness(corpus: type[Corpus], clips: Sequence[Clip]) -> str:
+    """Clips and speakers found, of those published: '4,573 of 7,442 clips, 56 of 91 speakers'."""
     speakers = len({clip.speaker for clip in clips})
     return f"{len(clips):,} of {corpus.n_published_clips:,} clips, {speakers} of {corpus.n_published_speakers} speakers"

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from ser.corpora.base import CORPORA, SIX_EMOTIONS, Clip, CorpusError, Scan
 from ser.corpora.layouts import Layouts
-from ser.corpora.locations import Location, is_found, join_location
+from ser.corpora.locations import Location, can_find, join_location
 
 SPEAKERS = tuple(str(actor) for actor in range(1001, 1092))
 SENTENCES = ("DFA", "IEO", "IOM", "ITH", "ITS", "IWL", "IWW", "MTI", "TAI", "TIE", "TSI", "WSI")
@@ -22,17 +22,17 @@ INTENSITIES = ("LO", "MD", "HI", "XX")
 SYNTHETIC_MARK = "SYNTHETIC.json"
 
 _GRAMMAR = re.compile("_".join(f"({'|'.join(p)})" for p in (SPEAKERS, SENTENCES, EMOTION_OF_CODE, INTENSITIES)))
-# The one file whose published name lacks a letter; the corpus's own tables have it as on the right.
+# Published file name -> name in the corpus's own tables. The one file whose published name lacks a letter.
 PUBLISHED_AS = {"1040_ITH_SAD_X": "1040_ITH_SAD_XX"}
 
 
 @CORPORA.register("cremad")
 class CremaD:
-    """The corpus as it is published on GitHub and on Kaggle, whole or in part.
+    """CREMA-D as it is published on GitHub and on Kaggle, whole or in part.
 
     Source:
         Cao et al., CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset, IEEE Transactions on Affective
-        Computing 5(4), 2014. The class of a clip is the emotion its actor was asked for.
+        Computing 5(4), 2014. The class of a clip is the emotion that its actor was asked to express.
     """
 
     emotions: ClassVar[tuple[str, ...]] = SIX_EMOTIONS
@@ -43,17 +43,17 @@ class CremaD:
         """Find the clips below `folder`; the sound is not read.
 
         Raises:
-            CorpusError: missing or empty folder, nothing in it that fits, a clip that is there twice, or a
-                folder that `make_synthetic` made.
+            CorpusError: missing or empty folder, no file in it that fits, a clip that is there twice, or a folder
+                that `make_synthetic` has written.
         """
         scan = LAYOUTS.scan(folder)
-        if is_found(join_location(folder, SYNTHETIC_MARK)):
-            raise CorpusError(f"{folder} holds the synthetic corpus, not CREMA-D: give --corpus synthetic")
+        if can_find(join_location(folder, SYNTHETIC_MARK)):
+            raise CorpusError(f"{folder} holds the synthetic corpus, not CREMA-D", "give --corpus synthetic")
         return scan
 
 
 def parse(stem: str, location: Location) -> Clip | None:
-    """The clip that a file name without suffix stands for, or None where it breaks the grammar."""
+    """Parse a file name without suffix; None if it breaks the grammar."""
     name = PUBLISHED_AS.get(stem, stem)
     match = _GRAMMAR.fullmatch(name)
     if match is None:

@@ -1,4 +1,4 @@
-"""The tables that are published beside the clips of CREMA-D: who the actors are, and what listeners heard."""
+"""Tables that are published beside the clips of CREMA-D: sex and age of the actors, and the votes of listeners."""
 
 import csv
 import hashlib
@@ -11,13 +11,18 @@ from numpy.typing import NDArray
 
 from ser.corpora.base import Clip, CorpusChoice, CorpusError
 from ser.corpora.cremad import CremaD
-from ser.corpora.locations import Location, is_found, join_location, name_of, read_bytes, resolve_location
+from ser.corpora.locations import Location, can_find, join_location, read_bytes, resolve_location
 
 CORPUS = "cremad"
-"""The corpus that the tables are of. Made-up clips bear names of real ones: nobody has heard those."""
+"""Corpus that the tables describe. Synthetic clips have the names of real ones, but no listener voted on them."""
 DEMOGRAPHICS, VOTES = "VideoDemographics.csv", "summaryTable.csv"
+TABLE_REMEDY = (
+    "--download fetches it, or copy it there from CREMA-D's repository "
+    "(https://github.com/CheyneyComputerScience/CREMA-D)"
+)
+"""Remedy for a table that is missing, or is not the published one."""
 AGE_BANDS = {"20-29": range(20, 30), "30-44": range(30, 45), "45-59": range(45, 60), "60+": range(60, 120)}
-"""Our choice, of the published ages, 20 to 74: 34, 32, 19 and 6 of the 91 actors. Only one of the last is a woman."""
+"""Our choice for the published ages, 20 to 74: 34, 32, 19 and 6 of the 91 actors. One of the last six is a woman."""
 
 _EMOTION_OF_LETTER = {emotion[0].upper(): emotion for emotion in CremaD.emotions}
 _SEXES = {"Female": "female", "Male": "male"}
@@ -25,39 +30,39 @@ _SEXES = {"Female": "female", "Male": "male"}
 
 @dataclass(frozen=True)
 class Actor:
-    """Who speaks: sex and age in years, as published."""
+    """Sex and age in years of an actor, as published."""
 
     sex: str
     age: int
 
     @property
     def age_band(self) -> str:
-        """The band of `AGE_BANDS` that the age is in."""
+        """Band of `AGE_BANDS` that contains the age."""
         return next(band for band, ages in AGE_BANDS.items() if self.age in ages)
 
 
 @dataclass(frozen=True)
 class Vote:
-    """What most of the about ten listeners took a clip for, by its sound alone; several emotions where they tied."""
+    """Emotion that most of about ten listeners chose for a clip, by its sound alone; several emotions if they tied."""
 
     emotions: tuple[str, ...]
 
     def shares(self) -> dict[str, float]:
-        """The vote of each emotion: 1, or 1 / k for each of k that tied."""
+        """Share of each emotion that won: 1, or 1 / k for each of k that tied."""
         return {emotion: 1 / len(self.emotions) for emotion in self.emotions}
 
-    def row(self, emotions: Sequence[str]) -> list[float]:
-        """The shares in the order of `emotions`."""
+    def to_row(self, emotions: Sequence[str]) -> list[float]:
+        """Shares in the order of `emotions`, 0 for those that did not win."""
         shares = self.shares()
         return [shares.get(emotion, 0.0) for emotion in emotions]
 
-    def settled(self, clip: str) -> str:
-        """One emotion: of those that tied one by lot, drawn from the clip's name, so that it is right 1 in k times."""
+    def break_tie(self, clip: str) -> str:
+        """One emotion; of k that tied one at random, seeded by the clip's name, so that it is right 1 in k times."""
         return min(self.emotions, key=lambda emotion: hashlib.sha256(f"{clip} {emotion}".encode()).digest())
 
 
 def find_table(name: str, corpus_dir: Location) -> str | None:
-    """Where a table lies: in the corpus folder, or beside it, or where a clone of its repository has it; else None."""
+    """Find a table in the corpus folder, beside it, or where a clone of its repository has it; None if missing."""
     folder = resolve_location(corpus_dir)
     beside = folder.rpartition("/")[0]
     places = (
@@ -65,90 +70,105 @@ def find_table(name: str, corpus_dir: Location) -> str | None:
         for each in (folder, beside)
         for place in (each, join_location(each, "processedResults"))
     )
-    return next((place for place in places if is_found(place)), None)
+    return next((place for place in places if can_find(place)), None)
 
 
-def where_to_get(name: str) -> str:
-    """One sentence for who misses a table."""
-    return (
-        f"{name} is not in or beside the corpus folder: --download fetches it, or copy it there from CREMA-D's "
-        "repository (https://github.com/CheyneyComputerScience/CREMA-D)"
-    )
+def describe_missing_table(name: str) -> CorpusError:
+    """Error for a table that is missing, to be raised or printed."""
+    return CorpusError(f"{name} is not in or beside the corpus folder", TABLE_REMEDY)
 
 
 def read_actors(table: Location) -> dict[str, Actor]:
-    """The actors by their number, from `VideoDemographics.csv`.
+    """Read the actors by their number from `VideoDemographics.csv`.
 
     Raises:
-        CorpusError: not that table, or a line in it that cannot be right.
+        CorpusError: not that table, or an invalid line in it.
     """
     actors = {}
-    for number, row in _rows(table, ("ActorID", "Age", "Sex")):
+    for number, row in _read_rows(table, ("ActorID", "Age", "Sex")):
         age = int(row["Age"]) if row["Age"].isdecimal() else -1
         if row["Sex"] not in _SEXES or not any(age in ages for ages in AGE_BANDS.values()):
-            raise _wrong(table, number, f"sex Male or Female and age 20 or more, got {row['Sex']!r}, {row['Age']!r}")
+            raise _describe_bad_line(
+                table, number, f"sex Male or Female and age 20 or more, got {row['Sex']!r}, {row['Age']!r}"
+            )
         if row["ActorID"] in actors:
-            raise _wrong(table, number, f"each actor once, got {row['ActorID']} again")
+            raise _describe_bad_line(table, number, f"each actor once, got {row['ActorID']} again")
         actors[row["ActorID"]] = Actor(_SEXES[row["Sex"]], age)
     return actors
 
 
 def read_votes(table: Location) -> dict[str, Vote]:
-    """What was heard in each clip by its name, from `summaryTable.csv`: its column `VoiceVote`.
+    """Read the listeners' vote on each clip, by its name, from the column `VoiceVote` of `summaryTable.csv`.
 
-    Listeners who saw the face as well take no part. The published 40.9 % is the mean over single listeners; the vote
-    of all of them is right more often.
+    Votes of listeners who also saw the face are not used. The published 40.9 % is the mean accuracy of single
+    listeners; the vote of all of them is right more often.
 
     Raises:
-        CorpusError: not that table, or a line in it that cannot be right.
+        CorpusError: not that table, or an invalid line in it.
 
     Source:
         Cao et al., CREMA-D: Crowd-sourced Emotional Multimodal Actors Dataset, IEEE Transactions on Affective
         Computing 5(4), 2014, section 4.
     """
     votes = {}
-    for number, row in _rows(table, ("FileName", "VoiceVote")):
+    for number, row in _read_rows(table, ("FileName", "VoiceVote")):
         letters = row["VoiceVote"].split(":")
         if len(set(letters)) != len(letters) or not set(letters) <= _EMOTION_OF_LETTER.keys():
             letters_known = ", ".join(_EMOTION_OF_LETTER)
-            raise _wrong(table, number, f"a VoiceVote of {letters_known} joined by ':', got {row['VoiceVote']!r}")
+            raise _describe_bad_line(
+                table, number, f"a VoiceVote of {letters_known} joined by ':', got {row['VoiceVote']!r}"
+            )
         if row["FileName"] in votes:
-            raise _wrong(table, number, f"each clip once, got {row['FileName']} again")
+            raise _describe_bad_line(table, number, f"each clip once, got {row['FileName']} again")
         votes[row["FileName"]] = Vote(tuple(_EMOTION_OF_LETTER[letter] for letter in letters))
     return votes
 
 
-def vote_shares(choice: CorpusChoice, corpus_dir: Location, clips: Sequence[Clip]) -> NDArray[np.float32]:
-    """What most listeners took each clip for, as probabilities of the corpus's emotions, (n, C): see `Vote.shares`.
+def read_vote_shares(choice: CorpusChoice, corpus_dir: Location, clips: Sequence[Clip]) -> NDArray[np.float32]:
+    """Read the listeners' votes on clips as probabilities of the corpus's emotions.
+
+    Args:
+        choice: of the corpus.
+        corpus_dir: its folder, with the table in or beside it.
+        clips: n clips.
+
+    Returns:
+        (n, C) float32, in the order of the clips and of the corpus's emotions: see `Vote.shares`.
 
     Raises:
-        CorpusError: another corpus, whose clips nobody voted on; the table is missing, or says nothing of a clip.
+        CorpusError: a corpus without votes, a missing table, or a table that lacks a clip.
     """
     if choice.name != CORPUS:
-        raise CorpusError(f"training.vote_share needs listeners' votes, which {choice.name} has not: set it to 0")
+        raise CorpusError(
+            f"training.vote_share needs listeners' votes, which {choice.name} does not have", "set it to 0"
+        )
     table = find_table(VOTES, corpus_dir)
     if table is None:
-        raise CorpusError(f"training.vote_share needs listeners' votes: {where_to_get(VOTES)}")
+        missing = describe_missing_table(VOTES)
+        raise CorpusError(f"training.vote_share needs listeners' votes, and {missing.problem}", missing.remedy)
     votes = read_votes(table)
     for clip in clips:
         if clip.name not in votes:
-            raise CorpusError(f"training.vote_share needs listeners' votes, and {table} says nothing of {clip.name}")
-    return np.array([votes[clip.name].row(CremaD.emotions) for clip in clips], np.float32)
+            raise CorpusError(
+                f"training.vote_share needs listeners' votes, and {table} does not contain {clip.name}",
+                "set it to 0, or copy the table again",
+            )
+    return np.array([votes[clip.name].to_row(CremaD.emotions) for clip in clips], np.float32)
 
 
-def _rows(table: Location, needed: tuple[str, ...]) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Line numbers and lines of a table that has the `needed` columns."""
+def _read_rows(table: Location, needed: tuple[str, ...]) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Read line numbers and lines of a table that has the `needed` columns."""
     try:
         rows = csv.DictReader(io.StringIO(read_bytes(table).decode("utf-8"), newline=""))
         if not set(needed) <= set(rows.fieldnames or ()):
-            raise CorpusError(f"{table} must have the columns {', '.join(needed)}: {where_to_get(name_of(table))}")
+            raise CorpusError(f"{table} must have the columns {', '.join(needed)}", TABLE_REMEDY)
         for row in rows:
             if any(row[name] is None for name in needed):
-                raise _wrong(table, rows.line_num, f"all of {', '.join(needed)}")
+                raise _describe_bad_line(table, rows.line_num, f"all of {', '.join(needed)}")
             yield rows.line_num, row
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError(f"{table} cannot be read as a table ({error}): copy it again") from None
+        raise CorpusError(f"{table} cannot be read as a table ({error})", "copy it again") from None
 
 
-def _wrong(table: Location, line: int, rule: str) -> CorpusError:
-    return CorpusError(f"line {line} of {table} must have {rule}: copy the table again")
+def _describe_bad_line(table: Location, line: int, rule: str) -> CorpusError:
+    return CorpusError(f"line {line} of {table} must have {rule}", "copy the table again")

@@ -1,4 +1,4 @@
-"""Clips that cannot be used fairly, found from their bytes and not from a list."""
+"""Known faults of a corpus: silent clips, and identical files with two labels; found without a list of names."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,14 +8,17 @@ from ser.corpora.base import Clip
 
 
 def find_known_faults(clips: Sequence[Clip], facts: Mapping[str, AudioFacts]) -> dict[str, str]:
-    """Name -> reason of every clip that is silent, or byte-identical to one with another label.
+    """Find the clips that are silent, or byte-identical to a clip with another label.
 
-    Of an identical pair both go, because which label is right cannot be known. Identical clips with one label
-    are no fault here: they are one take, of which later all but one are left out (`exclude_duplicates`).
+    Both clips of an identical pair are faulty, because it cannot be known which label is right. Identical clips with
+    the same label are no fault here: they are one recording, of which `exclude_duplicates` excludes all but one.
 
     Args:
         clips: the clips of one corpus.
-        facts: the facts of each clip by its name.
+        facts: facts of each clip by its name.
+
+    Returns:
+        Name -> reason.
 
     Raises:
         KeyError: a clip without facts.

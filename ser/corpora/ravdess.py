@@ -1,11 +1,11 @@
-"""RAVDESS, its speech: 1,440 clips of 24 actors who say 2 sentences; 1,056 of them in the six emotions."""
+"""Speech of RAVDESS: 1,440 clips of 24 actors who say 2 sentences; 1,056 of them in the six emotions."""
 
 import os
 import re
 from typing import ClassVar
 
 from ser.corpora.base import CORPORA, SIX_EMOTIONS, Clip, Scan
-from ser.corpora.layouts import Layouts, LeftOut
+from ser.corpora.layouts import Excluded, Layouts
 from ser.corpora.locations import Location
 
 # Modality (03: sound alone), channel, emotion, intensity, sentence, repetition, actor.
@@ -30,7 +30,7 @@ class Ravdess:
 
     Source:
         Livingstone & Russo, The Ryerson Audio-Visual Database of Emotional Speech and Song, PLoS ONE 13(5), 2018.
-        44 clips of each actor are in the six emotions; 8 calm and 8 surprised ones are not, and song is not taken.
+        44 clips of each actor are in the six emotions; 8 calm and 8 surprised ones are not. Song is excluded.
     """
 
     emotions: ClassVar[tuple[str, ...]] = SIX_EMOTIONS
@@ -41,21 +41,21 @@ class Ravdess:
         """Find the clips below `folder`; the sound is not read.
 
         Raises:
-            CorpusError: missing or empty folder, nothing in it that fits, or a clip that is there twice.
+            CorpusError: missing or empty folder, no file in it that fits, or a clip that is there twice.
         """
         return _LAYOUTS.scan(folder)
 
 
-def parse(stem: str, location: Location) -> Clip | LeftOut | None:
-    """What a file name without suffix stands for, or None where it breaks the grammar."""
+def parse(stem: str, location: Location) -> Clip | Excluded | None:
+    """Parse a file name without suffix: a clip, the reason to exclude it, or None if it breaks the grammar."""
     match = _GRAMMAR.fullmatch(stem)
     if match is None:
         return None
     channel, emotion, intensity, sentence, _, actor = match.groups()
     if channel == _SONG:
-        return LeftOut("song, not speech")
+        return Excluded("song, not speech")
     if emotion in _OTHER_OF_CODE:
-        return LeftOut(f"{_OTHER_OF_CODE[emotion]} is none of the six emotions")
+        return Excluded(f"{_OTHER_OF_CODE[emotion]} is none of the six emotions")
     if (_EMOTION_OF_CODE[emotion], _INTENSITY_OF_CODE[intensity]) == ("neutral", "strong"):
         return None
     return Clip(
@@ -79,5 +79,5 @@ _LAYOUTS = Layouts(
     ),
     parse=parse,
     rule="files are named 03-01-<emotion>-<intensity>-<sentence>-<repetition>-<actor>.wav, as 03-01-06-01-02-01-12.wav",
-    below=re.compile(r"Actor_\d\d"),
+    subfolders=re.compile(r"Actor_\d\d"),
 )

@@ -5,7 +5,7 @@ import re
 from typing import ClassVar
 
 from ser.corpora.base import CORPORA, SIX_EMOTIONS, Clip, Scan
-from ser.corpora.layouts import Layouts, LeftOut
+from ser.corpora.layouts import Excluded, Layouts
 from ser.corpora.locations import Location
 
 _GRAMMAR = re.compile(r"(DC|JE|JK|KL)_((a|d|f|h|n|sa|su)(0[1-9]|[12]\d|30))", re.ASCII)
@@ -26,7 +26,7 @@ class Savee:
 
     Source:
         Haq & Jackson, Multimodal Emotion Recognition, in: Machine Audition, IGI Global, 2010. The 60 clips of
-        surprise are not taken.
+        surprise are excluded.
     """
 
     emotions: ClassVar[tuple[str, ...]] = SIX_EMOTIONS
@@ -37,16 +37,16 @@ class Savee:
         """Find the clips below `folder`; the sound is not read.
 
         Raises:
-            CorpusError: missing or empty folder, nothing in it that fits, or a clip that is there twice.
+            CorpusError: missing or empty folder, no file in it that fits, or a clip that is there twice.
         """
         return _LAYOUTS.scan(folder)
 
 
-def parse(stem: str, location: Location) -> Clip | LeftOut | None:
-    """What a file stands for, or None where it breaks the grammar.
+def parse(stem: str, location: Location) -> Clip | Excluded | None:
+    """Parse a file name: a clip, the reason to exclude it, or None if it breaks the grammar.
 
     Args:
-        stem: of its name; the speaker stands before a `_`, or is the name of the folder.
+        stem: file name without suffix; the speaker comes before a `_`, or is the name of the folder.
         location: of the file.
     """
     speaker_of_folder = os.fspath(location).rpartition("/")[0].rpartition("/")[2]
@@ -58,8 +58,8 @@ def parse(stem: str, location: Location) -> Clip | LeftOut | None:
     if int(number) > (_N_NEUTRAL if code == "n" else _N_SENTENCES):
         return None
     if code == "su":
-        return LeftOut("surprise is none of the six emotions")
-    # A number stands for another sentence in each emotion.
+        return Excluded("surprise is none of the six emotions")
+    # The same number means another sentence in each emotion.
     return Clip(name, os.fspath(location), speaker, sentence, _EMOTION_OF_CODE[code], "unspecified")
 
 
@@ -69,5 +69,5 @@ _LAYOUTS = Layouts(
     folders=("Savee", "ALL", "AudioData", "."),
     parse=parse,
     rule="files are named <speaker>_<emotion><sentence>.wav, as in DC_sa03.wav, or sa03.wav in a folder DC",
-    below=re.compile("DC|JE|JK|KL"),
+    subfolders=re.compile("DC|JE|JK|KL"),
 )

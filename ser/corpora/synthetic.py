@@ -1,4 +1,4 @@
-"""A small made-up corpus with CREMA-D's names, so that everything can run where no recording is at hand."""
+"""Small synthetic corpus with CREMA-D's names, so that every command can be run without recordings."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ VOICES_VERSION = 1
 
 @CORPORA.register("synthetic")
 class Synthetic:
-    """What `make_synthetic` makes; figures on it say that the system works, nothing about emotion."""
+    """Corpus that `make_synthetic` writes. Figures on it show that the system works, and nothing about emotion."""
 
     emotions: ClassVar[tuple[str, ...]] = SIX_EMOTIONS
     n_published_clips: ClassVar[int] = N_SPEAKERS * N_SENTENCES * len(EMOTION_OF_CODE)
@@ -33,7 +33,7 @@ class Synthetic:
         """Find the clips below `folder`; the sound is not read.
 
         Raises:
-            CorpusError: missing or empty folder, nothing in it that fits, or a clip that is there twice.
+            CorpusError: missing or empty folder, no file in it that fits, or a clip that is there twice.
         """
         return LAYOUTS.scan(folder)
 
@@ -43,18 +43,18 @@ def make_synthetic(
 ) -> None:
     """Fill `folder` with synthetic clips, one for each speaker, sentence and emotion.
 
-    A clip depends on the seed and its own name only. Clips that are there are kept, so a half-made folder is
-    completed and a whole one is left alone; each file appears whole or not at all.
+    A clip depends only on the seed and its own name. Clips that are there are kept: an incomplete folder is completed,
+    and a complete one is not changed. Each file appears whole or not at all.
 
     Args:
-        folder: made if need be.
-        n_speakers: 1 to 91, spread evenly over CREMA-D's actor numbers: with 5 or more, no fold lacks one.
+        folder: created if it does not exist.
+        n_speakers: 1 to 91, spread evenly over CREMA-D's actor numbers; with 5 or more, each fold has one.
         n_sentences: 1 to 12.
-        seed: another seed, other voices.
+        seed: each seed gives other voices.
 
     Raises:
         ValueError: a number out of its range.
-        CorpusError: `folder` holds other recordings, or was made with other settings.
+        CorpusError: `folder` holds other files, or a synthetic corpus of other settings.
     """
     for name, value, most in (
         ("n_speakers", n_speakers, len(SPEAKERS)),
@@ -68,28 +68,30 @@ def make_synthetic(
         "n_sentences": n_sentences,
         "seed": seed,
     }
-    _claim(folder, description)
+    _mark_synthetic(folder, description)
     (folder / "AudioWAV").mkdir(exist_ok=True)
-    for clip in _clips(folder, n_speakers, n_sentences):
+    for clip in _list_clips(folder, n_speakers, n_sentences):
         if not Path(clip.location).exists():
-            _write(clip, seed)
+            _write_clip(clip, seed)
 
 
-def _claim(folder: Path, description: dict[str, int]) -> None:
-    """Write what the folder holds before its first clip, so that it can never pass for real recordings."""
+def _mark_synthetic(folder: Path, description: dict[str, int]) -> None:
+    """Write the settings before the first clip, so that the folder is never mistaken for real recordings."""
     mark = folder / SYNTHETIC_MARK
     if mark.exists():
-        held: Any = json.loads(mark.read_text(encoding="utf-8"))
-        if held != description:
-            raise CorpusError(f"{folder} holds another synthetic corpus ({held}): delete it or give another folder")
+        present: Any = json.loads(mark.read_text(encoding="utf-8"))
+        if present != description:
+            raise CorpusError(
+                f"{folder} holds another synthetic corpus ({present})", "delete it or give another folder"
+            )
         return
     folder.mkdir(parents=True, exist_ok=True)
     if any(path.suffix != SUFFIX for path in folder.iterdir()):
-        raise CorpusError(f"{folder} holds something that is not a synthetic corpus: give an empty folder")
+        raise CorpusError(f"{folder} holds something that is not a synthetic corpus", "give an empty folder")
     write_text(mark, json.dumps(description))
 
 
-def _clips(folder: Path, n_speakers: int, n_sentences: int) -> Iterator[Clip]:
+def _list_clips(folder: Path, n_speakers: int, n_sentences: int) -> Iterator[Clip]:
     chosen = np.linspace(0, len(SPEAKERS) - 1, n_speakers).round().astype(int)
     for number, sentence, code in product(chosen, SENTENCES[:n_sentences], EMOTION_OF_CODE):
         name = f"{SPEAKERS[number]}_{sentence}_{code}_XX"
@@ -98,7 +100,7 @@ def _clips(folder: Path, n_speakers: int, n_sentences: int) -> Iterator[Clip]:
         yield clip
 
 
-def _write(clip: Clip, seed: int) -> None:
+def _write_clip(clip: Clip, seed: int) -> None:
     path = Path(clip.location)
     with replace_file(path, durable=False) as written:
         soundfile.write(written, speak(clip, seed=seed), SAMPLE_RATE_HZ, subtype="PCM_16", format="WAV")

@@ -5,7 +5,7 @@ import re
 from typing import ClassVar
 
 from ser.corpora.base import CORPORA, SIX_EMOTIONS, Clip, Scan
-from ser.corpora.layouts import Layouts, LeftOut
+from ser.corpora.layouts import Excluded, Layouts
 from ser.corpora.locations import Location
 
 _GRAMMAR = re.compile(r"(OAF|YAF)_([a-z]+)_(angry|disgust|fear|happy|neutral|sad|ps)", re.ASCII)
@@ -26,11 +26,11 @@ _KAGGLE = "TESS Toronto emotional speech set data"
 class Tess:
     """TESS as it is published by the University of Toronto and on Kaggle, whole or in part.
 
-    Two speakers: figures on it say nothing about new voices.
+    It has two speakers, so figures on it say nothing about new voices.
 
     Source:
         Pichora-Fuller & Dupuis, Toronto emotional speech set (TESS), University of Toronto, 2010, doi
-        10.5683/SP2/E8H2MF. The 400 clips of pleasant surprise (`ps`) are not taken.
+        10.5683/SP2/E8H2MF. The 400 clips of pleasant surprise (`ps`) are excluded.
     """
 
     emotions: ClassVar[tuple[str, ...]] = SIX_EMOTIONS
@@ -41,20 +41,20 @@ class Tess:
         """Find the clips below `folder`; the sound is not read.
 
         Raises:
-            CorpusError: missing or empty folder, nothing in it that fits, or a clip that is there twice.
+            CorpusError: missing or empty folder, no file in it that fits, or a clip that is there twice.
         """
         return _LAYOUTS.scan(folder)
 
 
-def parse(stem: str, location: Location) -> Clip | LeftOut | None:
-    """What a file name without suffix stands for, or None where it breaks the grammar."""
+def parse(stem: str, location: Location) -> Clip | Excluded | None:
+    """Parse a file name without suffix: a clip, the reason to exclude it, or None if it breaks the grammar."""
     name = _PUBLISHED_AS.get(stem, stem)
     match = _GRAMMAR.fullmatch(name)
     if match is None:
         return None
     speaker, word, emotion = match.groups()
     if emotion == "ps":
-        return LeftOut("pleasant surprise is none of the six emotions")
+        return Excluded("pleasant surprise is none of the six emotions")
     return Clip(name, os.fspath(location), speaker, word, _EMOTION_OF_WORD[emotion], "unspecified")
 
 
@@ -64,5 +64,5 @@ _LAYOUTS = Layouts(
     folders=("Tess", f"{_KAGGLE}/{_KAGGLE}", f"{_KAGGLE.lower()}/{_KAGGLE}", _KAGGLE, "."),
     parse=parse,
     rule="files are named <speaker>_<word>_<emotion>.wav, as in OAF_back_angry.wav",
-    below=re.compile("[OY]AF_[A-Za-z_]+"),
+    subfolders=re.compile("[OY]AF_[A-Za-z_]+"),
 )

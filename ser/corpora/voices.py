@@ -1,4 +1,4 @@
-"""Source-filter voices: a glottal pulse train and breath through five formants, coloured by emotion."""
+"""Synthetic voices by the source-filter model: glottal pulses and breath noise through five formants, by emotion."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,12 +12,21 @@ from ser.corpora.base import Clip
 Signal = NDArray[np.float64]
 
 _STEP = 480  # samples between changes of the formants: 30 ms
-_NOISE_LENGTH = 40_960  # samples; above the longest clip, and a length of fast Fourier transforms
+_NOISE_LENGTH = 40_960  # samples; longer than the longest clip, and a length that is fast to transform
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How an emotion is spoken, against the speaker's neutral voice."""
+    """Manner of speaking of an emotion, relative to the speaker's neutral voice.
+
+    Attributes:
+        pitch_st: shift of the pitch, in semitones.
+        span_st: extent of accents and of the fall over a sentence, in semitones.
+        energy_db: level.
+        tempo: factor of the speaking rate.
+        tilt_hz: frequency above which the spectrum falls by another 6 dB an octave.
+        breath: level of breath noise relative to the pulses.
+    """
 
     pitch_st: float
     span_st: float
@@ -27,8 +36,8 @@ class Manner:
     breath: float
 
 
-# Directions after Juslin & Laukka, Psychological Bulletin 129(5), 2003; sizes are our choice, so that a small
-# network learns them and no single number gives them away.
+# Directions after Juslin & Laukka, Psychological Bulletin 129(5), 2003. Sizes are our choice, so that a small network
+# learns the emotions and no single feature determines them.
 MANNERS = {
     "anger": Manner(pitch_st=2.5, span_st=3.6, energy_db=6.0, tempo=1.12, tilt_hz=2600, breath=0.16),
     "disgust": Manner(pitch_st=-1.5, span_st=2.2, energy_db=-1.0, tempo=0.86, tilt_hz=1300, breath=0.4),
@@ -73,7 +82,7 @@ _SENTENCES = {
 
 @dataclass(frozen=True)
 class _Speaker:
-    """What stays the same over all clips of one speaker."""
+    """Properties that are the same in all clips of one speaker."""
 
     pitch_hz: float
     tract: float
@@ -83,7 +92,7 @@ class _Speaker:
 
 
 def speak(clip: Clip, *, seed: int) -> Wave:
-    """The sound of one synthetic clip; depends on its labels, its name and the seed only.
+    """Synthesise one clip, which depends only on its labels, its name and the seed.
 
     Returns:
         (N,) float32 at 16 kHz within ±1, 1.2 to 2.5 s.
@@ -92,32 +101,34 @@ def speak(clip: Clip, *, seed: int) -> Wave:
         Source-filter model (Fant, 1960) with Rosenberg's pulse (JASA 49, 1971, type B) and a cascade of
         digital resonators (Klatt, JASA 67, 1980).
     """
-    rng = _rng(f"{seed}:{clip.name}")
-    speaker, manner = _speaker(f"{seed}:{clip.speaker}"), MANNERS[clip.emotion]
+    rng = _make_rng(f"{seed}:{clip.name}")
+    speaker, manner = _draw_speaker(f"{seed}:{clip.speaker}"), MANNERS[clip.emotion]
     vowels = _SENTENCES[clip.sentence]
     tempo = manner.tempo * speaker.tempo * float(np.exp(rng.normal(0, 0.10)))
     duration_s = float(np.clip((0.5 + 0.17 * len(vowels)) / tempo, 1.2, 2.5))
     ends = np.cumsum(rng.uniform(0.75, 1.25, len(vowels)))
-    # Position in the sentence: vowel k is at its middle at k + 1/2; silence before 0 and after the last.
+    # Position in the sentence: the middle of vowel k is at k + 1/2. Silence before 0 and after the last vowel.
     place = np.interp(
         np.linspace(-0.08, 1.10, round(duration_s * SAMPLE_RATE_HZ)),
         np.concatenate([[-0.08, 0.0], ends / ends[-1], [1.10]]),
         np.concatenate([[-0.5, 0.0], np.arange(1.0, len(vowels) + 1), [len(vowels) + 0.5]]),
     )
-    pitch_hz = _pitch(place, len(vowels), manner, speaker, rng)
-    source = _pulses(pitch_hz, rng) + manner.breath * float(np.exp(rng.normal(0, 0.4))) * _pink(len(place), rng)
+    pitch_hz = _make_pitch(place, len(vowels), manner, speaker, rng)
+    source = _make_pulses(pitch_hz, rng) + manner.breath * float(np.exp(rng.normal(0, 0.4))) * _make_pink_noise(
+        len(place), rng
+    )
     tilt_hz = manner.tilt_hz * speaker.tilt * float(np.exp(rng.normal(0, 0.30)))
-    voice = _resonate(_darken(source, tilt_hz), place, vowels, speaker.tract) * _loudness(place, vowels, rng)
+    voice = _resonate(_darken(source, tilt_hz), place, vowels, speaker.tract) * _make_loudness(place, vowels, rng)
     level_db = -25.0 + manner.energy_db + speaker.loudness_db + rng.normal(0, 2.0)
-    return _at_level(voice, level_db, rng)
+    return _set_level(voice, level_db, rng)
 
 
-def _rng(key: str) -> np.random.Generator:
+def _make_rng(key: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big"))
 
 
-def _speaker(key: str) -> _Speaker:
-    rng = _rng(key)
+def _draw_speaker(key: str) -> _Speaker:
+    rng = _make_rng(key)
     woman = rng.random() < 0.5
     return _Speaker(
         pitch_hz=(205.0 if woman else 115.0) * 2 ** (rng.normal(0, 1.5) / 12),
@@ -128,8 +139,8 @@ def _speaker(key: str) -> _Speaker:
     )
 
 
-def _pitch(place: Signal, n_vowels: int, manner: Manner, speaker: _Speaker, rng: np.random.Generator) -> Signal:
-    """Hertz at each sample: level, accents, falling line, vibrato and jitter."""
+def _make_pitch(place: Signal, n_vowels: int, manner: Manner, speaker: _Speaker, rng: np.random.Generator) -> Signal:
+    """Pitch in hertz at each sample: level, accents, falling line, vibrato and jitter."""
     span_st = manner.span_st * float(np.exp(rng.normal(0, 0.25)))
     accents = rng.normal(0, 1, n_vowels + 2) * span_st
     melody = np.interp(place, np.arange(-1, n_vowels + 1) + 0.5, accents)
@@ -143,23 +154,23 @@ def _pitch(place: Signal, n_vowels: int, manner: Manner, speaker: _Speaker, rng:
     )
 
 
-def _pulses(pitch_hz: Signal, rng: np.random.Generator) -> Signal:
-    """The glottal flow's derivative: flow opens for 40 % of a period, closes in 16 %, then rests."""
+def _make_pulses(pitch_hz: Signal, rng: np.random.Generator) -> Signal:
+    """Derivative of the glottal flow, which rises for 40 % of a period, falls in 16 %, then is zero."""
     phase = (rng.random() + np.cumsum(pitch_hz) / SAMPLE_RATE_HZ) % 1.0
     opening, closing = phase / 0.40, (phase - 0.40) / 0.16
     flow = np.where(phase < 0.40, opening**2 * (3 - 2 * opening), np.where(closing < 1, 1 - closing**2, 0.0))
     return np.asarray(np.diff(flow, prepend=flow[:1]) * SAMPLE_RATE_HZ / pitch_hz)
 
 
-def _pink(n_samples: int, rng: np.random.Generator) -> Signal:
-    """Noise whose power falls by 3 dB an octave, unit variance."""
+def _make_pink_noise(n_samples: int, rng: np.random.Generator) -> Signal:
+    """Noise of unit variance whose power falls by 3 dB an octave."""
     spectrum = np.fft.rfft(rng.normal(0, 1, _NOISE_LENGTH))
     noise = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1.0)))[:n_samples]
     return np.asarray(noise / noise.std())
 
 
 def _darken(source: Signal, tilt_hz: float) -> Signal:
-    """One-pole low-pass: above `tilt_hz` another 6 dB an octave less."""
+    """One-pole low-pass filter: 6 dB an octave above `tilt_hz`."""
     from scipy.signal import lfilter  # type: ignore[attr-defined]
 
     pole = float(np.exp(-2 * np.pi * tilt_hz / SAMPLE_RATE_HZ))
@@ -167,7 +178,7 @@ def _darken(source: Signal, tilt_hz: float) -> Signal:
 
 
 def _resonate(source: Signal, place: Signal, vowels: str, tract: float) -> Signal:
-    """The source through five formants that glide from vowel to vowel."""
+    """Filter the source by five formants that glide from vowel to vowel."""
     from scipy.signal import sosfilt  # type: ignore[attr-defined]
 
     targets = np.array([(*_VOWELS[vowel], *_UPPER_FORMANTS_HZ) for vowel in vowels]) * tract
@@ -175,13 +186,13 @@ def _resonate(source: Signal, place: Signal, vowels: str, tract: float) -> Signa
     tracks = np.stack([np.interp(place[::_STEP], middles, formant) for formant in targets.T], axis=1)
     state = np.zeros((len(_BANDWIDTHS_HZ), 2))
     pieces = []
-    for index, sections in enumerate(_resonators(tracks)):
+    for index, sections in enumerate(_design_resonators(tracks)):
         piece, state = sosfilt(sections, source[index * _STEP : (index + 1) * _STEP], zi=state)
         pieces.append(piece)
     return np.concatenate(pieces)
 
 
-def _resonators(formants_hz: Signal) -> Signal:
+def _design_resonators(formants_hz: Signal) -> Signal:
     """Second-order sections of unit gain at 0 Hz: (steps, 5) hertz in, (steps, 5, 6) out."""
     radius = np.exp(-np.pi * _BANDWIDTHS_HZ / SAMPLE_RATE_HZ)
     first = -2 * radius * np.cos(2 * np.pi * formants_hz / SAMPLE_RATE_HZ)
@@ -189,8 +200,8 @@ def _resonators(formants_hz: Signal) -> Signal:
     return np.stack([1 + first + second, zero, zero, one, first, second], axis=-1)
 
 
-def _loudness(place: Signal, vowels: str, rng: np.random.Generator) -> Signal:
-    """0 to 1: each vowel rises and falls, with a dip where a consonant would be."""
+def _make_loudness(place: Signal, vowels: str, rng: np.random.Generator) -> Signal:
+    """Amplitude from 0 to 1: each vowel rises and falls, with a dip in place of a consonant."""
     stress = rng.uniform(0.6, 1.0, len(vowels))
     within = (place >= 0) & (place < len(vowels))
     which = np.clip(place.astype(int), 0, len(vowels) - 1)
@@ -198,8 +209,8 @@ def _loudness(place: Signal, vowels: str, rng: np.random.Generator) -> Signal:
     return np.where(within, stress[which] * shape, 0.0)
 
 
-def _at_level(voice: Signal, level_db: float, rng: np.random.Generator) -> Wave:
-    """The voice at `level_db` (RMS, full scale 0 dB) over the faint hiss of a room, kept off full scale."""
+def _set_level(voice: Signal, level_db: float, rng: np.random.Generator) -> Wave:
+    """Scale the voice to `level_db` (RMS, full scale 0 dB), add faint noise, and keep the peak below full scale."""
     sound = voice / np.sqrt(np.mean(voice**2)) * 10 ** (level_db / 20)
-    sound = sound + 10 ** (rng.uniform(-62, -52) / 20) * _pink(len(voice), rng)
+    sound = sound + 10 ** (rng.uniform(-62, -52) / 20) * _make_pink_noise(len(voice), rng)
     return np.asarray(sound * min(1.0, 0.98 / np.max(np.abs(sound))), np.float32)

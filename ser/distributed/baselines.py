@@ -18,10 +18,10 @@ from ser.corpora.cremad_tables import (
     VOTES,
     Actor,
     Vote,
+    describe_missing_table,
     find_table,
     read_actors,
     read_votes,
-    where_to_get,
 )
 from ser.distributed.tasks import get_result, run_bounded
 from ser.evaluation.baselines import (
@@ -31,9 +31,9 @@ from ser.evaluation.baselines import (
     MFCC_SVM,
     SvmResult,
     baseline_path,
-    majority,
-    mfcc_svm,
+    predict_majority,
     summarise,
+    train_mfcc_svm,
 )
 from ser.evaluation.predictions_file import PartPredictions, write_predictions
 from ser.experiment.preparation import PreparedCorpus
@@ -102,7 +102,7 @@ def _write(path: Path, predicted: dict[str, PartPredictions], prepared: Prepared
 
 def _measure_chance(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, Partition]) -> None:
     for path, _, partition in _list_missing(sweep_dir, MAJORITY, parts):
-        _write(path, majority(_make_labels(prepared), partition, n_classes=len(prepared.emotions)), prepared)
+        _write(path, predict_majority(_make_labels(prepared), partition, n_classes=len(prepared.emotions)), prepared)
 
 
 def _measure_svm(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, Partition], console: Console) -> None:
@@ -122,7 +122,7 @@ def _measure_svm(sweep_dir: Path, prepared: PreparedCorpus, parts: dict[Split, P
     ]
     for n_done, (at, result) in enumerate(run_bounded(calls), 1):
         path, split, _ = missing[at]
-        _write(path, result.predicted, prepared)
+        _write(path, result.predictions, prepared)
         console.print(
             f"MFCC + SVM, {n_done} of {len(missing)}: {split.name} fold {split.fold}, "
             f"validation UAR {100 * result.validation_uar:.1f} %"
@@ -146,8 +146,8 @@ def _write_listeners(
 def _predict_votes(positions: Sequence[int], prepared: PreparedCorpus, votes: dict[str, Vote]) -> PartPredictions:
     emotions = prepared.emotions
     names = [prepared.clips[at].name for at in positions]
-    settled = [emotions.index(votes[name].settled(name)) for name in names]
-    shares = [votes[name].row(emotions) for name in names]
+    settled = [emotions.index(votes[name].break_tie(name)) for name in names]
+    shares = [votes[name].to_row(emotions) for name in names]
     return PartPredictions(np.asarray(positions), np.array(settled), np.array(shares))
 
 
@@ -176,7 +176,7 @@ def _find_corpus_table(name: str, prepared: PreparedCorpus, console: Console) ->
         return None
     found = find_table(name, prepared.folder)
     if found is None:
-        console.print(where_to_get(name))
+        console.print(str(describe_missing_table(name)))
     return found
 
 
@@ -211,4 +211,4 @@ def _summarise(digests: Sequence[str], store: FeatureStore, pipeline: Pipeline) 
 def _train_svm(
     number: int, summaries: NDArray[np.float64], labels: NDArray[np.int64], partition: Partition, n_classes: int
 ) -> tuple[int, SvmResult]:
-    return number, mfcc_svm(summaries, labels, partition, n_classes=n_classes)
+    return number, train_mfcc_svm(summaries, labels, partition, n_classes=n_classes)

@@ -39,7 +39,7 @@ def connect(address: str | None) -> Iterator[None]:
             logging_level=logging.ERROR,
             configure_logging=True,
         )
-    except (OSError, RuntimeError, ValueError) as error:
+    except Exception as error:  # a node that starts too slowly is a plain Exception of Ray's
         raise _connection_error(address, error) from None
     # `ray.init` installs a handler of its own, which aborts the process.
     signal.signal(signal.SIGTERM, on_sigterm)

@@ -25,7 +25,7 @@ from ser.corpora.base import Clip
 from ser.distributed.cluster import resources
 from ser.distributed.tasks import WorkerDiedError, get_result
 from ser.features.batch import BatchResult, Extraction, Sound, describe_read_error, extract_batch, read_sound
-from ser.features.extractor import fingerprints_of
+from ser.features.extractor import read_fingerprints
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
 
@@ -37,7 +37,7 @@ _RETRIES = 1
 _FINGERPRINTS_PER_TASK = 512
 
 _extract_batch: Any = ray.remote(num_cpus=1, max_retries=_RETRIES)(extract_batch)
-_fingerprints_of: Any = ray.remote(num_cpus=1, max_retries=3)(fingerprints_of)
+_fingerprints_of: Any = ray.remote(num_cpus=1, max_retries=3)(read_fingerprints)
 
 
 class RayExtractor:
@@ -50,7 +50,7 @@ class RayExtractor:
         store: FeatureStore,
         pipeline: Pipeline,
         whole: bool,
-        most_unusable: float,
+        max_unusable: float,
         progress: Callable[[int, int], None],
     ) -> Extraction:
         """Implement `ser.features.extractor.Extractor.extract`.
@@ -71,11 +71,13 @@ class RayExtractor:
             unusable |= part.unusable
             n_computed += part.n_computed
             progress(len(facts) + len(unusable), len(unusable))
-            if len(unusable) > most_unusable:
+            if len(unusable) > max_unusable:
                 break
         return Extraction(dict(sorted(facts.items())), dict(sorted(unusable.items())), n_computed)
 
-    def fingerprints(self, digests: Sequence[str], *, store: FeatureStore, pipeline: Pipeline) -> NDArray[np.float16]:
+    def read_fingerprints(
+        self, digests: Sequence[str], *, store: FeatureStore, pipeline: Pipeline
+    ) -> NDArray[np.float16]:
         """Implement `ser.features.extractor.Extractor.fingerprints`.
 
         Raises:

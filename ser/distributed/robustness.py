@@ -10,7 +10,7 @@ import torch
 from rich.console import Console
 
 from ser.audio import AudioError, Wave, decode
-from ser.console import clip_progress
+from ser.console import show_clip_progress
 from ser.corpora.base import Clip
 from ser.distributed.tasks import run_bounded
 from ser.errors import UserError
@@ -21,7 +21,7 @@ from ser.evaluation.robustness import (
     append_robustness,
     choose_clips,
     choose_talkers,
-    complete_clips,
+    find_complete_clips,
     read_robustness,
     write_robustness,
 )
@@ -87,7 +87,7 @@ def measure_robustness(
     )
     batches = (missing[first : first + _CLIPS_PER_TASK] for first in range(0, len(missing), _CLIPS_PER_TASK))
     n_done = 0
-    with clip_progress(console, len(missing), what="Predictions of") as show_progress:
+    with show_clip_progress(console, len(missing), label="Predictions of") as show_progress:
         for answers in run_bounded(partial(_submit, tuple(networks), batch, training) for batch in batches):
             append_robustness(path, answers)
             predictions += answers
@@ -99,7 +99,7 @@ def measure_robustness(
 def _read_kept(path: Path, trials: Sequence[tuple[str, int]], chosen: set[str]) -> list[PerturbedPrediction]:
     """Read the earlier predictions of clips that are chosen again and that every trial has predicted."""
     kept = [p for p in read_robustness(path) if (p.cell, p.trial) in trials and p.clip in chosen]
-    complete = complete_clips(kept, trials)
+    complete = find_complete_clips(kept, trials)
     return [prediction for prediction in kept if prediction.clip in complete]
 
 
@@ -160,7 +160,7 @@ def _predict_batch(networks: tuple[BestTrial, ...], batch: Sequence[_ClipFiles])
                 stored = str((space.dimensions, stored_settings(space)))
                 if stored not in features:
                     features[stored] = space.compute(Spectra(perturbed_wave, space.framing))
-                prediction = classifier.emotions[int(classifier.probabilities_of(features[stored]).argmax())]
+                prediction = classifier.emotions[int(classifier.predict_from_features(features[stored]).argmax())]
                 predictions.append(
                     PerturbedPrediction(
                         key.cell, key.number, condition, clip.name, clip.speaker, clip.emotion, prediction

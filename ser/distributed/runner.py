@@ -26,7 +26,7 @@ def run_trials(
     Args:
         folder: folder of the sweep.
         controller: controller of the sweep, which chooses the trials.
-        data: data of the trials, by `stored_name` of the feature space.
+        data: data of the trials, by `name_stored_features` of the feature space.
         observer: display of the sweep.
         time_budget_s: seconds after which open trials are stopped and can be resumed later; None for no limit.
 

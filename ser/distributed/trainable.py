@@ -18,7 +18,7 @@ from ray.exceptions import RayError
 from ser.experiment.experiment import Experiment, from_flat
 from ser.experiment.trial import Trial, validation_metrics
 from ser.experiment.trial_data import TrialData
-from ser.features.spaces import stored_name
+from ser.features.spaces import name_stored_features
 from ser.training.checkpoint import TrainingError, TrainingState, find_newest_state, load_state
 
 # After these Tune runs the trial again from its last checkpoint, because the trial did not cause them.
@@ -32,12 +32,12 @@ def train(config: dict[str, Any], *, data: dict[str, ray.ObjectRef[TrialData]]) 
         config: `values` of the experiment, `threads`, `device`, `checkpoint_every_s`, `keep_model`, `test`; and of
             earlier driver processes `states`, folders of training states, newest first, and `epoch`, the last epoch in
             the journal.
-        data: references to the `TrialData` of the feature spaces, by `stored_name`.
+        data: references to the `TrialData` of the feature spaces, by `name_stored_features`.
     """
     try:
         torch.set_num_threads(config["threads"])
         experiment = from_flat(config["values"])
-        _train(experiment, ray.get(data[stored_name(experiment.features)]), config)
+        _train(experiment, ray.get(data[name_stored_features(experiment.features)]), config)
     except _MACHINE_FAULTS:
         raise
     except Exception as error:

@@ -7,13 +7,13 @@ from typing import Any
 import ray
 from rich.console import Console
 
-from ser.corpora.cremad_tables import vote_shares
+from ser.corpora.cremad_tables import read_vote_shares
 from ser.distributed.extraction import RayExtractor
 from ser.distributed.tasks import get_result
 from ser.experiment.experiment import Experiment
-from ser.experiment.preparation import PreparedCorpus, extract_features, pipeline_of
+from ser.experiment.preparation import PreparedCorpus, build_pipeline, extract_features
 from ser.experiment.trial_data import TrialData, load_trial_data
-from ser.features.spaces import stored_name
+from ser.features.spaces import name_stored_features
 
 
 def _load_and_count(dimensions: int, **given: Any) -> tuple[TrialData, int]:
@@ -39,16 +39,16 @@ def share_trial_data(
         console: for progress.
 
     Returns:
-        References to the data, by `stored_name` of the feature space.
+        References to the data, by `name_stored_features` of the feature space.
 
     Raises:
         CorpusError: listeners' votes are needed, but missing.
         UserError: features have been deleted since they were extracted.
     """
     experiments = list(experiments)
-    by_space = {stored_name(experiment.features): experiment for experiment in experiments}
+    by_space = {name_stored_features(experiment.features): experiment for experiment in experiments}
     needs_votes = any(experiment.training.vote_share for experiment in experiments)
-    votes = vote_shares(prepared.choice, prepared.folder, prepared.clips) if needs_votes else None
+    votes = read_vote_shares(prepared.choice, prepared.folder, prepared.clips) if needs_votes else None
     load = partial(
         _load.remote,
         clips=prepared.clips,
@@ -61,8 +61,8 @@ def share_trial_data(
     loading: dict[str, tuple[ray.ObjectRef[TrialData], ray.ObjectRef[int]]] = {}
     for name, experiment in by_space.items():
         pipeline = prepared.pipeline
-        if name not in (stored_name(pipeline.frame_space), stored_name(pipeline.mel_space)):
-            pipeline = pipeline_of([experiment])
+        if name not in (name_stored_features(pipeline.frame_space), name_stored_features(pipeline.mel_space)):
+            pipeline = build_pipeline([experiment])
             extract_features(
                 prepared.clips,
                 prepared.store,

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from ser.audio import LFS_POINTER_START
-from ser.console import clip_progress
-from ser.corpora.base import CORPORA, Clip, CorpusError, describe
-from ser.corpora.locations import Location, exists, is_remote, name_of, read_bytes, resolve_location
+from ser.console import show_clip_progress
+from ser.corpora.base import CORPORA, Clip, CorpusError, describe_completeness
+from ser.corpora.locations import Location, exists, get_name, is_remote, read_bytes, resolve_location
 from ser.doctor.finding import Finding, fine, problem, refused, size, warning
 from ser.features.store import FeatureStore
 from ser.paths import default_corpus_dir
@@ -34,16 +34,16 @@ def corpus_finding(name: str, folder: Location | None) -> tuple[Finding, int | N
     except OSError as error:
         found = f"{error.filename} cannot be read ({error.strerror})"
         return problem("corpus", found, remedy="mend its permissions, or give another --corpus-dir"), None
-    found = f"{name} in {place}: {describe(corpus, scan.clips)}"
+    found = f"{name} in {place}: {describe_completeness(corpus, scan.clips)}"
     if pointers:
         return problem(
             "corpus",
-            f"{found}; {len(pointers):,} of them are Git LFS pointers, not sound, as {name_of(pointers[0].location)}",
+            f"{found}; {len(pointers):,} of them are Git LFS pointers, not sound, as {get_name(pointers[0].location)}",
             remedy="upload the sound in their place"
             if is_remote(place)
             else f"git -C {resolve_location(place)} lfs pull",
         ), len(scan.clips)
-    for reason, names in scan.left_out.items():
+    for reason, names in scan.excluded.items():
         found += f"; {len(names):,} more files are left out: {reason}"
     if scan.misnamed:
         found += f"; {len(scan.misnamed):,} more files do not bear a clip's name and are left out"
@@ -88,7 +88,7 @@ def _is_pointer(clip: Clip) -> bool:
 
 def _damaged(store: FeatureStore, keys: Sequence[str], console: Console) -> list[str]:
     damaged = []
-    with clip_progress(console, len(keys)) as tell:
+    with show_clip_progress(console, len(keys)) as tell:
         for n_read, key in enumerate(keys, start=1):
             if store.read(key) is None and store.path(key).exists():
                 damaged.append(key)

@@ -9,7 +9,7 @@ import torch
 from ser.corpora.base import CORPORA
 from ser.experiment.bundle import build_network
 from ser.experiment.experiment import Experiment
-from ser.features.spaces import stored_name
+from ser.features.spaces import name_stored_features
 from ser.sweep.plan import Plan
 
 # Measured on 2 cores: a driver with its Ray, a worker with torch and a small network, the features of a clip.
@@ -57,7 +57,7 @@ def estimate_requirements(plan: Plan, *, n_clips: int | None = None) -> Requirem
 
 
 def _stored(experiments: Iterable[Experiment]) -> set[str]:
-    return {stored_name(experiment.features) for experiment in experiments}
+    return {name_stored_features(experiment.features) for experiment in experiments}
 
 
 def _n_weights(experiments: Iterable[Experiment]) -> list[int]:

@@ -1,4 +1,4 @@
-"""What any network must beat: the commonest class, and a support vector machine on summaries of the MFCC.
+"""Baselines: the most frequent class, and a support vector machine on summaries of the MFCC.
 
 n clips, C classes, D = 3 numbers for each coefficient.
 """
@@ -18,7 +18,7 @@ from ser.evaluation.predictions_file import PartPredictions
 from ser.evaluation.temperature import fit_temperature
 from ser.features.base import Rows
 from ser.splits.partition import Partition
-from ser.splits.split import NOTHING, Split
+from ser.splits.split import NO_SELECTION, Split
 
 MAJORITY, MFCC_SVM, HUMAN_VOTE = "majority", "mfcc-svm", "human-vote"
 BASELINES = (MAJORITY, MFCC_SVM, HUMAN_VOTE)
@@ -26,7 +26,7 @@ BASELINES_FOLDER = "baselines"
 
 COSTS = (1.0, 3.0, 10.0, 30.0)
 GAMMAS = (0.1, 0.3, 1.0)
-"""In units of 1 / D, which suits standardised summaries. A grid of 7 x 5 chose the same pairs on five folds."""
+"""In units of 1 / D, because the summaries are standardised. A grid of 7 x 5 chose the same pairs on five folds."""
 
 _EVALUATED = ("validation", "test")
 
@@ -35,9 +35,17 @@ Summaries = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class SvmResult:
-    """What the machine made of validation and test clips, and the settings that the validation clips chose."""
+    """Predictions of the support vector machine, and its settings, chosen on the validation clips.
 
-    predicted: dict[str, PartPredictions]
+    Attributes:
+        predictions: by part, 'validation' and 'test'.
+        cost: one of `COSTS`.
+        gamma: of the kernel: one of `GAMMAS`, divided by D.
+        temperature: divides the scores before the softmax.
+        validation_uar: in [0, 1].
+    """
+
+    predictions: dict[str, PartPredictions]
     cost: float
     gamma: float
     temperature: float
@@ -45,26 +53,34 @@ class SvmResult:
 
 
 def baseline_path(sweep_dir: Path, name: str, split: Split) -> Path:
-    """Where the folder of a sweep keeps what one of `BASELINES` predicts on a split.
+    """File with the predictions of a baseline on a split.
 
-    With `unseen` in the name where the split leaves out the test clips that a selection has seen.
+    The name contains `unseen` where the split omits the test clips that a selection has used.
+
+    Args:
+        sweep_dir: folder of the sweep.
+        name: one of `BASELINES`.
+        split: with its fold and seed.
     """
     drawn = f"-seed{split.seed}" if split.seed else ""
-    unseen = "" if split.selection == NOTHING else "-unseen"
+    unseen = "" if split.selection == NO_SELECTION else "-unseen"
     return sweep_dir / BASELINES_FOLDER / name / f"{split.name}-{split.fold}{drawn}{unseen}.csv"
 
 
 def summarise(clip: Rows) -> Summaries:
-    """Mean and standard deviation over time of each row, and the standard deviation of its slope; (3 x rows,).
+    """Summarise the rows of a clip by mean and standard deviation over time, and by the deviation of their slope.
 
     Args:
         clip: rows of one clip, (T, rows), T > 0.
 
+    Returns:
+        (3 x rows,): all means, then all deviations, then all deviations of slopes.
+
     Source:
-        The usual summary of the MFCC for an SVM; the slope is the regression over five frames of Furui, IEEE TASSP
-        34(1), 1986, the ends of the clip repeated. Chosen on validation clips of five folds over 56 speakers: 53.6 %
-        UAR with the slopes' deviations, 51.1 without, 52.3 with their means too, which tell little but where a clip
-        was cut.
+        The usual summary of the MFCC for an SVM. The slope is the regression over five frames of Furui, IEEE TASSP
+        34(1), 1986, with the ends of the clip repeated. Chosen on the validation clips of five folds over 56 speakers:
+        53.6 % UAR with the deviations of slopes, 51.1 without, 52.3 with their means as well. These means carry little
+        beyond the place where a clip was cut.
     """
     rows = clip.astype(np.float64)
     padded = np.pad(rows, ((2, 2), (0, 0)), "edge")
@@ -72,18 +88,23 @@ def summarise(clip: Rows) -> Summaries:
     return np.concatenate([rows.mean(axis=0), rows.std(axis=0), slope.std(axis=0)])
 
 
-def mfcc_svm(summaries: Summaries, labels: NDArray[np.int64], partition: Partition, *, n_classes: int) -> SvmResult:
-    """Train a support vector machine on the training clips, choose it by the validation clips.
+def train_mfcc_svm(
+    summaries: Summaries, labels: NDArray[np.int64], partition: Partition, *, n_classes: int
+) -> SvmResult:
+    """Train a support vector machine on the training clips, with settings chosen on the validation clips.
 
-    Summaries are standardised as the training clips are spread; of `COSTS` x `GAMMAS` the pair with the highest UAR on
-    the validation clips is kept, of equals the first. Its scores become probabilities by one temperature, fitted to
-    the validation clips as well. Test clips are looked at once, at the end. Nothing is random.
+    Summaries are standardised by mean and deviation of the training clips. Of `COSTS` x `GAMMAS` the pair with the
+    highest UAR on the validation clips is used, of equals the first. Its scores become probabilities by one
+    temperature, also fitted to the validation clips. Test clips are used once, at the end. Nothing is random.
 
     Args:
         summaries: of all clips, (n, D).
         labels: class of each clip, (n,), in [0, C).
         partition: which of the clips train, validate and test.
         n_classes: C.
+
+    Returns:
+        Predictions of the validation and test clips, and the chosen settings.
 
     Raises:
         ValueError: a class without a training clip.
@@ -115,8 +136,8 @@ def mfcc_svm(summaries: Summaries, labels: NDArray[np.int64], partition: Partiti
     return SvmResult(predicted, machine.C, machine.gamma, temperature, uar)
 
 
-def majority(labels: NDArray[np.int64], partition: Partition, *, n_classes: int) -> dict[str, PartPredictions]:
-    """Every clip is taken for the commonest class of the training clips: chance. Its UAR is 1 / C.
+def predict_majority(labels: NDArray[np.int64], partition: Partition, *, n_classes: int) -> dict[str, PartPredictions]:
+    """Predict the most frequent class of the training clips for every clip: chance level, a UAR of 1 / C.
 
     Args:
         labels: class of each clip, (n,), in [0, C).

@@ -1,4 +1,4 @@
-"""Which trainings count as repeats of one evaluation."""
+"""Selection of the trainings that count as repeats of one evaluation."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable
@@ -15,20 +15,20 @@ def keep_complete_seeds(
     fold: Callable[[_T], Hashable],
     folds: AbstractSet[Hashable],
 ) -> list[_T]:
-    """The trainings of the seeds that were trained on every fold: repeats must be of the same clips.
+    """Keep the trainings whose seed was trained on every fold, because repeats must be evaluated on the same clips.
 
     Args:
-        trainings: each of a seed and a fold.
-        seed: of a training.
-        fold: of a training.
-        folds: all that there are.
+        trainings: each with a seed and a fold.
+        seed: returns the seed of a training.
+        fold: returns the fold of a training.
+        folds: all folds of the split.
 
     Example:
-        >>> whole_repeats(["0a", "0b", "1a"], seed=lambda t: t[0], fold=lambda t: t[1], folds={"a", "b"})
+        >>> keep_complete_seeds(["0a", "0b", "1a"], seed=lambda t: t[0], fold=lambda t: t[1], folds={"a", "b"})
         ['0a', '0b']
     """
-    of_seed: dict[Hashable, list[_T]] = defaultdict(list)
+    by_seed: dict[Hashable, list[_T]] = defaultdict(list)
     for training in trainings:
-        of_seed[seed(training)].append(training)
-    whole = (same for same in of_seed.values() if {fold(training) for training in same} >= folds)
-    return [training for same in whole for training in same]
+        by_seed[seed(training)].append(training)
+    complete = (group for group in by_seed.values() if {fold(training) for training in group} >= folds)
+    return [training for group in complete for training in group]

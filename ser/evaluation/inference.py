@@ -1,4 +1,4 @@
-"""What a network makes of clips. B batch, D feature channels, M mel bands, T frames, C classes, n clips."""
+"""Predictions of a network on clips. B batch, D feature channels, M mel bands, T frames, C classes, n clips."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from ser.evaluation.metrics import Confusion, confusion_matrix
 
 
 class Batches(Protocol):
-    """Clips by position, as features ready for the network."""
+    """Clips by position, as inputs of the network."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
@@ -25,13 +25,20 @@ class Batches(Protocol):
     def __len__(self) -> int: ...
 
     def batch(self, positions: NDArray[np.int64], rng: np.random.Generator | None) -> NDArray[np.float32]:
-        """(B, D, T) or (B, 1, M, T); `rng` draws training crops, None gives the one crop for evaluation."""
+        """Inputs for clips, (B, D, T) or (B, 1, M, T); `rng` draws training crops, None gives the evaluation crop."""
         ...
 
 
 @dataclass(frozen=True)
 class InferenceResult:
-    """Mean cross-entropy in nats, (n, C) logits, (n,) likeliest classes, (C, C) confusion matrix."""
+    """Results on n clips.
+
+    Attributes:
+        loss: mean cross-entropy, in nats.
+        logits: (n, C).
+        predictions: most probable classes, (n,).
+        confusion: (C, C), rows are truth, columns predictions.
+    """
 
     loss: float
     logits: NDArray[np.float32]
@@ -47,17 +54,17 @@ def evaluate(
     batch_size: int = 64,
     device: torch.device | str = "cpu",
 ) -> InferenceResult:
-    """Run `model`, already on `device`, over all clips in evaluation mode, in which it is left.
+    """Run a network over all clips in evaluation mode, and leave it in this mode.
 
     Args:
-        model: gives (B, C) logits.
+        model: on `device`; returns (B, C) logits.
         clips: at least one.
         n_classes: C.
-        batch_size: clips at a time; it changes results by rounding only.
-        device: where the model is.
+        batch_size: clips in a batch; it changes results by rounding only.
+        device: of the model.
 
     Returns:
-        Logits (n, C) and predictions (n,) in the order of the clips.
+        Loss, logits, predictions and confusion matrix, in the order of the clips.
 
     Raises:
         ValueError: no clips.
@@ -70,7 +77,7 @@ def evaluate(
         for start in range(0, len(clips), batch_size):
             positions = np.arange(start, min(start + batch_size, len(clips)))
             logits.append(model(torch.from_numpy(clips.batch(positions, None)).to(device)).float().cpu())
-    # A copy: labels may lie in shared memory that torch must not write to.
+    # A copy, because labels may lie in shared memory that torch must not write to.
     scores, labels = torch.cat(logits), torch.from_numpy(np.array(clips.labels))
     predictions = scores.argmax(1).numpy()
     return InferenceResult(
@@ -81,8 +88,16 @@ def evaluate(
     )
 
 
-def probabilities(logits: NDArray[np.float32], *, temperature: float) -> NDArray[np.float64]:
-    """Softmax of logits / temperature, (n, C); each row to the last bit what it is alone."""
+def compute_probabilities(logits: NDArray[np.float32], *, temperature: float) -> NDArray[np.float64]:
+    """Softmax of logits / temperature, in float64.
+
+    Args:
+        logits: (n, C).
+        temperature: divides the logits, > 0.
+
+    Returns:
+        (n, C). A row is equal, to the last bit, to that of the same logits alone.
+    """
     scaled = logits.astype(np.float64) / temperature
     powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
@@ -91,7 +106,10 @@ def probabilities(logits: NDArray[np.float32], *, temperature: float) -> NDArray
 
 @contextmanager
 def compute_as_served() -> Iterator[None]:
-    """Compute as the model server does, in one thread: sums of the same order have the same bits. No TF32 on a GPU."""
+    """Compute as the model server does: in one thread, and without TF32 on a GPU.
+
+    Sums in the same order have the same bits, so that offline predictions equal the served ones.
+    """
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

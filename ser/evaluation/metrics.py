@@ -1,6 +1,6 @@
-"""Figures of merit as pure functions of the confusion matrix. C is the number of classes.
+"""Metrics as pure functions of the confusion matrix. C is the number of classes.
 
-Those with a plural name take many matrices at once, (..., C, C), which may hold weighted counts.
+Functions with a plural name accept many matrices at once, (..., C, C), which may hold weighted counts.
 """
 
 import numpy as np
@@ -12,19 +12,19 @@ Figures = NDArray[np.float64]
 
 
 class MetricError(ValueError):
-    """Labels or a confusion matrix from which nothing can be computed; the message gives the rule."""
+    """Labels or a confusion matrix that break a rule of a metric."""
 
 
 def confusion_matrix(truth: ArrayLike, prediction: ArrayLike, *, n_classes: int) -> Confusion:
-    """How often a clip of class i was taken for class j.
+    """Confusion matrix: number of clips of class i that were predicted as class j.
 
     Args:
         truth: class of each clip, (n,), whole numbers in [0, C).
-        prediction: class it was taken for, (n,), whole numbers in [0, C).
+        prediction: predicted class of each clip, (n,), whole numbers in [0, C).
         n_classes: C.
 
     Returns:
-        (C, C) int64, rows are truth, columns prediction.
+        (C, C) int64, rows are truth, columns predictions.
 
     Raises:
         MetricError: different lengths, not one-dimensional, not whole numbers, or a class outside [0, C).
@@ -43,34 +43,34 @@ def confusion_matrix(truth: ArrayLike, prediction: ArrayLike, *, n_classes: int)
 
 
 def recalls_per_class(confusions: Confusions) -> Figures:
-    """Recall of each class in each matrix, (..., C) in [0, 1], NaN of a class without clips."""
-    return _ratio(np.diagonal(confusions, axis1=-2, axis2=-1), confusions.sum(axis=-1))
+    """Recall of each class in each matrix, (..., C) in [0, 1], NaN for a class without clips."""
+    return _divide(np.diagonal(confusions, axis1=-2, axis2=-1), confusions.sum(axis=-1))
 
 
 def unweighted_average_recalls(confusions: Confusions) -> Figures:
-    """UAR of each matrix, (...) in [0, 1], NaN of one without clips."""
+    """Unweighted average recall of each matrix, (...) in [0, 1], NaN for one without clips."""
     return mean_of_present(recalls_per_class(confusions))
 
 
 def accuracies(confusions: Confusions) -> Figures:
-    """Accuracy of each matrix, (...) in [0, 1], NaN of one without clips."""
-    return _ratio(np.trace(confusions, axis1=-2, axis2=-1), confusions.sum(axis=(-2, -1)))
+    """Accuracy of each matrix, (...) in [0, 1], NaN for one without clips."""
+    return _divide(np.trace(confusions, axis1=-2, axis2=-1), confusions.sum(axis=(-2, -1)))
 
 
 def macro_f1s(confusions: Confusions) -> Figures:
-    """Macro-F1 of each matrix, (...) in [0, 1], NaN of one without clips."""
-    n_clips, n_taken = confusions.sum(axis=-1), confusions.sum(axis=-2)
+    """Macro-F1 of each matrix, (...) in [0, 1], NaN for one without clips."""
+    n_clips, n_predicted = confusions.sum(axis=-1), confusions.sum(axis=-2)
     hits = np.diagonal(confusions, axis1=-2, axis2=-1)
-    return mean_of_present(_ratio(2 * hits, np.where(n_clips > 0, n_clips + n_taken, 0)))
+    return mean_of_present(_divide(2 * hits, np.where(n_clips > 0, n_clips + n_predicted, 0)))
 
 
 def mean_of_present(values: Figures) -> Figures:
-    """Mean over the last axis of what is not NaN, NaN where nothing is."""
-    return _ratio(np.nansum(values, axis=-1), np.isfinite(values).sum(axis=-1))
+    """Mean over the last axis of the values that are not NaN; NaN without any."""
+    return _divide(np.nansum(values, axis=-1), np.isfinite(values).sum(axis=-1))
 
 
 def recall_per_class(confusion: Confusion) -> NDArray[np.float64]:
-    """Share of each class's clips that were recognised, r_c = n_cc / n_c; (C,) in [0, 1], NaN if it has none.
+    """Recall of each class, r_c = n_cc / n_c, (C,) in [0, 1]; NaN for a class without clips.
 
     Raises:
         MetricError: not a square matrix of counts, or no clip in it.
@@ -79,13 +79,13 @@ def recall_per_class(confusion: Confusion) -> NDArray[np.float64]:
         >>> recall_per_class(np.array([[3, 1], [0, 2]])).tolist()
         [0.75, 1.0]
     """
-    return recalls_per_class(_checked(confusion))
+    return recalls_per_class(_check_confusion(confusion))
 
 
 def unweighted_average_recall(confusion: Confusion) -> float:
-    """Mean over classes of the recall, in [0, 1]; chance is 1 / C whatever the shares of the classes.
+    """Unweighted average recall (UAR), in [0, 1]; chance level is 1 / C, whatever the shares of the classes.
 
-    UAR = 1/C sum_c n_cc / n_c. Classes absent from the truth are left out of the mean.
+    UAR = 1/C sum_c n_cc / n_c. The mean excludes classes absent from the truth.
 
     Raises:
         MetricError: not a square matrix of counts, or no clip in it.
@@ -97,14 +97,14 @@ def unweighted_average_recall(confusion: Confusion) -> float:
     Source:
         Schuller, Steidl and Batliner, The INTERSPEECH 2009 emotion challenge (2009), section 4.
     """
-    return float(unweighted_average_recalls(_checked(confusion)))
+    return float(unweighted_average_recalls(_check_confusion(confusion)))
 
 
 def unweighted_average_recall_standard_error(confusion: Confusion) -> float:
-    """Standard error of the UAR if clips were independent: sqrt(sum_c r_c (1 - r_c) / n_c) / C, in [0, 0.5].
+    """Standard error of the UAR of independent clips: sqrt(sum_c r_c (1 - r_c) / n_c) / C, in [0, 0.5].
 
-    Classes absent from the truth are left out. Clips of one speaker are not independent, so an interval by
-    speaker is wider.
+    Classes absent from the truth are excluded. Clips of one speaker are not independent, so an interval by speaker is
+    wider.
 
     Raises:
         MetricError: not a square matrix of counts, or no clip in it.
@@ -123,7 +123,7 @@ def unweighted_average_recall_standard_error(confusion: Confusion) -> float:
 
 
 def accuracy(confusion: Confusion) -> float:
-    """Share of clips that were recognised, sum_c n_cc / n, in [0, 1].
+    """Accuracy, sum_c n_cc / n, in [0, 1].
 
     Raises:
         MetricError: not a square matrix of counts, or no clip in it.
@@ -132,13 +132,13 @@ def accuracy(confusion: Confusion) -> float:
         >>> accuracy(np.array([[3, 1], [0, 4]]))
         0.875
     """
-    return float(accuracies(_checked(confusion)))
+    return float(accuracies(_check_confusion(confusion)))
 
 
 def macro_f1(confusion: Confusion) -> float:
-    """Mean over classes of F1 = 2 n_cc / (n_c + m_c), m_c clips taken for class c, in [0, 1].
+    """Macro-F1: mean over classes of F1 = 2 n_cc / (n_c + m_c), with m_c clips predicted as class c, in [0, 1].
 
-    Classes absent from the truth are left out of the mean.
+    The mean excludes classes absent from the truth.
 
     Raises:
         MetricError: not a square matrix of counts, or no clip in it.
@@ -150,15 +150,15 @@ def macro_f1(confusion: Confusion) -> float:
     Source:
         Mean of the classes' F1, not F1 of the means: Opitz and Burst, Macro F1 and macro F1 (2019).
     """
-    return float(macro_f1s(_checked(confusion)))
+    return float(macro_f1s(_check_confusion(confusion)))
 
 
-def _ratio(part: NDArray[np.generic], whole: NDArray[np.generic]) -> Figures:
+def _divide(part: NDArray[np.generic], whole: NDArray[np.generic]) -> Figures:
     ratio: Figures = np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=np.asarray(whole) > 0)
     return ratio
 
 
-def _checked(confusion: Confusion) -> Confusion:
+def _check_confusion(confusion: Confusion) -> Confusion:
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1] or (confusion < 0).any():
         raise MetricError(f"a confusion matrix must be square and hold counts, got shape {confusion.shape}")
     if confusion.sum() == 0:

@@ -1,8 +1,8 @@
-"""Speech as it arrives elsewhere than in a studio: in noise, among other voices, over a telephone. N samples.
+"""Perturbations of clean speech: white noise, babble, telephone. N samples.
 
-Every perturbation is a function of the clip's name, the condition and a seed alone. Nothing is rescaled to fit: a sum
-beyond full scale stays as it is, as a recorder with room above would have it, so that a lower score comes from the
-noise and never from another loudness of the speech. Only the telephone clips, because its code does.
+Every perturbation is a function of the clip, its name, the condition and a seed alone. Sums beyond full scale are
+neither clipped nor rescaled, as in a recorder with headroom, so that a lower score comes from the noise and never from
+a changed loudness of the speech. Only the telephone clips, because its code does.
 """
 
 import hashlib
@@ -26,6 +26,7 @@ N_TALKERS = 6
 TELEPHONE_RATE_HZ = 8_000
 TELEPHONE_BAND_HZ = (300.0, 3400.0)
 
+# Samples of a block of 20 ms.
 _BLOCK = round(0.02 * SAMPLE_RATE_HZ)
 _MARGIN_DB = 15.9
 _N_TAPS = 257
@@ -33,14 +34,14 @@ _N_TAPS = 257
 
 @dataclass(frozen=True)
 class Condition:
-    """How clips are heard: `snr_db` is of white noise and babble, None of the others."""
+    """Acoustic condition of clips; `snr_db` is the ratio of white noise and babble, None for the others."""
 
     kind: Kind
     snr_db: float | None = None
 
     @property
     def name(self) -> str:
-        """'babble 5 dB', 'telephone'."""
+        """Name for tables: 'babble 5 dB', 'telephone'."""
         return self.kind if self.snr_db is None else f"{self.kind} {self.snr_db:g} dB"
 
 
@@ -52,96 +53,116 @@ CONDITIONS = (
 
 
 def perturb(wave: Wave, condition: Condition, *, name: str, talkers: Sequence[Wave], seed: int = 0) -> Wave:
-    """The clip as it is heard under a condition.
+    """Perturb a clip by a condition.
 
-    The noise of a clip is the same at every ratio, only louder, so that its curve is of one noise.
+    The noise of a clip is the same at every ratio up to its loudness, so that a curve over ratios is of one noise.
 
     Args:
         wave: the clip, (N,) float32 at 16 kHz.
         condition: one of `CONDITIONS`, or one with another ratio.
-        name: of the clip; with the seed it draws the noise.
+        name: of the clip; name and seed determine the noise.
         talkers: clips of other speakers, for babble.
-        seed: another seed, other noise.
+        seed: another seed gives other noise.
 
     Returns:
-        (N,) float32. A silent clip gets no noise: no ratio can be set to it.
+        (N,) float32. A silent clip gets no noise, because its ratio to any noise is zero.
 
     Raises:
-        ValueError: babble without talkers.
+        ValueError: babble without talkers, or with silent ones alone.
     """
     if condition.kind == "clean":
         return wave
     if condition.kind == "telephone":
-        return telephone(wave)
+        return simulate_telephone(wave)
     assert condition.snr_db is not None
     digest = hashlib.sha256(f"{seed} {condition.kind} {name}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-    noise = white_noise(len(wave), rng) if condition.kind == "white" else babble(talkers, len(wave), rng)
+    noise = draw_white_noise(len(wave), rng) if condition.kind == "white" else mix_babble(talkers, len(wave), rng)
     return add_noise(wave, noise, snr_db=condition.snr_db)
 
 
-def active_rms(wave: Wave) -> float:
-    """Root mean square of the speech without its pauses, 0 of silence.
+def measure_active_rms(wave: Wave) -> float:
+    """Root mean square of the speech without its pauses; 0 for silence.
 
-    Pauses would make the same speech count for less, and its noise for less with it. Speech are the blocks of 20 ms
-    that are at most 15.9 dB below the level of all such blocks.
+    With pauses included, the same speech would have a lower level, and would get less noise. Speech consists of the
+    blocks of 20 ms whose level is at most 15.9 dB below that of all such blocks together.
+
+    Args:
+        wave: (N,) at 16 kHz.
 
     Source:
-        ITU-T P.56 (active speech level) and its margin, on blocks instead of an envelope with hangover.
+        ITU-T P.56 (active speech level) with its margin, on blocks instead of an envelope with hangover.
     """
     padded = np.pad(wave.astype(np.float64), (0, -len(wave) % _BLOCK))
     power = np.square(padded).reshape(-1, _BLOCK).mean(axis=1)
-    level, before = power.mean(), -1.0
-    # Each round leaves out blocks, so the level only rises, and stands still in the end.
-    while level > before:
-        before, level = level, power[power >= level * 10 ** (-_MARGIN_DB / 10)].mean()
+    level, previous = power.mean(), -1.0
+    # Each round excludes blocks, so the level only rises, and converges.
+    while level > previous:
+        previous, level = level, power[power >= level * 10 ** (-_MARGIN_DB / 10)].mean()
     return float(np.sqrt(level))
 
 
 def add_noise(wave: Wave, noise: NDArray[np.float64], *, snr_db: float) -> Wave:
-    """The clip with noise at a ratio of its active speech to the whole of the noise.
+    """Add noise to a clip at a given ratio of its active speech level to the level of the noise.
 
     Args:
         wave: (N,) float32.
-        noise: (N,), of any loudness but silence.
+        noise: (N,), not silent; its own level has no effect.
         snr_db: ratio in decibels.
+
+    Returns:
+        (N,) float32.
     """
-    gain = active_rms(wave) / np.sqrt(np.mean(np.square(noise))) / 10 ** (snr_db / 20)
+    gain = measure_active_rms(wave) / np.sqrt(np.mean(np.square(noise))) / 10 ** (snr_db / 20)
     noisy: Wave = (wave + gain * noise).astype(np.float32)
     return noisy
 
 
-def white_noise(n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Noise with as much power at every frequency: normal numbers, (N,)."""
+def draw_white_noise(n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw white noise: independent normal samples, (N,)."""
     return rng.standard_normal(n_samples)
 
 
-def babble(talkers: Sequence[Wave], n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """All talkers at once, equally loud, each repeated without end and begun at a random place, (N,).
+def mix_babble(talkers: Sequence[Wave], n_samples: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Mix talkers of equal active level, each repeated endlessly from a random position on.
+
+    Args:
+        talkers: clips of other speakers; silent ones are skipped.
+        n_samples: N.
+        rng: draws the positions.
+
+    Returns:
+        (N,) float64.
 
     Raises:
-        ValueError: no talker who says anything.
+        ValueError: there is no talker, or all are silent.
     """
-    voices = [(voice, level) for voice in talkers if (level := active_rms(voice)) > 0]
+    voices = [(voice, level) for voice in talkers if (level := measure_active_rms(voice)) > 0]
     if not voices:
         raise ValueError("babble needs at least one clip of another speaker that is not silent")
-    sum_of_all = np.zeros(n_samples)
+    mixture = np.zeros(n_samples)
     for voice, level in voices:
         start = rng.integers(len(voice))
-        sum_of_all += np.resize(np.roll(voice.astype(np.float64) / level, -start), n_samples)
-    return sum_of_all
+        mixture += np.resize(np.roll(voice.astype(np.float64) / level, -start), n_samples)
+    return mixture
 
 
-def telephone(wave: Wave) -> Wave:
-    """The clip after a telephone line: 300 to 3400 Hz, sampled at 8 kHz, coded in 8 bits, (N,) float32.
+def simulate_telephone(wave: Wave) -> Wave:
+    """Simulate a telephone line: 300 to 3400 Hz, sampled at 8 kHz, coded in 8 bits.
+
+    Args:
+        wave: (N,) float32 at 16 kHz.
+
+    Returns:
+        (N,) float32 at 16 kHz.
 
     Source:
-        Band of ITU-T G.712, as a linear-phase filter of 257 taps; code of ITU-T G.711 (mu-law) by libsndfile.
+        Band of ITU-T G.712, by a linear-phase filter of 257 taps; code of ITU-T G.711 (mu-law), by libsndfile.
     """
     narrow = soxr.resample(wave, SAMPLE_RATE_HZ, TELEPHONE_RATE_HZ)
     taps = firwin(_N_TAPS, TELEPHONE_BAND_HZ, pass_zero=False, fs=TELEPHONE_RATE_HZ)
     band = np.clip(oaconvolve(narrow, taps, mode="same"), -1, 1)
-    line = io.BytesIO()
-    soundfile.write(line, band, TELEPHONE_RATE_HZ, format="WAV", subtype="ULAW")
-    heard = decode(line.getvalue())[: len(wave)]
-    return np.pad(heard, (0, len(wave) - len(heard)))
+    coded = io.BytesIO()
+    soundfile.write(coded, band, TELEPHONE_RATE_HZ, format="WAV", subtype="ULAW")
+    received = decode(coded.getvalue())[: len(wave)]
+    return np.pad(received, (0, len(wave) - len(received)))

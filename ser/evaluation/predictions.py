@@ -1,4 +1,4 @@
-"""Predictions clip by clip, as a trial leaves them in its `predictions.csv`. n clips, C classes."""
+"""Predictions for each clip, read from the `predictions.csv` of a trial. n clips, C classes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 
 from ser.errors import UserError
 from ser.evaluation.predictions_file import COLUMNS
-from ser.evaluation.speaker_counts import SpeakerCounts, speaker_counts
+from ser.evaluation.speaker_counts import SpeakerCounts, count_by_speaker
 
 
 class PredictionsError(UserError):
-    """A file that holds no predictions; the message names it and says what to do."""
+    """A file of predictions that is missing, damaged or of another version."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What was predicted of clips.
+    """Predictions for n clips.
 
     Attributes:
         emotions: C names of classes.
         clips: names, (n,).
-        speakers: who speaks, (n,).
+        speakers: speaker of each clip, (n,).
         truth: class of each clip, (n,).
-        prediction: the class it was taken for, (n,).
+        prediction: predicted class of each clip, (n,).
         probabilities: of each class, (n, C).
         repeats: seed of the training that predicted, (n,).
     """
@@ -43,12 +43,12 @@ class Predictions:
         return len(self.clips)
 
     def counts(self) -> SpeakerCounts:
-        """What intervals and tests are computed from.
+        """Count the predictions by repeat and speaker, for intervals and tests.
 
         Raises:
             UserError: no clip.
         """
-        return speaker_counts(
+        return count_by_speaker(
             list(self.speakers),
             self.truth,
             self.prediction,
@@ -56,38 +56,38 @@ class Predictions:
             repeats=list(self.repeats),
         )
 
-    def where(self, chosen: NDArray[np.bool_]) -> "Predictions":
-        """Those of the chosen clips, (n,)."""
-        rows = {name: getattr(self, name)[chosen] for name in _row_names()}
+    def select(self, mask: NDArray[np.bool_]) -> "Predictions":
+        """The predictions for the clips that a mask, (n,), selects."""
+        rows = {name: getattr(self, name)[mask] for name in _list_row_fields()}
         return Predictions(self.emotions, **rows)
 
 
 def read_predictions(path: Path, *, part: str, repeat: int = 0) -> Predictions:
-    """The predictions of one part, in the order of the file.
+    """Read the predictions of one part, in the order of the file.
 
     Args:
         path: a `predictions.csv`: clip, part, speaker, truth, prediction, then the probability of each emotion.
         part: 'validation' or 'test'.
-        repeat: seed of the training that made them.
+        repeat: seed of the training that predicted.
 
     Raises:
-        PredictionsError: no such file, no such columns, or a class that is no column.
+        PredictionsError: the file cannot be read, lacks columns, or has a class without a column.
     """
     try:
         table = pd.read_csv(path, dtype=dict.fromkeys(COLUMNS, str))
     except (OSError, ValueError) as error:
-        raise PredictionsError(f"{path} cannot be read ({error}): restore a copy of it, or train again") from None
+        raise PredictionsError(f"{path} cannot be read ({error})", "restore a copy of it, or train again") from None
     if tuple(table.columns[: len(COLUMNS)]) != COLUMNS:
         raise PredictionsError(
-            f"{path} must begin with the columns {', '.join(COLUMNS)}, got {', '.join(table.columns[:5])}: "
-            "it was written by another version of ser; train again"
+            f"{path} must begin with the columns {', '.join(COLUMNS)}, got {', '.join(table.columns[:5])}",
+            "it was written by another version of ser, so train again",
         )
     table = table[table["part"] == part]
     emotions = tuple(str(name) for name in table.columns[len(COLUMNS) :])
     place = {name: index for index, name in enumerate(emotions)}
-    strangers = ({*table["truth"]} | {*table["prediction"]}) - place.keys()
-    if strangers:
-        raise PredictionsError(f"{path} has no column of the classes {', '.join(sorted(strangers))}: train again")
+    unknown = ({*table["truth"]} | {*table["prediction"]}) - place.keys()
+    if unknown:
+        raise PredictionsError(f"{path} has no column for the classes {', '.join(sorted(unknown))}", "train again")
     return Predictions(
         emotions=emotions,
         clips=table["clip"].to_numpy(dtype=str),
@@ -100,10 +100,10 @@ def read_predictions(path: Path, *, part: str, repeat: int = 0) -> Predictions:
 
 
 def concatenate_predictions(parts: Sequence[Predictions]) -> Predictions:
-    """The predictions of several files with the same classes, such as those of folds and seeds."""
-    rows = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _row_names()}
+    """Join the predictions of several files with the same classes, such as those of folds and seeds."""
+    rows = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _list_row_fields()}
     return Predictions(parts[0].emotions, **rows)
 
 
-def _row_names() -> list[str]:
+def _list_row_fields() -> list[str]:
     return [field.name for field in fields(Predictions) if field.name != "emotions"]

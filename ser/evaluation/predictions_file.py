@@ -1,4 +1,4 @@
-"""What a classifier made of clips, one line a clip: enough to compute every figure again without it. C classes."""
+"""The file of predictions, one line for each clip, from which every metric can be recomputed. C classes."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ COLUMNS = ("clip", "part", "speaker", "truth", "prediction")
 
 @dataclass(frozen=True)
 class PartPredictions:
-    """Positions of n clips, (n,), the class each was taken for, (n,), and the probability of each class, (n, C)."""
+    """Predictions for n clips of a part: positions, (n,), predicted classes, (n,), and probabilities, (n, C)."""
 
     positions: NDArray[np.int64]
     labels: NDArray[np.int64]
@@ -29,16 +29,20 @@ def write_predictions(
     """Write `clip,part,speaker,truth,prediction` and a column for each emotion's probability; whole or not at all.
 
     Args:
-        path: of the CSV file; its folder is made if need be.
-        parts: what was predicted, by part (validation, test).
-        clips: that the positions count from.
+        path: of the CSV file; its folder is created if missing.
+        parts: predictions by part (validation, test).
+        clips: into which the positions point.
         emotions: C names, in the order of the classes.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written to.
     """
     with replace_file(path) as written, written.open("w", newline="") as file:
         rows = csv.writer(file)
         rows.writerow([*COLUMNS, *emotions])
-        for part, predicted in parts.items():
-            for at, label, shares in zip(predicted.positions, predicted.labels, predicted.probabilities, strict=True):
-                clip = clips[at]
-                # All digits: who reads them has what was computed, to the last bit.
-                rows.writerow([clip.name, part, clip.speaker, clip.emotion, emotions[label], *shares.tolist()])
+        for part, predictions in parts.items():
+            columns = (predictions.positions, predictions.labels, predictions.probabilities)
+            for position, label, probabilities in zip(*columns, strict=True):
+                clip = clips[position]
+                # All digits, so that a reader has the computed value to the last bit.
+                rows.writerow([clip.name, part, clip.speaker, clip.emotion, emotions[label], *probabilities.tolist()])

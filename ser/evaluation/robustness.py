@@ -1,4 +1,4 @@
-"""What networks hear in noise: the file of a sweep that says it, which clips are tried, and who talks beside them."""
+"""Predictions on perturbed clips: their file in the folder of a sweep, and the choice of clips and talkers."""
 
 import csv
 import hashlib
@@ -23,7 +23,7 @@ ROBUSTNESS_FILE = "robustness.csv"
 
 @dataclass(frozen=True)
 class PerturbedPrediction:
-    """What the network of a cell, trained in trial `trial`, made of one clip under one condition."""
+    """Prediction of a network, the one of cell `cell` and trial `trial`, for one clip under one condition."""
 
     cell: str
     trial: int
@@ -38,122 +38,147 @@ _COLUMNS = ("cell", "trial", "condition", "snr_db", "clip", "speaker", "truth", 
 
 
 def read_robustness(path: Path) -> list[PerturbedPrediction]:
-    """The answers in the file of a sweep, in its order; none where there is no file.
+    """Read the predictions in the file of a sweep, in its order; none without a file.
 
-    A last line that a killed writer left unfinished is left out.
+    A last line that a killed writer left incomplete is ignored.
 
     Raises:
-        UserError: the file has other columns, or a line that cannot be right.
+        UserError: the file has other columns, or a damaged line.
     """
     if not path.exists():
         return []
-    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
-    lines = csv.reader(io.StringIO(whole))
+    complete_lines, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    lines = csv.reader(io.StringIO(complete_lines))
     if tuple(next(lines, ())) != _COLUMNS:
-        raise UserError(f"{path} must have the columns {','.join(_COLUMNS)}: delete it and measure again")
+        raise UserError(f"{path} must have the columns {','.join(_COLUMNS)}", "delete it and measure again")
     try:
-        return [_answer(*line) for line in lines]
+        return [_parse_row(*line) for line in lines]
     except (TypeError, KeyError, ValueError):
-        raise UserError(f"line {lines.line_num} of {path} is damaged: delete the file and measure again") from None
+        raise UserError(f"line {lines.line_num} of {path} is damaged", "delete the file and measure again") from None
 
 
-def write_robustness(path: Path, answers: Iterable[PerturbedPrediction]) -> None:
-    """Write the file anew, whole or not at all."""
+def write_robustness(path: Path, predictions: Iterable[PerturbedPrediction]) -> None:
+    """Replace the file by one with these predictions, whole or not at all.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written to.
+    """
     with replace_file(path) as written, written.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(_COLUMNS)
-        rows.writerows(map(_line, answers))
+        rows.writerows(map(_format_row, predictions))
 
 
-def append_robustness(path: Path, answers: Iterable[PerturbedPrediction]) -> None:
-    """Add answers to a file that `write_robustness` made, and wait until they are on the disk."""
+def append_robustness(path: Path, predictions: Iterable[PerturbedPrediction]) -> None:
+    """Append predictions to a file that `write_robustness` wrote, and wait until they are on the disk.
+
+    Raises:
+        OSError: the disk is full, or the file cannot be written.
+    """
     with path.open("a", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows(map(_line, answers))
+        csv.writer(file, lineterminator="\n").writerows(map(_format_row, predictions))
         file.flush()
         os.fsync(file.fileno())
 
 
-def complete_clips(answers: Sequence[PerturbedPrediction], trials: Sequence[tuple[str, int]]) -> set[str]:
-    """The clips of which every trial, (cell, number), has answered under every condition."""
+def find_complete_clips(predictions: Sequence[PerturbedPrediction], trials: Sequence[tuple[str, int]]) -> set[str]:
+    """Find the clips for which every trial, (cell, number), has a prediction under every condition."""
     needed = {(cell, trial, condition) for cell, trial in trials for condition in CONDITIONS}
-    given: dict[str, set[tuple[str, int, Condition]]] = {}
-    for answer in answers:
-        given.setdefault(answer.clip, set()).add((answer.cell, answer.trial, answer.condition))
-    return {clip for clip, answered in given.items() if needed <= answered}
+    present: dict[str, set[tuple[str, int, Condition]]] = {}
+    for prediction in predictions:
+        present.setdefault(prediction.clip, set()).add((prediction.cell, prediction.trial, prediction.condition))
+    return {clip for clip, known in present.items() if needed <= known}
 
 
-def confusions_by_condition(
-    answers: Sequence[PerturbedPrediction], emotions: Sequence[str]
+def count_confusions(
+    predictions: Sequence[PerturbedPrediction], emotions: Sequence[str]
 ) -> dict[str, dict[Condition, NDArray[np.int64]]]:
-    """Confusion matrices, (C, C), by cell and condition."""
+    """Confusion matrices, (C, C), by cell and condition; classes are in the order of `emotions`."""
     grouped: dict[str, dict[Condition, list[PerturbedPrediction]]] = {}
-    for answer in answers:
-        grouped.setdefault(answer.cell, {}).setdefault(answer.condition, []).append(answer)
+    for prediction in predictions:
+        grouped.setdefault(prediction.cell, {}).setdefault(prediction.condition, []).append(prediction)
     place = {emotion: index for index, emotion in enumerate(emotions)}
     return {
         cell: {
             condition: confusion_matrix(
-                [place[answer.truth] for answer in given],
-                [place[answer.prediction] for answer in given],
+                [place[prediction.truth] for prediction in group],
+                [place[prediction.prediction] for prediction in group],
                 n_classes=len(emotions),
             )
-            for condition, given in conditions.items()
+            for condition, group in conditions.items()
         }
         for cell, conditions in grouped.items()
     }
 
 
 def choose_clips(clips: Sequence[Clip], n_clips: int) -> list[Clip]:
-    """As many clips of each emotion as of the others while there are any, drawn by their names.
+    """Choose clips, equally many of each emotion while there are any, by the digests of their names.
 
-    The first of more are the same: a larger choice holds the smaller one.
+    A larger choice begins with the smaller one.
+
+    Args:
+        clips: to choose from; their order has no effect.
+        n_clips: at most so many.
 
     Raises:
         UserError: fewer than one.
     """
     if n_clips < 1:
         raise UserError(f"the number of clips must be at least 1, got {n_clips}")
-    of_emotion: dict[str, list[Clip]] = {}
-    for clip in sorted(clips, key=lambda clip: _lot(clip.name)):
-        of_emotion.setdefault(clip.emotion, []).append(clip)
-    in_turn = chain.from_iterable(zip_longest(*(of_emotion[emotion] for emotion in sorted(of_emotion))))
+    by_emotion: dict[str, list[Clip]] = {}
+    for clip in sorted(clips, key=lambda clip: _digest(clip.name)):
+        by_emotion.setdefault(clip.emotion, []).append(clip)
+    in_turn = chain.from_iterable(zip_longest(*(by_emotion[emotion] for emotion in sorted(by_emotion))))
     return list(islice((clip for clip in in_turn if clip is not None), n_clips))
 
 
 def choose_talkers(clip: Clip, training: Sequence[Clip], *, n_talkers: int = N_TALKERS) -> list[Clip]:
-    """Who babbles while `clip` is heard: one training clip each of as many speakers, never of the clip's own.
+    """Choose the talkers of the babble for a clip: one training clip of each of several other speakers.
 
-    Fewer where there are not as many other speakers; drawn by the names of both clips.
+    The choice depends on the names of the clips alone.
+
+    Args:
+        clip: whose speaker is excluded.
+        training: clips to choose from.
+        n_talkers: fewer are chosen where there are fewer other speakers.
 
     Raises:
         UserError: the training clips have no other speaker.
     """
-    of_speaker: dict[str, Clip] = {}
-    for other in sorted(training, key=lambda other: _lot(f"{clip.name} {other.name}")):
+    by_speaker: dict[str, Clip] = {}
+    for other in sorted(training, key=lambda other: _digest(f"{clip.name} {other.name}")):
         if other.speaker != clip.speaker:
-            of_speaker.setdefault(other.speaker, other)
-    if not of_speaker:
-        raise UserError(f"all training clips are of speaker {clip.speaker}: babble needs others; use more clips")
-    return list(islice(of_speaker.values(), n_talkers))
+            by_speaker.setdefault(other.speaker, other)
+    if not by_speaker:
+        raise UserError(f"babble needs another speaker, and all training clips are of {clip.speaker}", "use more clips")
+    return list(islice(by_speaker.values(), n_talkers))
 
 
-def _lot(text: str) -> bytes:
+def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def _line(answer: PerturbedPrediction) -> list[object]:
-    heard = _columns(answer.condition)
-    return [answer.cell, answer.trial, *heard, answer.clip, answer.speaker, answer.truth, answer.prediction]
+def _format_row(prediction: PerturbedPrediction) -> list[object]:
+    condition = _format_condition(prediction.condition)
+    return [
+        prediction.cell,
+        prediction.trial,
+        *condition,
+        prediction.clip,
+        prediction.speaker,
+        prediction.truth,
+        prediction.prediction,
+    ]
 
 
-def _columns(condition: Condition) -> tuple[str, str]:
+def _format_condition(condition: Condition) -> tuple[str, str]:
     return condition.kind, "" if condition.snr_db is None else f"{condition.snr_db:g}"
 
 
-_BY_COLUMNS = {_columns(condition): condition for condition in CONDITIONS}
+_CONDITION_OF_COLUMNS = {_format_condition(condition): condition for condition in CONDITIONS}
 
 
-def _answer(
+def _parse_row(
     cell: str, trial: str, kind: str, snr: str, clip: str, speaker: str, truth: str, prediction: str
 ) -> PerturbedPrediction:
-    return PerturbedPrediction(cell, int(trial), _BY_COLUMNS[kind, snr], clip, speaker, truth, prediction)
+    return PerturbedPrediction(cell, int(trial), _CONDITION_OF_COLUMNS[kind, snr], clip, speaker, truth, prediction)

@@ -1,4 +1,4 @@
-"""Is one network better than another? Paired by speaker, and corrected for the number of questions."""
+"""Paired permutation test over speakers, and correction of p values for multiple comparisons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,22 +8,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ser.errors import UserError
-from ser.evaluation.bootstrap import CONFIDENCE, N_RESAMPLES, Interval, quantiles, resamples
+from ser.evaluation.bootstrap import CONFIDENCE, N_RESAMPLES, Interval, draw_resamples, quantiles
 from ser.evaluation.metrics import mean_of_present
 from ser.evaluation.speaker_counts import Figure, Figures, SpeakerCounts, require_speakers
 
 ALPHA = 0.05
-"""Below it a difference counts as real."""
+"""Level of significance."""
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much higher the first of two scored, and how often chance alone would give that.
+    """Difference between two networks, and its significance.
 
     Attributes:
-        difference: first minus second, with its interval over speakers.
-        p_value: two-sided; not corrected, unless `correct_p_values` made it.
+        difference: first minus second, with its confidence interval over speakers.
+        p_value: two-sided; corrected for multiple comparisons by `correct_p_values` alone.
     """
 
     difference: Interval
@@ -42,45 +42,46 @@ def compare(
 ) -> Comparison:
     """Test whether two networks differ on the same clips.
 
-    If they did not, it would not matter which of them a speaker's predictions come from. So the predictions of each
-    speaker, all repeats of it together, stay or are exchanged; p is the share of exchanges whose difference is at least
-    as large as the one seen. All 2^S exchanges are tried where that is no more than `n_exchanges`, else as many at
-    random, the one seen counted among them. The interval draws speakers as `interval` does, the same for both.
+    Under the null hypothesis it does not matter from which network the predictions for a speaker come. So the
+    predictions for each speaker, in all repeats together, are exchanged or not. The p value is the share of exchanges
+    whose difference is at least as large as the observed one. All 2^S exchanges are enumerated if they are at most
+    `n_exchanges`; otherwise `n_exchanges` random ones are drawn, and the observed difference is counted among them. The
+    interval is the bootstrap of `interval`, with the same draws for both networks.
 
     Args:
         first: of at least 2 speakers.
-        second: of the same clips: as many of each class of each speaker. A network with one repeat is compared with
-            every repeat of the other.
+        second: of the same clips, that is, of equally many of each class and speaker. A network with one repeat is
+            compared with every repeat of the other.
         figure: of (..., C, C) confusion matrices, such as `FIGURES["uar"]`.
-        n_resamples: draws.
-        n_exchanges: exchanges at most; None for as many as draws.
+        n_resamples: number of draws for the interval.
+        n_exchanges: largest number of exchanges; None for `n_resamples`.
         confidence: of the interval, in (0, 1).
         seed: of exchanges and draws.
 
     Raises:
-        UserError: fewer than two speakers, other clips, or repeats that do not pair.
+        UserError: fewer than two speakers, different clips, or repeats that cannot be paired.
 
     Source:
         Noreen, Computer-intensive methods for testing hypotheses (1989), chapter 2 (approximate randomisation);
-        Phipson and Smyth, Permutation p-values should never be zero (2010), for counting the one seen.
+        Phipson and Smyth, Permutation p-values should never be zero (2010), for counting the observed difference.
     """
     require_speakers(first)
-    one, other = _paired(first, second)
+    one, other = _pair_repeats(first, second)
 
     def difference(weights: NDArray[np.generic]) -> Figures:
-        return mean_of_present(figure(one.weighted(weights)) - figure(other.weighted(weights)))
+        return mean_of_present(figure(one.weight_speakers(weights)) - figure(other.weight_speakers(weights)))
 
     n_speakers = len(one.speakers)
-    seen = float(difference(np.ones((1, n_speakers)))[0])
-    low, high = quantiles(difference(resamples(n_speakers, n_resamples, seed)), confidence)
-    p_value = _p_value(one, other, figure, seen, n_exchanges or n_resamples, seed)
-    return Comparison(Interval(seen, float(low), float(high)), p_value)
+    observed = float(difference(np.ones((1, n_speakers)))[0])
+    low, high = quantiles(difference(draw_resamples(n_speakers, n_resamples, seed)), confidence)
+    p_value = _compute_p_value(one, other, figure, observed, n_exchanges or n_resamples, seed)
+    return Comparison(Interval(observed, float(low), float(high)), p_value)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P values corrected for their number: whoever calls those below a bound real errs at most so often in all.
+    """Holm's correction of p values, which bounds the probability of at least one false positive among them.
 
-    The k-th smallest of m is multiplied by m - k + 1, then raised to the largest before it, at most 1.
+    The k-th smallest of m is multiplied by m - k + 1, then raised to the largest corrected value before it, at most 1.
 
     Example:
         >>> [round(p, 4) for p in holm([0.01, 0.04, 0.03, 0.005])]
@@ -98,40 +99,41 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def correct_p_values(comparisons: Sequence[Comparison]) -> list[Comparison]:
-    """The comparisons with p values corrected for their number, in the same order."""
+    """Replace the p values of comparisons by those that `holm` corrects, in the same order."""
     adjusted = holm([comparison.p_value for comparison in comparisons])
     return [replace(comparison, p_value=p) for comparison, p in zip(comparisons, adjusted, strict=True)]
 
 
-def same_clips(first: SpeakerCounts, second: SpeakerCounts) -> bool:
-    """Whether both have as many clips of each class of each speaker in each repeat."""
+def have_same_clips(first: SpeakerCounts, second: SpeakerCounts) -> bool:
+    """Compare the numbers of clips of each class, speaker and repeat; True if all are equal."""
     if first.speakers != second.speakers or first.confusions.shape != second.confusions.shape:
         return False
     return bool((first.confusions.sum(axis=3) == second.confusions.sum(axis=3)).all())
 
 
-def _paired(first: SpeakerCounts, second: SpeakerCounts) -> tuple[SpeakerCounts, SpeakerCounts]:
-    """Both with as many repeats."""
+def _pair_repeats(first: SpeakerCounts, second: SpeakerCounts) -> tuple[SpeakerCounts, SpeakerCounts]:
+    """Both counts, a single repeat being repeated to match the other."""
     n_repeats = max(len(first.confusions), len(second.confusions))
     for counts in (first, second):
         if len(counts.confusions) not in (1, n_repeats):
             raise UserError(
-                f"{len(first.confusions)} and {len(second.confusions)} repeats do not pair: give both the same seeds, "
-                "or one of them a single one"
+                f"{len(first.confusions)} and {len(second.confusions)} repeats cannot be paired",
+                "give both the same seeds, or one of them a single seed",
             )
     one, other = (
         replace(counts, confusions=np.broadcast_to(counts.confusions, (n_repeats, *counts.confusions.shape[1:])))
         for counts in (first, second)
     )
-    if not same_clips(one, other):
+    if not have_same_clips(one, other):
         raise UserError(
-            "the two were not evaluated on the same clips: compare predictions of the same split, folds and part"
+            "the two networks were not evaluated on the same clips",
+            "compare predictions of the same split, folds and part",
         )
     return one, other
 
 
-def _p_value(
-    one: SpeakerCounts, other: SpeakerCounts, figure: Figure, seen: float, n_exchanges: int, seed: int
+def _compute_p_value(
+    one: SpeakerCounts, other: SpeakerCounts, figure: Figure, observed: float, n_exchanges: int, seed: int
 ) -> float:
     n_speakers = len(one.speakers)
     exact = 2**n_speakers <= n_exchanges
@@ -140,7 +142,7 @@ def _p_value(
     else:
         kept = np.random.default_rng(seed).integers(0, 2, size=(n_exchanges, n_speakers))
     exchanged = 1 - kept
-    here = mean_of_present(figure(one.weighted(kept) + other.weighted(exchanged)))
-    there = mean_of_present(figure(other.weighted(kept) + one.weighted(exchanged)))
-    n_as_large = int((np.abs(here - there) >= abs(seen) - _ROUNDING).sum())
+    here = mean_of_present(figure(one.weight_speakers(kept) + other.weight_speakers(exchanged)))
+    there = mean_of_present(figure(other.weight_speakers(kept) + one.weight_speakers(exchanged)))
+    n_as_large = int((np.abs(here - there) >= abs(observed) - _ROUNDING).sum())
     return n_as_large / len(kept) if exact else (n_as_large + 1) / (len(kept) + 1)

@@ -1,4 +1,4 @@
-"""Confusion counts kept apart by speaker: what intervals and tests need, small enough to resample thousands of times.
+"""Confusion matrices by speaker, for intervals and tests; small enough to resample thousands of times.
 
 R repeats (seeds), S speakers, C classes, B resamples.
 """
@@ -24,12 +24,12 @@ FIGURES: dict[str, Figure] = {
 
 @dataclass(frozen=True)
 class SpeakerCounts:
-    """Who was taken for what, by repeat and speaker.
+    """Confusion matrices by repeat and speaker.
 
     Attributes:
         speakers: S names, ascending.
-        confusions: (R, S, C, C) int64, rows are truth, columns prediction. A repeat is what one seed predicted, its
-            folds together.
+        confusions: (R, S, C, C) int64, rows are truth, columns predictions. A repeat holds the predictions of one seed,
+            its folds together.
     """
 
     speakers: tuple[str, ...]
@@ -37,26 +37,26 @@ class SpeakerCounts:
 
     @property
     def n_clips(self) -> tuple[int, ...]:
-        """Predictions of each repeat, (R,): as many of each, unless the split was drawn anew for it."""
+        """Number of predictions of each repeat, (R,); they are equal, unless the split was re-drawn for each seed."""
         return tuple(map(int, self.confusions.sum(axis=(1, 2, 3))))
 
     def figure(self, figure: Figure) -> float:
-        """Mean over repeats of the figure of all speakers together."""
+        """Mean over repeats of a figure of all speakers together."""
         return float(mean_of_present(figure(self.confusions.sum(axis=1))))
 
     def spread(self, figure: Figure) -> float:
-        """Standard deviation of the figure between repeats (n - 1), NaN of a single one: what the seed alone does."""
+        """Standard deviation of a figure between repeats (n - 1), the effect of the seed; NaN for a single repeat."""
         values = figure(self.confusions.sum(axis=1))
         return float(values.std(ddof=1)) if len(values) > 1 else float("nan")
 
-    def weighted(self, weights: NDArray[np.generic]) -> NDArray[np.float64]:
-        """Confusion matrices of weighted speakers: (B, S) weights give (B, R, C, C)."""
+    def weight_speakers(self, weights: NDArray[np.generic]) -> NDArray[np.float64]:
+        """Sum of confusion matrices over weighted speakers: (B, S) weights give (B, R, C, C)."""
         n_repeats, n_speakers, n_classes, _ = self.confusions.shape
         rows = self.confusions.swapaxes(0, 1).reshape(n_speakers, -1).astype(np.float64)
         return (weights.astype(np.float64) @ rows).reshape(-1, n_repeats, n_classes, n_classes)
 
 
-def speaker_counts(
+def count_by_speaker(
     speakers: Sequence[str],
     truth: ArrayLike,
     prediction: ArrayLike,
@@ -67,18 +67,18 @@ def speaker_counts(
     """Count predictions by repeat and speaker.
 
     Args:
-        speakers: who speaks in each clip, (n,).
+        speakers: speaker of each clip, (n,).
         truth: class of each clip, (n,), whole numbers in [0, C).
-        prediction: class it was taken for, (n,), whole numbers in [0, C).
+        prediction: predicted class of each clip, (n,), whole numbers in [0, C).
         n_classes: C.
-        repeats: seed of the training that predicted, (n,); None where there was one.
+        repeats: seed of the training that predicted, (n,); None for a single training.
 
     Raises:
         UserError: no clip, or rows of different lengths.
-        MetricError: a class that is none.
+        MetricError: a class that is not a whole number in [0, C).
 
     Example:
-        >>> speaker_counts(["a", "b", "b"], [0, 0, 1], [0, 1, 1], n_classes=2).confusions.tolist()
+        >>> count_by_speaker(["a", "b", "b"], [0, 0, 1], [0, 1, 1], n_classes=2).confusions.tolist()
         [[[[1, 0], [0, 0]], [[0, 1], [0, 1]]]]
     """
     seeds = [0] * len(speakers) if repeats is None else list(repeats)
@@ -89,19 +89,20 @@ def speaker_counts(
     names = sorted(set(speakers))
     order = list(dict.fromkeys(seeds))
     repeat, speaker = np.array([order.index(seed) for seed in seeds]), np.searchsorted(names, speakers)
-    confusion_matrix(rows, columns, n_classes=n_classes)  # refuses what is no class
+    # For its checks of the classes.
+    confusion_matrix(rows, columns, n_classes=n_classes)
     counts = np.zeros((len(order), len(names), n_classes, n_classes), dtype=np.int64)
     np.add.at(counts, (repeat, speaker, rows, columns), 1)
     return SpeakerCounts(tuple(names), counts)
 
 
 def require_speakers(counts: SpeakerCounts) -> None:
-    """Refuse what a single speaker cannot tell.
+    """Check that there are enough speakers for an interval or a test.
 
     Raises:
         UserError: fewer than two speakers.
     """
     if len(counts.speakers) < 2:
         raise UserError(
-            f"an interval by speaker needs at least 2 speakers, got {len(counts.speakers)}: evaluate on more of them"
+            f"an interval by speaker needs at least 2 speakers, got {len(counts.speakers)}", "evaluate on more speakers"
         )

@@ -1,4 +1,4 @@
-"""One number that makes probabilities mean what they say: the temperature. n clips, C classes."""
+"""Temperature scaling: calibration of probabilities by a single number. n clips, C classes."""
 
 import math
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-# Our choice: where every validation clip is recognised, likelihood would sharpen probabilities without end.
-SHARPEST, BLUNTEST = 0.25, 10.0
+# Our choice: if every validation clip is recognised, the likelihood has no maximum, and the temperature goes to zero.
+LOWEST, HIGHEST = 0.25, 10.0
 
 
 def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -> float:
-    """The T by which logits must be divided for their softmax to give `labels` the highest likelihood.
+    """Fit the temperature T that maximises the likelihood of the labels under softmax(logits / T).
 
-    It changes how sure the network is and never what it holds likeliest.
+    T changes the confidence of the network, and never its most probable class.
 
     Args:
         logits: of clips that the weights were not fitted to, (n, C), n > 0.
@@ -33,6 +33,6 @@ def fit_temperature(logits: NDArray[np.floating], labels: NDArray[np.integer]) -
         temperature = math.exp(log_temperature)
         return float(np.mean(logsumexp(scores / temperature, axis=1) - truth / temperature))
 
-    bounds = math.log(SHARPEST), math.log(BLUNTEST)
-    found = minimize_scalar(loss, bounds=bounds, method="bounded")
-    return math.exp(found.x)
+    bounds = math.log(LOWEST), math.log(HIGHEST)
+    optimum = minimize_scalar(loss, bounds=bounds, method="bounded")
+    return math.exp(optimum.x)

@@ -1,4 +1,4 @@
-"""Everything that inference needs, in one folder without pickle: weights, normalisation, experiment, class names."""
+"""Bundle: everything that inference needs, in one folder without pickle."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ from torch import nn
 
 from ser.audio import Wave
 from ser.errors import UserError
-from ser.evaluation.inference import probabilities
+from ser.evaluation.inference import compute_probabilities
 from ser.experiment.experiment import Experiment, from_flat
 from ser.experiment.input_range import InputRange
 from ser.features.base import Rows, Spectra
@@ -31,7 +31,16 @@ _KEYS = ("emotions", "temperature", "input_range", "features_version", "settings
 
 @dataclass(frozen=True)
 class Bundle:
-    """A trained network and what belongs to it: `temperature` calibrates it, `input_range` is that of its clips."""
+    """A trained network with everything that inference needs.
+
+    Attributes:
+        experiment: description of the training.
+        emotions: names of the C classes, in the order of the outputs.
+        normalisation: mean and scale of each row of features.
+        temperature: divides the logits before the softmax.
+        input_range: of the training clips.
+        weights: of the network, by name.
+    """
 
     experiment: Experiment
     emotions: tuple[str, ...]
@@ -41,7 +50,11 @@ class Bundle:
     weights: dict[str, torch.Tensor]
 
     def save(self, folder: Path) -> None:
-        """Write the bundle to `folder`."""
+        """Write the bundle into a folder, which is created if missing.
+
+        Raises:
+            OSError: the disk is full, or the folder cannot be written to.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         save_file(self.weights, folder / _WEIGHTS)
         arrays = {"mean": self.normalisation.mean, "scale": self.normalisation.scale}
@@ -57,24 +70,24 @@ class Bundle:
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """The bundle that `save` wrote.
+    """Read the bundle that `Bundle.save` wrote.
 
     Raises:
-        UserError: another version of ser wrote it, which kept less or has other settings.
+        UserError: another version of ser wrote it, with fewer keys or other settings.
         OSError: it is gone.
     """
     content = json.loads((folder / _EXPERIMENT).read_text())
     if lacking := [key for key in _KEYS if key not in content]:
         raise UserError(
-            f"a bundle must hold {', '.join(_KEYS)}, {folder} lacks {', '.join(lacking)}: another version of ser "
-            "wrote it, so train the network anew"
+            f"a bundle must hold {', '.join(_KEYS)}, {folder} lacks {', '.join(lacking)}",
+            "another version of ser wrote it, so train the network again",
         )
     try:
         experiment = from_flat(content["settings"])
     except SettingError:
         raise UserError(
-            f"a bundle must have settings of this version of ser, {folder} has others: another version wrote it, so "
-            "train the network anew"
+            f"a bundle must have settings of this version of ser, {folder} has others",
+            "another version wrote it, so train the network again",
         ) from None
     if content["features_version"] != experiment.features.version:
         raise UserError(
@@ -94,9 +107,9 @@ def load_bundle(folder: Path) -> Bundle:
 
 
 class Classifier:
-    """A bundle ready to hear clips on the processor.
+    """A network that is ready to classify clips on the CPU.
 
-    Clips go through the network one by one, so the answer for a clip does not depend on its neighbours.
+    Clips pass through the network one by one, so that the result for a clip does not depend on other clips.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -108,21 +121,35 @@ class Classifier:
         self._model.load_state_dict(bundle.weights)
         self._model.eval()
 
-    def probabilities(self, wave: Wave) -> NDArray[np.float64]:
-        """Calibrated probability of each emotion, (C,), of one clip (mono, 16 kHz)."""
-        return self.probabilities_of(self.space.compute(Spectra(wave, self.space.framing)))
+    def predict_probabilities(self, wave: Wave) -> NDArray[np.float64]:
+        """Predict calibrated probabilities of the emotions for one clip.
 
-    def probabilities_of(self, stored: Rows) -> NDArray[np.float64]:
-        """The same of a clip's features, (T, R), as `space` computes them."""
-        clip = frame_clip(stored, space=self.space, normalisation=self._normalisation)
+        Args:
+            wave: mono signal at 16 kHz, (N,), float32, full scale ±1.
+
+        Returns:
+            (C,) float64, in the order of `emotions`.
+        """
+        return self.predict_from_features(self.space.compute(Spectra(wave, self.space.framing)))
+
+    def predict_from_features(self, rows: Rows) -> NDArray[np.float64]:
+        """Predict calibrated probabilities of the emotions for the features of one clip.
+
+        Args:
+            rows: features, (T, R), that `space` computed.
+
+        Returns:
+            (C,) float64, in the order of `emotions`.
+        """
+        clip = frame_clip(rows, space=self.space, normalisation=self._normalisation)
         with torch.inference_mode():
             logits = self._model(torch.from_numpy(clip[None]))
-        (shares,) = probabilities(logits.numpy(), temperature=self._temperature)
-        return cast(NDArray[np.float64], shares)
+        (clip_probabilities,) = compute_probabilities(logits.numpy(), temperature=self._temperature)
+        return cast(NDArray[np.float64], clip_probabilities)
 
 
 def build_network(experiment: Experiment) -> nn.Module:
-    """The network of an experiment, with the weights that its training starts from."""
+    """Build the network of an experiment, with the weights from which its training starts."""
     return build_model(
         experiment.model,
         dimensions=cast(Dimensions, experiment.cell.dimensions),

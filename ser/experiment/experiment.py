@@ -1,11 +1,11 @@
-"""`Experiment`: the whole description of one training, and its flat form of dotted names."""
+"""Experiment: the complete description of one training, and its flat form with dotted names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, cast
 
 from ser.corpora.base import CORPORA, CorpusChoice
-from ser.features.spaces import FrameSpace, MelSpace, space_for, stored_settings
+from ser.features.spaces import FrameSpace, MelSpace, make_default_space, stored_settings
 from ser.models.base import ARCHITECTURES, Architecture
 from ser.settings.declaration import Setting, all_settings, settings, with_values
 from ser.settings.ranges import Choice, Range, SettingError, Text, Value
@@ -16,26 +16,36 @@ from ser.training.settings import Training
 
 @settings
 class Cell:
-    """One of the compared networks: an architecture as 1-D or as 2-D network."""
+    """One of the compared networks: an architecture as a 1-D or a 2-D network."""
 
     architecture: Annotated[str, Text()] = "sercnn"
     dimensions: Annotated[int, Choice((1, 2), searched=False)] = 2
 
     @property
     def name(self) -> str:
-        """'vgg16-2d' for VGG16 on two-dimensional input."""
+        """Name of the cell: 'vgg16-2d' for VGG16 on two-dimensional input."""
         return f"{self.architecture}-{self.dimensions}d"
 
 
 def all_cells() -> dict[str, Cell]:
-    """Every registered architecture as 1-D and as 2-D network, by name."""
+    """All registered architectures as 1-D and 2-D networks, by name of the cell."""
     cells = [Cell(architecture=name, dimensions=dimensions) for name in ARCHITECTURES for dimensions in (1, 2)]
     return {cell.name: cell for cell in cells}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """What is trained, on what, and how: enough to repeat it."""
+    """Complete description of one training, from which it can be repeated.
+
+    Attributes:
+        cell: architecture and dimensions.
+        features: feature space of the input.
+        model: settings of the architecture.
+        corpus: corpus, and the selection of its clips.
+        split: parts for training, validation and test.
+        augment: augmentation of training clips.
+        training: optimiser, schedule and seed.
+    """
 
     cell: Cell
     features: FrameSpace | MelSpace
@@ -46,15 +56,15 @@ class Experiment:
     training: Training = field(default_factory=Training)
 
     def flat(self) -> dict[str, Value]:
-        """Every setting by its dotted name."""
+        """Values of all settings, by dotted name."""
         return {setting.name: setting.value for setting in self.settings().values()}
 
     def settings(self) -> dict[str, Setting]:
-        """Every setting with type, range and value, by its dotted name."""
+        """All settings with type, range and value, by dotted name."""
         return {setting.name: setting for setting in all_settings(self)}
 
     def searched(self) -> dict[str, Range]:
-        """The ranges that a search may draw from, by dotted name: none of a setting that decides what is stored."""
+        """Ranges of the searched settings, by dotted name; settings of the stored features are never searched."""
         stored = {f"features.{name}" for name in stored_settings(self.features)}
         return {
             name: setting.range
@@ -63,15 +73,15 @@ class Experiment:
         }
 
     def with_values(self, values: Mapping[str, Value | str]) -> "Experiment":
-        """A copy with these dotted settings.
+        """Copy with other values of some settings, by dotted name.
 
         Raises:
-            SettingError: unknown name, a value that does not fit, or another cell.
+            SettingError: an unknown name, an invalid value, or another cell.
         """
-        made = with_values(self, values)
-        if made.cell != self.cell:
-            raise SettingError(f"the settings are of cell {self.cell.name} and cannot make it {made.cell.name}")
-        return made
+        changed = with_values(self, values)
+        if changed.cell != self.cell:
+            raise SettingError(f"the settings are of cell {self.cell.name} and cannot make it {changed.cell.name}")
+        return changed
 
     @property
     def n_classes(self) -> int:
@@ -80,26 +90,29 @@ class Experiment:
 
 
 def default_experiment(cell: Cell, *, corpus: str = "cremad") -> Experiment:
-    """The defaults of a cell: trial 0 of every search.
+    """Experiment with the default settings of a cell, which is trial 0 of every search.
 
     Raises:
         SettingError: unknown architecture or corpus.
     """
-    CORPORA[corpus]
+    CORPORA[corpus]  # raises for an unknown name
     architecture = ARCHITECTURES[cell.architecture]
     return Experiment(
         cell=cell,
-        features=space_for(cast(Literal[1, 2], cell.dimensions)),
+        features=make_default_space(cast(Literal[1, 2], cell.dimensions)),
         model=architecture(),
         corpus=CorpusChoice(name=corpus),
     )
 
 
 def from_flat(flat: Mapping[str, Value | str]) -> Experiment:
-    """The experiment that `flat` describes; values may be text, as MLflow keeps them.
+    """Experiment with the values that `Experiment.flat` returned.
+
+    Args:
+        flat: values by dotted name; they may be text, as in MLflow. Omitted settings have their defaults.
 
     Raises:
-        SettingError: the cell is missing, a name is unknown for it, or a value does not fit.
+        SettingError: the cell is missing, a name is unknown for it, or a value is invalid.
     """
     missing = {"cell.architecture", "cell.dimensions"} - set(flat)
     if missing:

@@ -1,6 +1,6 @@
-"""From a corpus folder to clips, features and parts: find, extract, exclude what is faulty, split.
+"""Preparation of a corpus: find clips, extract features, exclude faulty clips, split.
 
-Every command prepares a corpus by this one way; only where features are extracted differs (`Extractor`).
+Every command prepares a corpus in this way; they differ only in the `Extractor`, which runs with or without Ray.
 """
 
 import hashlib
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from ser.console import clip_progress, print_clips
-from ser.corpora.base import CORPORA, Clip, CorpusChoice, describe
+from ser.console import print_clips, show_clip_progress
+from ser.corpora.base import CORPORA, Clip, CorpusChoice, describe_completeness
 from ser.corpora.locations import Location, resolve_location
 from ser.experiment.experiment import Experiment
 from ser.features.batch import Extraction
@@ -29,16 +29,16 @@ from ser.splits.split import Split, describe_missing, partition
 
 @dataclass(frozen=True)
 class PreparedCorpus:
-    """Clips that can be used, with their features in the store; clips and digests are in one order.
+    """The usable clips of a corpus, with their features in the store.
 
     Attributes:
-        choice: corpus and how it is used.
+        choice: corpus, and the selection of its clips.
         folder: its folder or URL, absolute.
-        clips: those that are left.
-        digests: digests of their bytes.
-        duplicates: names of every two of them that are one recording.
+        clips: the clips that were not excluded.
+        digests: digests of their bytes, in the same order.
+        duplicates: pairs of names of clips that are the same recording.
         store: holds their features.
-        pipeline: that made the features.
+        pipeline: computed the features.
     """
 
     choice: CorpusChoice
@@ -51,16 +51,16 @@ class PreparedCorpus:
 
     @property
     def emotions(self) -> tuple[str, ...]:
-        """The classes, in the order of their labels."""
+        """Names of the classes, in the order of their labels."""
         return CORPORA[self.choice.name].emotions
 
     @property
     def digest(self) -> str:
-        """Digest of all clips' names and bytes."""
-        return clips_digest(self.clips, self.digests)
+        """Digest of the names and bytes of all clips."""
+        return digest_clips(self.clips, self.digests)
 
     def partition(self, split: Split) -> Partition:
-        """The clips in the parts of a split, through the leak gate.
+        """Assign the clips to the parts of a split, and check it for leaks.
 
         Raises:
             UserError: the split does not fit the clips, or leaks.
@@ -69,8 +69,8 @@ class PreparedCorpus:
         return partition(self.clips, split, digests=digests, duplicates=self.duplicates)
 
 
-def clips_digest(clips: Sequence[Clip], digests: Sequence[str]) -> str:
-    """Digest of clips' names and bytes.
+def digest_clips(clips: Sequence[Clip], digests: Sequence[str]) -> str:
+    """Compute one digest of the names and bytes of clips.
 
     Args:
         clips: in their order.
@@ -81,17 +81,17 @@ def clips_digest(clips: Sequence[Clip], digests: Sequence[str]) -> str:
 
 
 def find_clips(choice: CorpusChoice, folder: Location, console: Console) -> tuple[Clip, ...]:
-    """The clips of a corpus in `folder`; what was found is printed.
+    """Find the clips of a corpus in a folder, and print their number and the omitted files.
 
     Raises:
-        CorpusError: nothing usable there.
+        CorpusError: the folder holds no usable clip.
     """
     corpus = CORPORA[choice.name]
     scan = corpus().scan(folder)
-    console.print(f"Corpus {choice.name} in {folder}: {describe(corpus, scan.clips)}")
+    console.print(f"Corpus {choice.name} in {folder}: {describe_completeness(corpus, scan.clips)}")
     if scan.misnamed:
         print_clips(console, "files whose names do not fit the corpus are omitted", scan.misnamed)
-    for reason, names in scan.left_out.items():
+    for reason, names in scan.excluded.items():
         print_clips(console, f"files are omitted: {reason}", names)
     return scan.clips
 
@@ -106,29 +106,29 @@ def extract_features(
     whole: bool,
     console: Console,
 ) -> Extraction:
-    """Features of all clips into the store, with progress; clips that cannot be used are printed and reported.
+    """Extract the features of all clips into the store, with progress; unusable clips are printed and reported.
 
     Args:
-        clips: to read.
+        clips: whose features are needed.
         store: of features.
-        pipeline: what to compute.
-        extractor: where to compute.
-        quarantine: for the clips that cannot be used; None where they are known, and excluded already.
-        whole: compare the checksums of all entries that are there: the features are going to be loaded.
-        console: where to print.
+        pipeline: computes the features of a clip.
+        extractor: runs the pipeline, in this process or by Ray.
+        quarantine: records the unusable clips; None if these were excluded before.
+        whole: compare the checksums of all stored entries, because the features are going to be loaded.
+        console: for messages and progress.
 
     Raises:
-        CorpusError: too many clips cannot be used.
+        CorpusError: too many clips are unusable.
         UserError: the store cannot be written.
     """
     started = time.monotonic()
-    with clip_progress(console, len(clips)) as progress:
+    with show_clip_progress(console, len(clips)) as progress:
         extraction = extractor.extract(
             clips,
             store=store,
             pipeline=pipeline,
             whole=whole,
-            most_unusable=quarantine.most(len(clips)) if quarantine else 0,
+            max_unusable=quarantine.limit(len(clips)) if quarantine else 0,
             progress=progress,
         )
     console.print(
@@ -156,20 +156,20 @@ def prepare_corpus(
     max_bad: float,
     console: Console,
 ) -> PreparedCorpus:
-    """Everything between the clips and the first training.
+    """Prepare the clips of a corpus for training: extract features, exclude unusable clips, find duplicates.
 
     Args:
-        choice: corpus and how it is used.
+        choice: corpus, and the selection of its clips.
         folder: its folder or URL.
-        clips: as they were found in it.
+        clips: all clips that were found in it.
         store: of features.
-        pipeline: what to compute of each clip.
-        extractor: where to compute.
-        max_bad: percent of the clips that may be unusable.
-        console: where to print what is excluded, and progress.
+        pipeline: computes the features of a clip.
+        extractor: runs the pipeline, in this process or by Ray.
+        max_bad: largest share of unusable clips, in percent.
+        console: for excluded clips and progress.
 
     Raises:
-        CorpusError: more of the clips cannot be used, or all of them.
+        CorpusError: more of the clips are unusable, or all of them.
         UserError: the feature store cannot be used.
     """
     quarantine = Quarantine.beside(store, choice.name, max_bad)
@@ -178,17 +178,17 @@ def prepare_corpus(
     )
     facts = extraction.facts
 
-    def duplicates_of(some: Sequence[Clip]) -> DuplicatePairs:
+    def find_among(some: Sequence[Clip]) -> DuplicatePairs:
         digests = [facts[clip.name].digest for clip in some]
-        return find_duplicates(some, extractor.fingerprints(digests, store=store, pipeline=pipeline))
+        return find_duplicates(some, extractor.read_fingerprints(digests, store=store, pipeline=pipeline))
 
-    selected, duplicates = select_clips(clips, facts, choice=choice, duplicates_of=duplicates_of, console=console)
+    selected, duplicates = select_clips(clips, facts, choice=choice, find_duplicates=find_among, console=console)
     digests = tuple(facts[clip.name].digest for clip in selected)
     return PreparedCorpus(choice, resolve_location(folder), selected, digests, duplicates, store, pipeline)
 
 
 def describe_split(prepared: PreparedCorpus, parts: Partition, split: Split) -> Iterable[str]:
-    """The split of a sweep in a line, and in another one what its lists name and the corpus lacks."""
+    """Describe the split of a sweep in one line, and in another the clips of its lists that the corpus lacks."""
     yield (
         f"Split {load_manifests()[parts.name]}, {parts.kind}, fold {parts.fold}: {len(parts.train):,} training, "
         f"{len(parts.validation):,} validation, {len(parts.test):,} test clips"
@@ -198,8 +198,8 @@ def describe_split(prepared: PreparedCorpus, parts: Partition, split: Split) -> 
         yield f"This is part of its corpus: {lacking}"
 
 
-def pipeline_of(experiments: Iterable[Experiment]) -> Pipeline:
-    """The pipeline that computes what these experiments store of every clip."""
+def build_pipeline(experiments: Iterable[Experiment]) -> Pipeline:
+    """Build the pipeline that computes all features that these experiments store."""
     spaces = {type(experiment.features): experiment.features for experiment in experiments}
     frame, mel = spaces.get(FrameSpace, FrameSpace()), spaces.get(MelSpace, MelSpace())
     assert isinstance(frame, FrameSpace)

@@ -1,4 +1,4 @@
-"""How long training takes on this machine: a few steps on noise, for each way to compute them."""
+"""Duration of training steps on this machine, measured on noise for each precision and memory format."""
 
 import itertools
 from collections.abc import Mapping, Set
@@ -16,15 +16,15 @@ from ser.training.loop import Fit, fit
 PRECISION, MEMORY_FORMAT = "training.precision", "training.memory_format"
 PLAIN: Mapping[str, Value] = {PRECISION: "float32", MEMORY_FORMAT: "contiguous"}
 
-# What measurement alone cannot tell from noise is not worth a change.
-_WORTHWHILE = 1.1
+# Smaller gains cannot be distinguished from the noise of the measurement.
+_LEAST_SPEEDUP = 1.1
 _STEPS = 2
-_LONG_ENOUGH_S, _MOST_ROUNDS = 1.5, 8
+_MEASURED_S, _MOST_ROUNDS = 1.5, 8
 
 
 @dataclass(frozen=True)
 class StepTiming:
-    """One way to compute a training step: its settings, and what it takes per clip."""
+    """Settings of precision and memory format, and the duration of a training step per clip with them."""
 
     values: dict[str, Value]
     ms_per_clip: float
@@ -33,40 +33,46 @@ class StepTiming:
 def measure_step_times(
     experiment: Experiment, *, device: torch.device | str = "cpu", fixed: Set[str] = frozenset()
 ) -> tuple[StepTiming, ...]:
-    """The ways that the device has for this experiment, each measured, at least one; the plainest is first.
+    """Measure training steps with each precision and memory format that the device supports.
 
-    Settings named in `fixed` stay as the experiment has them.
+    They are measured in turn, and the fastest round of each counts, so that other work of the machine affects none of
+    them alone. The measurement takes a second or two, or three rounds if steps are slower.
 
-    They take turns, and the fastest round of each counts: what else the machine does falls on none of them alone.
-    Takes a second or two, or three rounds where a step is slower than that.
+    Args:
+        experiment: its network is trained on noise.
+        device: to measure.
+        fixed: dotted names of settings that keep the experiment's values.
+
+    Returns:
+        At least one timing; that of the plainest settings is first.
     """
     device = torch.device(device)
-    ways = _ways(experiment, device, fixed)
-    trainings = [iter(_training(experiment.with_values(values), device)) for values in ways]
+    candidates = _list_candidates(experiment, device, fixed)
+    trainings = [iter(_start_training(experiment.with_values(values), device)) for values in candidates]
     for training in trainings:
         next(training)
-    best = [float("inf")] * len(ways)
+    best = [float("inf")] * len(candidates)
     spent_s = 0.0
     for n_round in itertools.count(1):
         for i, training in enumerate(trainings):
             seconds = next(training).seconds
             spent_s += seconds
             best[i] = min(best[i], seconds)
-        if n_round == _MOST_ROUNDS or (n_round >= 2 and spent_s > _LONG_ENOUGH_S):
+        if n_round == _MOST_ROUNDS or (n_round >= 2 and spent_s > _MEASURED_S):
             break
     n_clips = _STEPS * experiment.training.batch_size
-    return tuple(StepTiming(values, 1000 * s / n_clips) for values, s in zip(ways, best, strict=True))
+    return tuple(StepTiming(values, 1000 * s / n_clips) for values, s in zip(candidates, best, strict=True))
 
 
-def choose_fastest(ways: tuple[StepTiming, ...]) -> StepTiming:
-    """The fastest way, or the plain one where that is about as fast."""
-    plain, best = ways[0], min(ways, key=lambda way: way.ms_per_clip)
-    return best if plain.ms_per_clip > _WORTHWHILE * best.ms_per_clip else plain
+def choose_fastest(timings: tuple[StepTiming, ...]) -> StepTiming:
+    """Choose the fastest timing, or the first, plain one if that is at most 10 % slower."""
+    plain, best = timings[0], min(timings, key=lambda timing: timing.ms_per_clip)
+    return best if plain.ms_per_clip > _LEAST_SPEEDUP * best.ms_per_clip else plain
 
 
-def _ways(experiment: Experiment, device: torch.device, fixed: Set[str]) -> list[dict[str, Value]]:
-    precisions = ["float32", "bfloat16"] if _has_bfloat16(device) else ["float32"]
-    # Only pictures have channels to lay out last.
+def _list_candidates(experiment: Experiment, device: torch.device, fixed: Set[str]) -> list[dict[str, Value]]:
+    precisions = ["float32", "bfloat16"] if _supports_bfloat16(device) else ["float32"]
+    # PyTorch has this format for 2-D maps alone.
     formats = ["contiguous", "channels_last"] if experiment.cell.dimensions == 2 else ["contiguous"]
     if PRECISION in fixed:
         precisions = [experiment.training.precision]
@@ -75,20 +81,20 @@ def _ways(experiment: Experiment, device: torch.device, fixed: Set[str]) -> list
     return [{PRECISION: p, MEMORY_FORMAT: f} for p, f in itertools.product(precisions, formats)]
 
 
-def _has_bfloat16(device: torch.device) -> bool:
+def _supports_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
-def _training(experiment: Experiment, device: torch.device) -> Fit:
-    # Nobody has voted on noise; votes cost nothing that a step takes time for.
-    without = {"training.max_epochs": 500, "training.patience": 500, "training.vote_share": 0.0}
-    experiment = experiment.with_values(without)
+def _start_training(experiment: Experiment, device: torch.device) -> Fit:
+    # Training must not end early, and noise has no votes, which do not affect the duration of a step.
+    overrides: dict[str, Value] = {"training.max_epochs": 500, "training.patience": 500, "training.vote_share": 0.0}
+    experiment = experiment.with_values(overrides)
     return fit(
         build_network(experiment),
-        train=_noise(experiment, _STEPS * experiment.training.batch_size),
-        validation=_noise(experiment, 1),
+        train=_make_noise(experiment, _STEPS * experiment.training.batch_size),
+        validation=_make_noise(experiment, 1),
         n_classes=experiment.n_classes,
         settings=experiment.training,
         augment=experiment.augment,
@@ -96,8 +102,8 @@ def _training(experiment: Experiment, device: torch.device) -> Fit:
     )
 
 
-def _noise(experiment: Experiment, n_clips: int) -> ClipSet:
-    """Clips of noise, a little longer than what the network sees of them."""
+def _make_noise(experiment: Experiment, n_clips: int) -> ClipSet:
+    """Clips of noise, a tenth longer than the crop that is the input of the network."""
     space = experiment.features
     rng = np.random.default_rng(0)
     shape = (space.n_frames + space.n_frames // 10, space.n_rows)

@@ -1,7 +1,7 @@
-"""One training from data to bundle: what a trial of a sweep does, without Ray."""
+"""One training from data to bundle, as in a trial of a sweep, but without Ray."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ser.evaluation.calibration import expected_calibration_error
-from ser.evaluation.inference import InferenceResult, compute_as_served, evaluate, probabilities
+from ser.evaluation.inference import InferenceResult, compute_as_served, compute_probabilities, evaluate
 from ser.evaluation.metrics import Confusion, accuracy, macro_f1, unweighted_average_recall
 from ser.evaluation.predictions_file import PartPredictions, write_predictions
 from ser.evaluation.temperature import fit_temperature
@@ -28,16 +28,17 @@ from ser.training.loop import Epoch, fit
 
 TEST_FILE = "test.json"
 PREDICTIONS_FILE = "predictions.csv"
+_SHORT_NAMES = {"validation": "val", "test": "test"}
 
 
 class Trial:
-    """A training under way.
+    """Training in progress, and its evaluation.
 
     Args:
-        experiment: what to train, and how.
-        data: on which clips; the experiment's split says which of them train, validate and test.
-        device: where.
-        resume: state after some epoch, or None for the beginning.
+        experiment: description of the training.
+        data: clips and features, of which the experiment's split selects those for training, validation and test.
+        device: for training and evaluation.
+        resume: state after some epoch; None to start at the beginning.
 
     Raises:
         UserError: the split does not fit the clips, or leaks.
@@ -60,10 +61,10 @@ class Trial:
         train = np.asarray(self.partition.train)
         self._normalisation = fit_normalisation(data.matrix, train, space.selected_rows)
         self.n_train_clips = len(train)
-        self._validation = self._clips(np.asarray(self.partition.validation))
+        self._validation = self._select_clips(np.asarray(self.partition.validation))
         self._fit = fit(
             build_network(experiment),
-            train=self._clips(train),
+            train=self._select_clips(train),
             validation=self._validation,
             n_classes=len(data.emotions),
             settings=experiment.training,
@@ -74,66 +75,57 @@ class Trial:
         )
 
     def epochs(self) -> Iterator[Epoch]:
-        """Train epoch by epoch; the last one says so."""
+        """Train epoch by epoch, until one has `last` set."""
         return iter(self._fit)
 
     def stop(self) -> None:
-        """Have another thread's `epochs` raise `StopTraining` at its next batch."""
+        """Make `epochs`, in another thread, raise `StopTraining` at its next batch."""
         self._fit.stop()
 
     def save_state(self, folder: Path) -> None:
-        """Write what `resume` needs."""
+        """Write the state that `resume` needs into a folder."""
         save_state(self._fit.state(), folder)
 
     def finish(self, folder: Path, *, keep_model: bool = True, test: bool = True) -> dict[str, Any]:
-        """Test the best weights, once, and write test results, predictions and, to keep the model, the bundle.
+        """Evaluate the best weights, once, and write results, predictions and the bundle.
 
-        Without `test` no test clip is heard: predictions and results are of the validation clips alone.
+        Args:
+            folder: for the files.
+            keep_model: write the bundle.
+            test: evaluate test clips; otherwise results and predictions are those of the validation clips alone.
 
         Returns:
-            The results, as `test.json` in `folder` holds them: of test clips UAR, accuracy, macro-F1 and confusion
-            matrix; number of parameters, seconds of training, version and digest of the split, and figures of the
-            calibration by the names that MLflow shows.
+            The content of `test.json`: UAR, accuracy, macro-F1 and confusion matrix of the test clips, number of
+            parameters, seconds of training, version and digest of the split, and calibration by names of MLflow
+            metrics.
 
         Raises:
-            UserError: the network owes something to test clips.
+            UserError: the network was fitted on, or chosen by, test clips.
         """
-        check_fitted(self.partition, self._data.clips, self._fitted())
+        check_fitted(self.partition, self._data.clips, self._list_fitted_positions())
         weights = self._fit.best_weights()
-        # As it will be served: a network that knows nothing of how its training was computed.
+        # A new network, as it will be served, without the precision and memory format of the training.
         model = build_network(self._experiment).to(self._device)
         model.load_state_dict(weights)
         with compute_as_served():
             parts = ("validation", "test") if test else ("validation",)
-            made = {part: self._evaluate(model, self.partition.parts[part]) for part in parts}
-        temperature = fit_temperature(made["validation"].logits, self._validation.labels)
-        calibration = {"temperature": temperature}
-        for part, short in (("validation", "val"), ("test", "test")):
-            if part in made:
-                calibration |= self._calibration_errors(short, made[part], self.partition.parts[part], temperature)
+            evaluations = {part: self._evaluate(model, self.partition.parts[part]) for part in parts}
+        temperature = fit_temperature(evaluations["validation"].logits, self._validation.labels)
         results = {
-            **(_figures(made["test"].confusion) if test else {}),
+            **(_compute_metrics(evaluations["test"].confusion) if test else {}),
             "n_parameters": sum(parameter.numel() for parameter in model.parameters()),
             "train_seconds": self._fit.seconds,
             "split_manifest": str(load_manifests()[self.partition.name]),
             "split_digest": self.partition.digest,
-            "calibration": calibration,
+            "calibration": self._measure_calibration(evaluations, temperature),
         }
         if keep_model:
-            self._bundle(weights, temperature).save(folder)
+            self._build_bundle(weights, temperature).save(folder)
         (folder / TEST_FILE).write_text(json.dumps(results))
-        predicted = {
-            part: PartPredictions(
-                np.asarray(self.partition.parts[part]),
-                evaluation.predictions,
-                probabilities(evaluation.logits, temperature=temperature),
-            )
-            for part, evaluation in made.items()
-        }
-        write_predictions(folder / PREDICTIONS_FILE, predicted, clips=self._data.clips, emotions=self._data.emotions)
+        self._write_predictions(folder / PREDICTIONS_FILE, evaluations, temperature)
         return results
 
-    def _bundle(self, weights: dict[str, torch.Tensor], temperature: float) -> Bundle:
+    def _build_bundle(self, weights: dict[str, torch.Tensor], temperature: float) -> Bundle:
         return Bundle(
             experiment=self._experiment,
             emotions=self._data.emotions,
@@ -143,16 +135,13 @@ class Trial:
             weights=weights,
         )
 
-    def _fitted(self) -> dict[str, NDArray[np.int64]]:
-        """Positions of the clips that each part of the result was fitted on or chosen by."""
+    def _list_fitted_positions(self) -> dict[str, NDArray[np.int64]]:
+        """Positions of the clips on which each part of the result was fitted, or by which it was chosen."""
         assert self._normalisation.clips is not None
         chosen_by = self._validation.clips
         return {"normalisation": self._normalisation.clips, "selection": chosen_by, "calibration": chosen_by}
 
-    def _labels(self, positions: Sequence[int]) -> NDArray[np.int64]:
-        return self._data.labels[list(positions)]
-
-    def _clips(self, positions: NDArray[np.int64]) -> ClipSet:
+    def _select_clips(self, positions: NDArray[np.int64]) -> ClipSet:
         space = self._experiment.features
         return ClipSet(
             matrix=self._data.matrix,
@@ -163,21 +152,35 @@ class Trial:
         )
 
     def _evaluate(self, model: nn.Module, positions: tuple[int, ...]) -> InferenceResult:
-        clips = self._clips(np.asarray(positions))
-        # One by one: within a batch the sums have another order, and the last bits differ from the served ones.
+        clips = self._select_clips(np.asarray(positions))
+        # One by one: in a batch the sums have another order, so that their last bits differ from the served ones.
         return evaluate(model, clips, n_classes=len(self._data.emotions), batch_size=1, device=self._device)
 
-    def _calibration_errors(
-        self, part: str, evaluation: InferenceResult, positions: Sequence[int], temperature: float
-    ) -> dict[str, float]:
-        labels = self._labels(positions)
-        return {
-            f"{part}_ece{suffix}": expected_calibration_error(probabilities(evaluation.logits, temperature=by), labels)
-            for suffix, by in (("_uncalibrated", 1.0), ("", temperature))
+    def _measure_calibration(self, evaluations: Mapping[str, InferenceResult], temperature: float) -> dict[str, float]:
+        """Temperature, and calibration errors of each part before and after it, by names of MLflow metrics."""
+        calibration = {"temperature": temperature}
+        for part, evaluation in evaluations.items():
+            labels = self._data.labels[list(self.partition.parts[part])]
+            for suffix, divisor in (("_uncalibrated", 1.0), ("", temperature)):
+                error = expected_calibration_error(
+                    compute_probabilities(evaluation.logits, temperature=divisor), labels
+                )
+                calibration[f"{_SHORT_NAMES[part]}_ece{suffix}"] = error
+        return calibration
+
+    def _write_predictions(self, path: Path, evaluations: Mapping[str, InferenceResult], temperature: float) -> None:
+        predictions = {
+            part: PartPredictions(
+                np.asarray(self.partition.parts[part]),
+                evaluation.predictions,
+                compute_probabilities(evaluation.logits, temperature=temperature),
+            )
+            for part, evaluation in evaluations.items()
         }
+        write_predictions(path, predictions, clips=self._data.clips, emotions=self._data.emotions)
 
 
-def _figures(confusion: Confusion) -> dict[str, Any]:
+def _compute_metrics(confusion: Confusion) -> dict[str, Any]:
     return {
         "uar": unweighted_average_recall(confusion),
         "accuracy": accuracy(confusion),
@@ -187,6 +190,6 @@ def _figures(confusion: Confusion) -> dict[str, Any]:
 
 
 def validation_metrics(epoch: Epoch) -> dict[str, float]:
-    """What is reported of an epoch, by the names that MLflow shows."""
+    """Metrics of an epoch, by names of MLflow metrics."""
     names = ("train_loss", "val_loss", "val_uar", "val_accuracy", "val_macro_f1")
     return {name: float(getattr(epoch, name)) for name in names}

@@ -1,4 +1,4 @@
-"""The clips of a sweep in one feature space, as its trials read them. C classes, n clips."""
+"""Clips and features of a sweep in one feature space, the input of its trials. C classes, n clips."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from ser.features.store import FeatureStore
 
 @dataclass(frozen=True)
 class TrialData:
-    """The clips of a sweep in one feature space.
+    """Clips and features of a sweep in one feature space.
 
     Attributes:
         matrix: features of all clips.
         clips: in the order of the matrix.
-        facts: facts of their sound, in the same order.
+        facts: digest, length and peak of each clip, in the same order.
         emotions: names of the classes.
-        duplicates: names of every two clips that are one recording.
-        votes: shares of the listeners' votes for each class, (n, C), where they are known.
+        duplicates: pairs of names of clips that are the same recording.
+        votes: the listeners' majority votes as probabilities of the classes, (n, C), or None.
     """
 
     matrix: FeatureMatrix
@@ -58,14 +58,14 @@ def load_trial_data(
         dimensions: 1 or 2, the feature space.
         clips: of the sweep.
         digests: digests of their bytes, in the same order.
-        duplicates: names of every two of them that are one recording.
+        duplicates: pairs of names of clips that are the same recording.
         emotions: names of the classes.
-        store: holds the features of all of them.
-        pipeline: that made them.
-        votes: shares of the listeners' votes, (n, C), where they are known.
+        store: holds the features of all clips.
+        pipeline: computed the features.
+        votes: the listeners' majority votes as probabilities of the classes, (n, C), or None.
 
     Raises:
-        UserError: an entry has gone since the extraction.
+        UserError: an entry of the store is missing.
     """
     facts, rows = [], []
     for digest in digests:

@@ -1,8 +1,7 @@
-"""The contract of a feature: frozen settings that turn the analysed clip into rows of numbers per frame.
+"""Contract of a feature: frozen settings with a function from a clip's spectra to rows of numbers per frame.
 
 Legend: N samples, T frames, F = 1 + n_fft // 2 frequency bins, M mel bands. Arrays are time-major, one frame
-after the other, because that is how the transform makes them and how the store keeps them. Definitions are
-librosa's.
+after the other, because this is the order of the transform and of the store. Definitions are librosa's.
 """
 
 from functools import cached_property, lru_cache
@@ -27,7 +26,7 @@ _BLOCK_BYTES = 120_000
 
 @settings
 class Framing:
-    """How the wave is cut into overlapping frames; all features of a clip share it."""
+    """Window and hop of the overlapping frames, in seconds; the same for all features of a clip."""
 
     window_s: Annotated[float, Floats(0.016, 0.256, searched=False)] = 0.064
     hop_s: Annotated[float, Floats(0.004, 0.064, searched=False)] = 0.016
@@ -43,12 +42,17 @@ class Framing:
         return round(self.hop_s * SAMPLE_RATE_HZ)
 
     def n_frames(self, n_samples: int) -> int:
-        """Frames of a clip of `n_samples`: one is centred on each multiple of the hop."""
+        """Number of frames of a clip of `n_samples`; one is centred on each multiple of the hop."""
         return 1 + n_samples // self.hop_length
 
 
 class Spectra:
-    """One clip, (N,) float32, and everything that several features share, each computed once."""
+    """Spectra of one clip that several features need, each computed once.
+
+    Args:
+        wave: mono signal at 16 kHz, (N,) float32, full scale ±1.
+        framing: window and hop.
+    """
 
     def __init__(self, wave: Wave, framing: Framing) -> None:
         self.wave = wave
@@ -58,12 +62,12 @@ class Spectra:
 
     @property
     def n_frames(self) -> int:
-        """T."""
+        """Number of frames, T."""
         return self.framing.n_frames(len(self.wave))
 
     @cached_property
     def frames(self) -> Rows:
-        """The wave cut into overlapping frames, zeros beyond its ends, (T, n_fft); a read-only view."""
+        """Overlapping frames of the wave, zeros beyond its ends, (T, n_fft); a read-only view."""
         n_fft, hop = self.framing.n_fft, self.framing.hop_length
         padded = np.zeros(len(self.wave) + n_fft, np.float32)
         padded[n_fft // 2 : n_fft // 2 + len(self.wave)] = self.wave
@@ -73,9 +77,10 @@ class Spectra:
     def power(self) -> Rows:
         """Squared magnitude of the short-time Fourier transform with a Hann window, (T, F).
 
-        Transformed in double precision, as librosa does: in single precision the quiet valleys that spectral
-        contrast measures are rounding noise. In blocks below 128 kB, from where on the C library may fetch each
-        array anew from the system: 8 page faults a clip in a fresh process, 199 in blocks four times as large.
+        The transform is in double precision, as in librosa: in single precision the quiet valleys that spectral
+        contrast measures are rounding noise. Blocks are smaller than 128 kB, because from this size on the C library
+        may request each array from the system again: 8 page faults per clip in a new process, 199 with blocks four
+        times as large.
         """
         frames, window = self.frames, _hann(self.framing.n_fft)
         power = np.empty((len(frames), 1 + self.framing.n_fft // 2), np.float32)
@@ -96,14 +101,14 @@ class Spectra:
         return self._mel_power[n_mels]
 
     def log_mel(self, n_mels: int) -> Rows:
-        """`mel_power` in dB relative to full scale, at most 80 dB below the clip's own maximum, (T, M)."""
+        """Mel power in dB relative to full scale, at most 80 dB below the clip's own maximum, (T, M)."""
         if n_mels not in self._log_mel:
             self._log_mel[n_mels] = power_to_db(self.mel_power(n_mels))
         return self._log_mel[n_mels]
 
 
 def power_to_db(power: Rows) -> Rows:
-    """Decibels of `power`, relative to 1, not below 1e-10 and not more than 80 dB below the largest.
+    """Convert power to dB relative to 1; values below 1e-10, or 80 dB below the largest, are raised to that limit.
 
     Source:
         librosa.power_to_db with its defaults.
@@ -119,7 +124,7 @@ def _hann(n_fft: int) -> NDArray[np.float64]:
 
 
 class Feature(Protocol):
-    """One of the 1-D families: settings with the numbers of rows they make."""
+    """Contract of a family of the 1-D space: settings, their number of rows, and the computation."""
 
     @property
     def n_rows(self) -> int:
@@ -127,7 +132,7 @@ class Feature(Protocol):
         ...
 
     def compute(self, spectra: Spectra) -> Rows:
-        """The feature of one clip, (T, n_rows) float32."""
+        """Compute the feature of one clip, (T, n_rows) float32."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""What a worker does with a batch of clips: read each, look it up in the store, compute what is missing.
+"""Extraction of a batch of clips in one worker: read each clip, look it up in the store, compute missing features.
 
-A module of its own, because a worker imports what its tasks come from: no torch here, so that the first clip is out
-soon after the worker has started.
+A separate module without torch, because a worker imports the module of its task, and must process its first clip soon
+after it has started.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from ser.features.store import FeatureStore
 
 @dataclass(frozen=True)
 class Sound:
-    """A clip to look at: where its file lies, and its bytes where they were sent along."""
+    """Sound file of a clip: name and location, and its bytes if they were sent with the task."""
 
     name: str
     location: str
@@ -25,13 +25,13 @@ class Sound:
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What was found in the sound of some clips, by their names.
+    """Result of the extraction of a batch, by names of clips.
 
     Attributes:
-        facts: of those whose features are in the store now.
-        unusable: why others cannot be used.
-        unread: why the files of others cannot be read on this machine; another may read them.
-        n_computed: clips whose features had to be computed.
+        facts: facts of the clips whose features are in the store now.
+        unusable: reasons of the clips that cannot be used.
+        unread: reasons of the clips whose files cannot be read on this machine; another one may read them.
+        n_computed: number of clips whose features were not in the store before.
     """
 
     facts: dict[str, AudioFacts] = field(default_factory=dict)
@@ -42,7 +42,13 @@ class BatchResult:
 
 @dataclass(frozen=True)
 class Extraction:
-    """What was found in the sound of clips: facts by name, why some cannot be used, how many were computed."""
+    """Result of the extraction of a corpus, by names of clips.
+
+    Attributes:
+        facts: facts of the clips whose features are in the store now.
+        unusable: reasons of the clips that cannot be used.
+        n_computed: number of clips whose features were not in the store before.
+    """
 
     facts: dict[str, AudioFacts]
     unusable: dict[str, str]
@@ -50,11 +56,11 @@ class Extraction:
 
     @property
     def n_clips(self) -> int:
-        """Clips that were looked at."""
+        """Number of clips processed so far."""
         return len(self.facts) + len(self.unusable)
 
-    def extended(self, part: BatchResult) -> "Extraction":
-        """The same with what was found in further clips; what `part` has unread is unusable."""
+    def add(self, part: BatchResult) -> "Extraction":
+        """Extraction with the result of one more batch; clips that it could not read are unusable."""
         return Extraction(
             {**self.facts, **part.facts},
             {**self.unusable, **part.unusable, **part.unread},
@@ -63,56 +69,56 @@ class Extraction:
 
 
 def extract_batch(sounds: Sequence[Sound], store: FeatureStore, pipeline: Pipeline, whole: bool) -> BatchResult:
-    """Make sure that the store holds the features of some clips.
+    """Compute and store the features of the clips of a batch that the store does not hold yet.
 
     Args:
-        sounds: of the clips.
-        store: of features.
-        pipeline: what to compute.
+        sounds: sound files of the clips.
+        store: store of the features.
+        pipeline: features to compute.
         whole: compare the checksums of entries that are there.
 
     Raises:
-        UserError: the store cannot be written.
+        UserError: the store cannot be read or written.
     """
-    found: dict[str, AudioFacts] = {}
+    stored: dict[str, AudioFacts] = {}
     unusable: dict[str, str] = {}
     unread: dict[str, str] = {}
     n_computed = 0
     for sound in sounds:
         try:
             data = read_sound(sound.location) if sound.data is None else sound.data
-            found[sound.name], computed = _ensure(data, store, pipeline, whole)
+            stored[sound.name], computed = _store_features(data, store, pipeline, whole)
             n_computed += computed
         except AudioError as error:
             unusable[sound.name] = str(error)
         except OSError as error:
             unread[sound.name] = describe_read_error(error)
-    return BatchResult(found, unusable, unread, n_computed)
+    return BatchResult(stored, unusable, unread, n_computed)
 
 
 def read_sound(location: str) -> bytes:
-    """The bytes of a sound file.
+    """Read the bytes of a sound file.
 
     Raises:
-        AudioError: it is too large to be a clip.
+        AudioError: it is larger than `LARGEST_BYTES`.
         OSError: it cannot be read.
     """
     data = read_bytes(location, at_most=LARGEST_BYTES + 1)
     if len(data) > LARGEST_BYTES:
-        raise AudioError(f"the file holds more than {LARGEST_BYTES / 1e6:g} MB, no clip does: cut it into utterances")
+        raise AudioError(f"the file is larger than {LARGEST_BYTES / 1e6:g} MB", "cut it into utterances")
     return data
 
 
 def describe_read_error(error: OSError) -> str:
-    """What a user is told of a file that cannot be read."""
+    """Reason and remedy for a file that cannot be read, without its name."""
     return f"cannot be read ({error.strerror or error}): check the file and its permissions"
 
 
-def _ensure(data: bytes, store: FeatureStore, pipeline: Pipeline, whole: bool) -> tuple[AudioFacts, bool]:
-    """The facts of a clip whose features are in the store now, and whether they had to be computed."""
+def _store_features(data: bytes, store: FeatureStore, pipeline: Pipeline, whole: bool) -> tuple[AudioFacts, bool]:
+    """Store the features of a clip unless they are there: facts of the clip, and True if they were computed."""
     digest = digest_of(data)
     key = store.key(digest, pipeline.digest)
-    found = _found(store, key, whole)
+    found = _find_facts(store, key, whole)
     if found is not None:
         return found, False
     wave = decode(data)
@@ -121,7 +127,7 @@ def _ensure(data: bytes, store: FeatureStore, pipeline: Pipeline, whole: bool) -
     return found, True
 
 
-def _found(store: FeatureStore, key: str, whole: bool) -> AudioFacts | None:
+def _find_facts(store: FeatureStore, key: str, whole: bool) -> AudioFacts | None:
     if not whole:
         return store.facts(key)
     entry = store.read(key)

@@ -1,4 +1,4 @@
-"""Chroma: power per pitch class, octaves folded onto each other."""
+"""Chroma: power per pitch class, summed over octaves."""
 
 from functools import lru_cache
 
@@ -20,7 +20,7 @@ _SMALLEST = np.finfo(np.float32).tiny
 @FEATURES.register("chroma")
 @settings
 class Chroma:
-    """Power in the twelve pitch classes from C upwards, the largest of each frame made 1."""
+    """Power in the twelve pitch classes from C upwards, divided by the largest of each frame."""
 
     @property
     def n_rows(self) -> int:
@@ -28,24 +28,24 @@ class Chroma:
         return N_CHROMA
 
     def compute(self, spectra: Spectra) -> Rows:
-        """Chroma in [0, 1], tuned to the clip itself, (T, 12) float32; a silent frame is all zeros.
+        """Chroma in [0, 1], tuned to the clip itself, (T, 12) float32; all zeros in a silent frame.
 
         Source:
             Ellis, "Chroma feature analysis and synthesis" (2007), as librosa.feature.chroma_stft with its
             defaults.
         """
-        raw: Rows = _weights(spectra.framing.n_fft, estimate_tuning(spectra)) @ spectra.power.T
+        raw: Rows = _make_filter_bank(spectra.framing.n_fft, estimate_tuning(spectra)) @ spectra.power.T
         largest = raw.max(axis=0)
         largest[largest < _SMALLEST] = 1
         raw /= largest
         return raw.T
 
 
-# Tuning comes in steps of 0.01: a hundred banks are all there are.
+# Tuning has steps of 0.01, so there are a hundred filter banks at most.
 @lru_cache(maxsize=128)
-def _weights(n_fft: int, tuning: float) -> NDArray[np.float32]:
-    """Bumps around each pitch class in all octaves, fading from the fifth outwards, (12, 1 + n_fft // 2)."""
-    bins = _positions(n_fft, tuning)
+def _make_filter_bank(n_fft: int, tuning: float) -> NDArray[np.float32]:
+    """Filter bank of bumps at each pitch class in all octaves, fading from the fifth outwards, (12, 1 + n_fft // 2)."""
+    bins = _measure_semitones(n_fft, tuning)
     widths = np.append(np.maximum(np.diff(bins), 1.0), 1.0)[:, None]
     half = N_CHROMA // 2
     distance = np.remainder(bins[:, None] - np.arange(N_CHROMA) + half, N_CHROMA) - half
@@ -56,8 +56,8 @@ def _weights(n_fft: int, tuning: float) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.roll(from_a, -3, axis=1)[: 1 + n_fft // 2].T, dtype=np.float32)
 
 
-def _positions(n_fft: int, tuning: float) -> NDArray[np.float64]:
-    """Semitones above the lowest A of each of `n_fft` bins; 0 Hz is put 1.5 octaves below the next bin."""
+def _measure_semitones(n_fft: int, tuning: float) -> NDArray[np.float64]:
+    """Semitones of each of `n_fft` bins above the lowest A; 0 Hz counts as 1.5 octaves below the next bin."""
     lowest_a_hz = REFERENCE_HZ / 16 * 2.0 ** (tuning / N_CHROMA)
     hertz = np.arange(1, n_fft) * SAMPLE_RATE_HZ / n_fft
     above = N_CHROMA * np.log2(hertz / lowest_a_hz)

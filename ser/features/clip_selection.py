@@ -1,4 +1,4 @@
-"""Which clips of a corpus are trained and tested on: those that can be read, none that is faulty, no take twice."""
+"""Selection of the clips for training and test: readable ones without known faults, each recording once."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -16,28 +16,31 @@ def select_clips(
     facts: Mapping[str, AudioFacts],
     *,
     choice: CorpusChoice,
-    duplicates_of: Callable[[Sequence[Clip]], DuplicatePairs],
+    find_duplicates: Callable[[Sequence[Clip]], DuplicatePairs],
     console: Console,
 ) -> tuple[tuple[Clip, ...], DuplicatePairs]:
-    """The clips that are left, and the names of every two of them that are one take; what is left out is told.
+    """Select the clips to be used, and print those that are excluded.
 
     Args:
-        clips: of the corpus.
-        facts: of those that can be read, by name.
-        choice: whether faulty clips are left out.
-        duplicates_of: the names of every two of some clips that are one take.
-        console: told.
+        clips: clips of the corpus.
+        facts: facts of the readable clips, by name.
+        choice: `known_faults` decides if faulty clips and duplicates are excluded.
+        find_duplicates: function of clips that returns the names of those that are one recording, in pairs.
+        console: where to print.
+
+    Returns:
+        The selected clips, and the pairs of them that are one recording.
     """
     clips = tuple(clip for clip in clips if clip.name in facts)
     if choice.known_faults == "keep":
-        return clips, duplicates_of(clips)
+        return clips, find_duplicates(clips)
     faulty = find_known_faults(clips, facts)
-    clips = _without(faulty, clips, "faulty clips are left out (corpus.known_faults=keep keeps them)", console)
-    doubled = exclude_duplicates(clips, duplicates_of(clips))
-    return _without(doubled, clips, "clips are left out because another is the same take", console), ()
+    clips = _exclude(faulty, clips, "faulty clips are excluded (corpus.known_faults=keep keeps them)", console)
+    duplicates = exclude_duplicates(clips, find_duplicates(clips))
+    return _exclude(duplicates, clips, "clips are excluded because another is the same recording", console), ()
 
 
-def _without(reasons: Mapping[str, str], clips: Sequence[Clip], what: str, console: Console) -> tuple[Clip, ...]:
+def _exclude(reasons: Mapping[str, str], clips: Sequence[Clip], heading: str, console: Console) -> tuple[Clip, ...]:
     if reasons:
-        print_clips(console, what, [f"{name}: {reason}" for name, reason in reasons.items()])
+        print_clips(console, heading, [f"{name}: {reason}" for name, reason in reasons.items()])
     return tuple(clip for clip in clips if clip.name not in reasons)

@@ -1,6 +1,6 @@
-"""Clips as a network sees them: many clips end to end in one matrix, cut to one length and standardised.
+"""Batches of clips for a network: clips are joined in one matrix, cut to one length and standardised.
 
-B batch, n clips, T frames, R stored rows, D chosen rows, M mel bands. The matrix is never copied as a whole:
+B batch, n clips, T frames, R stored rows, D selected rows, M mel bands. The matrix is never copied as a whole:
 in a trial it is a read-only view into memory that all trials of a machine share.
 """
 
@@ -18,7 +18,12 @@ Positions = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class FeatureMatrix:
-    """Clips of one space end to end: frames, (sum of T, R) float32; clip i begins at offsets[i], (n + 1,)."""
+    """Clips of one space, joined along time.
+
+    Attributes:
+        frames: (sum of T, R) float32.
+        offsets: (n + 1,); clip i is frames[offsets[i]:offsets[i + 1]].
+    """
 
     frames: Rows
     offsets: Positions
@@ -27,12 +32,12 @@ class FeatureMatrix:
         return len(self.offsets) - 1
 
     def clip(self, position: int | np.int64) -> Rows:
-        """One clip, (T, R); a view."""
+        """View of one clip, (T, R)."""
         return self.frames[self.offsets[position] : self.offsets[position + 1]]
 
 
 def join_clips(clips: Sequence[Rows]) -> FeatureMatrix:
-    """The matrix of at least one clip, each (T, R) float32."""
+    """Join clips, at least one, each (T, R) float32, in one matrix."""
     offsets = np.zeros(len(clips) + 1, np.int64)
     np.cumsum([len(clip) for clip in clips], out=offsets[1:])
     return FeatureMatrix(np.concatenate(clips), offsets)
@@ -40,9 +45,12 @@ def join_clips(clips: Sequence[Rows]) -> FeatureMatrix:
 
 @dataclass(frozen=True)
 class Normalisation:
-    """What makes features comparable: each row less its mean, divided by its scale, both (D,) float32.
+    """Standardisation of features: the mean of each row is subtracted, then the row is divided by its scale.
 
-    `clips` says on which positions of a matrix it was fitted; None once that matrix is out of sight.
+    Attributes:
+        mean: (D,) float32.
+        scale: (D,) float32.
+        clips: positions in a matrix of the clips that it was fitted on; None if that matrix is not known.
     """
 
     mean: NDArray[np.float32]
@@ -51,10 +59,15 @@ class Normalisation:
 
 
 def fit_normalisation(matrix: FeatureMatrix, clips: Positions, rows: Positions) -> Normalisation:
-    """Mean and standard deviation of the chosen rows over all frames of `clips`, the training clips.
+    """Fit mean and standard deviation of rows over all frames of the training clips.
 
-    A row that does not vary keeps its scale. Summed clip by clip in double precision, as differences from the
-    first clip's mean, so that nothing cancels.
+    A row that does not vary gets the scale 1. Sums are in double precision, over differences from the first clip's
+    mean, to avoid cancellation.
+
+    Args:
+        matrix: all clips.
+        clips: positions of the training clips.
+        rows: positions of the selected rows, (D,).
 
     Raises:
         ValueError: no clips.
@@ -77,7 +90,7 @@ def fit_normalisation(matrix: FeatureMatrix, clips: Positions, rows: Positions) 
 
 @dataclass(frozen=True)
 class ClipSet:
-    """Some clips of a matrix with their classes: training, validation or test."""
+    """Clips of a matrix with their classes: training, validation or test."""
 
     matrix: FeatureMatrix
     clips: Positions
@@ -89,37 +102,40 @@ class ClipSet:
         return len(self.clips)
 
     def batch(self, positions: Positions, rng: np.random.Generator | None) -> NDArray[np.float32]:
-        """The clips at `positions` of this set, all of the space's length.
+        """Clips at `positions` of this set, all of the space's length.
 
-        Longer clips are cropped, shorter ones padded with zeros, which is the mean of standardised features,
-        at a random place drawn from `rng`, or centred without one.
+        Longer clips are cropped. Shorter ones are padded with zeros, the mean of standardised features.
+
+        Args:
+            positions: (B,).
+            rng: chooses a random place for each crop or padding; None centres them.
 
         Returns:
-            (B, D, T) of the 1-D space, (B, 1, M, T) of the 2-D space; float32, C-contiguous.
+            (B, D, T) in the 1-D space, (B, 1, M, T) in the 2-D space; float32, C-contiguous.
         """
         clips = self.clips[positions]
         starts = self.matrix.offsets[clips]
         lengths = self.matrix.offsets[clips + 1] - starts
         slack = lengths - self.space.n_frames
-        first = starts + _place(slack, rng)
-        return _cut(self.matrix.frames, first, starts, lengths, self.space, self.normalisation)
+        first = starts + _choose_start(slack, rng)
+        return _cut_windows(self.matrix.frames, first, starts, lengths, self.space, self.normalisation)
 
 
 def frame_clip(stored: Rows, *, space: FeatureSpace, normalisation: Normalisation) -> NDArray[np.float32]:
-    """One clip, (T, R), as `ClipSet.batch` without `rng` gives it: (D, T) or (1, M, T)."""
+    """Cut and standardise one clip, (T, R), as `ClipSet.batch` does without `rng`: (D, T) or (1, M, T)."""
     first = np.zeros(1, np.int64)
     clip: NDArray[np.float32] = ClipSet(join_clips([stored]), first, first, space, normalisation).batch(first, None)[0]
     return clip
 
 
-def _place(slack: Positions, rng: np.random.Generator | None) -> Positions:
-    """First frame of the window, counted from the clip's: negative for a clip shorter than the window."""
+def _choose_start(slack: Positions, rng: np.random.Generator | None) -> Positions:
+    """Choose the window's first frame, relative to the clip's; negative for a clip shorter than the window."""
     spare = np.abs(slack)
     inset = spare // 2 if rng is None else rng.integers(0, spare, endpoint=True)
     return np.sign(slack) * inset
 
 
-def _cut(
+def _cut_windows(
     frames: Rows,
     first: Positions,
     starts: Positions,
@@ -127,10 +143,10 @@ def _cut(
     space: FeatureSpace,
     normalisation: Normalisation,
 ) -> NDArray[np.float32]:
-    """Windows of the space's length from `first` on, with zeros where they leave their clip."""
+    """Cut windows of the space's length from `first` on, with zeros beyond the ends of the clip."""
     wanted = first[:, None] + np.arange(space.n_frames)
     low, high = starts[:, None], (starts + lengths)[:, None]
-    windows = _gather(frames, np.clip(wanted, low, high - 1), space.selected_rows)
+    windows = _gather_rows(frames, np.clip(wanted, low, high - 1), space.selected_rows)
     windows -= normalisation.mean
     windows /= normalisation.scale
     windows[(wanted < low) | (wanted >= high)] = 0
@@ -138,9 +154,9 @@ def _cut(
     return batch if space.dimensions == 1 else batch[:, None]
 
 
-def _gather(frames: Rows, where: Positions, rows: Positions) -> NDArray[np.float32]:
-    """frames[where][..., rows], a copy; neighbouring rows are read through a view."""
+def _gather_rows(frames: Rows, where: Positions, rows: Positions) -> NDArray[np.float32]:
+    """Copy frames[where][..., rows]; neighbouring rows are read through a view, which is faster."""
     if rows[-1] - rows[0] + 1 == len(rows):
         return frames[:, rows[0] : rows[-1] + 1][where]
-    chosen: Rows = frames[where][..., rows]
-    return chosen
+    selected: Rows = frames[where][..., rows]
+    return selected

@@ -1,4 +1,4 @@
-"""Where features are extracted and clips are compared: in this process, or elsewhere behind the same two functions."""
+"""Extraction of features and fingerprints: the contract, and its implementation in this process."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -16,7 +16,7 @@ _CLIPS_TOGETHER = 64
 
 
 class Extractor(Protocol):
-    """Fills the feature store, and reads from it what duplicates are found by."""
+    """Contract: fill the feature store, and read from it the fingerprints of clips."""
 
     def extract(
         self,
@@ -25,36 +25,38 @@ class Extractor(Protocol):
         store: FeatureStore,
         pipeline: Pipeline,
         whole: bool,
-        most_unusable: float,
+        max_unusable: float,
         progress: Callable[[int, int], None],
     ) -> Extraction:
-        """Make sure that the store holds the features of every clip.
+        """Compute and store the features of every clip that the store does not hold yet.
 
         Args:
-            clips: to read.
-            store: of features.
-            pipeline: what to compute.
-            whole: compare the checksum of every entry that is there, for callers that will load them; else only that
-                it has its length and a whole header.
-            most_unusable: clips; as soon as more cannot be used, no further ones are read.
-            progress: called with clips done, and how many of them cannot be used.
+            clips: clips to read.
+            store: store of the features.
+            pipeline: features to compute.
+            whole: compare the checksum of every entry that is there, for callers that load the entries; otherwise only
+                its length and its header are checked.
+            max_unusable: number of clips; as soon as more of them cannot be used, no further clip is read.
+            progress: called with the number of clips done, and how many of them cannot be used.
 
         Raises:
             UserError: the store cannot be written.
         """
         ...
 
-    def fingerprints(self, digests: Sequence[str], *, store: FeatureStore, pipeline: Pipeline) -> NDArray[np.float16]:
+    def read_fingerprints(
+        self, digests: Sequence[str], *, store: FeatureStore, pipeline: Pipeline
+    ) -> NDArray[np.float16]:
         """Fingerprints of clips in the store, (n, 384), by the digests of their bytes.
 
         Raises:
-            UserError: an entry has gone since the extraction.
+            UserError: an entry has been removed since the extraction.
         """
         ...
 
 
 class LocalExtractor:
-    """Extraction in this process, clip by clip: enough for a few thousand clips, and for tests."""
+    """Extraction in this process, clip by clip: fast enough for a few thousand clips, and for tests."""
 
     def extract(
         self,
@@ -63,32 +65,34 @@ class LocalExtractor:
         store: FeatureStore,
         pipeline: Pipeline,
         whole: bool,
-        most_unusable: float,
+        max_unusable: float,
         progress: Callable[[int, int], None],
     ) -> Extraction:
-        """As `Extractor` says."""
+        """Implement `Extractor.extract`."""
         store.clean()
         store.mark_used(pipeline.digest)
-        found = Extraction({}, {}, 0)
+        extraction = Extraction({}, {}, 0)
         for first in range(0, len(clips), _CLIPS_TOGETHER):
             sounds = [Sound(clip.name, clip.location) for clip in clips[first : first + _CLIPS_TOGETHER]]
             part = extract_batch(sounds, store, pipeline, whole)
-            found = found.extended(part)
-            progress(found.n_clips, len(found.unusable))
-            if len(found.unusable) > most_unusable:
+            extraction = extraction.add(part)
+            progress(extraction.n_clips, len(extraction.unusable))
+            if len(extraction.unusable) > max_unusable:
                 break
-        return found
+        return extraction
 
-    def fingerprints(self, digests: Sequence[str], *, store: FeatureStore, pipeline: Pipeline) -> NDArray[np.float16]:
-        """As `Extractor` says."""
-        return fingerprints_of(digests, store, pipeline)
+    def read_fingerprints(
+        self, digests: Sequence[str], *, store: FeatureStore, pipeline: Pipeline
+    ) -> NDArray[np.float16]:
+        """Implement `Extractor.read_fingerprints`."""
+        return read_fingerprints(digests, store, pipeline)
 
 
-def fingerprints_of(digests: Sequence[str], store: FeatureStore, pipeline: Pipeline) -> NDArray[np.float16]:
-    """Fingerprints of some clips in the store, (n, 384).
+def read_fingerprints(digests: Sequence[str], store: FeatureStore, pipeline: Pipeline) -> NDArray[np.float16]:
+    """Read features from the store and compute the fingerprints of their clips, (n, 384).
 
     Raises:
-        UserError: an entry has gone since the extraction.
+        UserError: an entry has been removed since the extraction.
     """
     if not len(digests):
         return np.zeros((0, FINGERPRINT_SIZE), np.float16)

@@ -20,7 +20,7 @@ class Mel:
         return self.n_mels
 
     def compute(self, spectra: Spectra) -> Rows:
-        """The bands in dB relative to full scale, (T, n_mels) float32.
+        """Mel bands in dB relative to full scale, (T, n_mels) float32.
 
         Source:
             librosa.feature.melspectrogram and librosa.power_to_db with their defaults.

@@ -1,4 +1,4 @@
-"""Mel filter bank, cut into blocks of neighbouring bands so that a product skips the zeros."""
+"""Mel filter bank, divided into blocks of neighbouring bands so that a product skips most zeros."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +17,7 @@ _BANDS_PER_BLOCK = 8
 
 @dataclass(frozen=True)
 class MelBlock:
-    """The weights of some neighbouring bands, (bins, bands), and where both stand in the whole bank."""
+    """Weights of neighbouring bands, (bins, bands), with the positions of both in the whole bank."""
 
     bins: slice
     bands: slice
@@ -26,10 +26,11 @@ class MelBlock:
 
 @lru_cache
 def mel_blocks(n_fft: int, n_mels: int) -> tuple[MelBlock, ...]:
-    """The bank of `mel_weights` in blocks that leave out the bins that none of their bands uses."""
+    """Filter bank of `mel_weights` in blocks, each without the bins that none of its bands uses."""
     weights = mel_weights(n_fft, n_mels)
     return tuple(
-        _block(weights, slice(low, min(low + _BANDS_PER_BLOCK, n_mels))) for low in range(0, n_mels, _BANDS_PER_BLOCK)
+        _make_block(weights, slice(low, min(low + _BANDS_PER_BLOCK, n_mels)))
+        for low in range(0, n_mels, _BANDS_PER_BLOCK)
     )
 
 
@@ -48,16 +49,16 @@ def mel_weights(n_fft: int, n_mels: int) -> NDArray[np.float32]:
 
 
 def band_centres_hz(n_mels: int) -> NDArray[np.float64]:
-    """Where each band weighs most, (n_mels,)."""
+    """Centre frequency of each band in hertz, (n_mels,)."""
     return _edges_hz(n_mels)[1:-1]
 
 
 def _edges_hz(n_mels: int) -> NDArray[np.float64]:
-    """Evenly spaced in mel; band i reaches from edge i to edge i + 2."""
+    """Edges of the bands, evenly spaced in mel; band i reaches from edge i to edge i + 2."""
     return _to_hz(np.linspace(0.0, _to_mel(SAMPLE_RATE_HZ / 2), n_mels + 2))
 
 
-def _block(weights: NDArray[np.float32], bands: slice) -> MelBlock:
+def _make_block(weights: NDArray[np.float32], bands: slice) -> MelBlock:
     used = np.flatnonzero(weights[bands].any(axis=0))
     # Bands narrower than a bin may use none.
     bins = slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(0, 0)
@@ -65,7 +66,7 @@ def _block(weights: NDArray[np.float32], bands: slice) -> MelBlock:
 
 
 def _to_mel(hertz: float) -> float:
-    """Mel of a frequency above the knee."""
+    """Convert a frequency above the knee to mel."""
     return float(_KNEE_MEL + np.log(hertz / _KNEE_HZ) / _LOG_STEP)
 
 

@@ -14,7 +14,7 @@ from ser.settings.ranges import Ints, SettingError
 @FEATURES.register("mfcc")
 @settings
 class Mfcc:
-    """The first coefficients of the cosine transform of the log-mel spectrum."""
+    """First coefficients of the cosine transform of the log-mel spectrum."""
 
     n_mfcc: Annotated[int, Ints(1, 64, searched=False)] = 20
     n_mels: Annotated[int, Ints(16, 128, searched=False)] = 64
@@ -29,7 +29,7 @@ class Mfcc:
         return self.n_mfcc
 
     def compute(self, spectra: Spectra) -> Rows:
-        """The coefficients, (T, n_mfcc) float32.
+        """MFCC, (T, n_mfcc) float32.
 
         Source:
             Davis and Mermelstein, IEEE TASSP 28(4), 1980, as librosa.feature.mfcc with its defaults.

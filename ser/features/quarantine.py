@@ -1,7 +1,7 @@
-"""Clips that cannot be used: their report, and how many of them are too many.
+"""Quarantine of unusable clips: their report, and the limit on their number.
 
-What counts is sound that cannot be read or computed with. A silent clip can: its features are in the store, and a sweep
-leaves it out as a known fault of its corpus.
+A clip is unusable if its sound cannot be read, or features cannot be computed from it. A silent clip is usable: its
+features are stored, and a sweep excludes it as a known fault of its corpus.
 """
 
 import csv
@@ -18,11 +18,11 @@ from ser.files import replace_file
 
 @dataclass(frozen=True)
 class Quarantine:
-    """What is done with clips that cannot be used.
+    """Report of unusable clips, and limit on their number.
 
     Attributes:
-        report: the CSV file that lists them; it is there only while there are some.
-        max_bad: percent of the clips; with more, nothing goes on.
+        report: CSV file that lists them; it exists only while there are any.
+        max_bad: largest accepted share of unusable clips, in percent.
     """
 
     report: Path
@@ -30,15 +30,15 @@ class Quarantine:
 
     @classmethod
     def beside(cls, store: FeatureStore, corpus: str, max_bad: float) -> "Quarantine":
-        """A report for each corpus beside the feature store."""
+        """Quarantine with a report for this corpus beside the feature store."""
         return cls(store.root.parent / f"quarantine-{corpus}.csv", max_bad)
 
-    def most(self, n_clips: int) -> float:
-        """Clips, of so many, that may be bad."""
+    def limit(self, n_clips: int) -> float:
+        """Largest accepted number of unusable clips out of `n_clips`."""
         return n_clips * self.max_bad / 100
 
     def write(self, clips: Sequence[Clip], extraction: Extraction) -> None:
-        """Make the report say what was found in `clips`.
+        """Write the report of an extraction, or remove it if all clips are usable.
 
         Raises:
             UserError: it cannot be written.
@@ -47,7 +47,7 @@ class Quarantine:
             if not extraction.unusable:
                 self.report.unlink(missing_ok=True)
                 return
-            with replace_file(self.report) as written, written.open("w", newline="") as file:
+            with replace_file(self.report) as temporary, temporary.open("w", newline="") as file:
                 table = csv.writer(file)
                 table.writerow(("clip", "file", "reason"))
                 table.writerows(
@@ -59,18 +59,18 @@ class Quarantine:
             raise describe_store_error(error, self.report.parent) from None
 
     def refuse_too_many(self, extraction: Extraction, n_clips: int) -> None:
-        """Go on only with enough of the clips.
+        """Check that enough of the clips can be used.
 
         Raises:
-            CorpusError: more of them are bad than may be, or all.
+            CorpusError: more clips are unusable than `max_bad` allows, or all.
         """
         n_bad = len(extraction.unusable)
-        if n_bad <= self.most(n_clips) and extraction.facts:
+        if n_bad <= self.limit(n_clips) and extraction.facts:
             return
         reason, _ = Counter(extraction.unusable.values()).most_common(1)[0]
         too_many = (
             f"{n_bad:,} of the first {extraction.n_clips:,} of {n_clips:,} clips cannot be used, more than "
             f"{self.max_bad:g} % of all (--max-bad)"
         )
-        found = too_many if n_bad > self.most(n_clips) else f"none of {n_clips:,} clips can be used"
-        raise CorpusError(f"{found}; {self.report} lists them; the commonest reason: {reason}")
+        found = too_many if n_bad > self.limit(n_clips) else f"none of {n_clips:,} clips can be used"
+        raise CorpusError(f"{found}; {self.report} lists them; the most frequent reason: {reason}")

@@ -1,4 +1,4 @@
-"""The two feature spaces: what is stored of a clip, and which part of it a network sees."""
+"""Feature spaces, 1-D and 2-D: the rows that are stored of a clip, and the part of them that is input of a network."""
 
 import hashlib
 import json
@@ -29,13 +29,13 @@ _NOT_STORED = ("families", "duration_s")
 
 @lru_cache
 def family_names() -> tuple[str, ...]:
-    """The registered families in the order of their rows: the six documented ones first, then any others."""
+    """Registered families in the order of their rows: the six documented ones first, then any others."""
     return (*_DOCUMENTED, *(name for name in FEATURES if name not in _DOCUMENTED))
 
 
 @lru_cache
 def family_range() -> Subset:
-    """The choices of families that may be made, and those that a search makes."""
+    """Range of the setting `families`: all allowed subsets, and those that a search samples from."""
     return Subset(family_names(), _SEARCHED)
 
 
@@ -45,7 +45,7 @@ def _default_families() -> Mapping[str, Feature]:
 
 @settings
 class FrameSpace:
-    """The 1-D space: rows of all families, stacked; the chosen ones are the channels of a 1-D network."""
+    """1-D space: rows of all families, stacked; the selected ones are the channels of a 1-D network."""
 
     dimensions: ClassVar[Literal[1]] = 1
     # To be raised with every change to the numbers. 3: energy is the sum of squares in dB, not their root mean.
@@ -53,18 +53,18 @@ class FrameSpace:
 
     framing: Framing = Framing()
     duration_s: Annotated[float, Floats(0.5, 10.0, searched=False)] = 3.0
-    # In quotes, so that the features are looked for when a space is made, not while this module is imported.
+    # In quotes, so that features are imported when a space is created, not while this module is imported.
     families: "Annotated[str, family_range()]" = "all"
     family: Mapping[str, Feature] = field(default_factory=_default_families)
 
     @property
     def layout(self) -> dict[str, int]:
-        """Rows of each family, in the order in which they are stored."""
+        """Number of rows of each family, in the order in which they are stored."""
         return {name: self.family[name].n_rows for name in family_names()}
 
     @property
     def n_rows(self) -> int:
-        """Stored rows."""
+        """Number of stored rows."""
         return sum(self.layout.values())
 
     def columns(self, family: str) -> slice:
@@ -75,22 +75,22 @@ class FrameSpace:
 
     @property
     def n_channels(self) -> int:
-        """Rows that the network sees."""
+        """Number of rows in the input of the network."""
         return len(self.selected_rows)
 
     @property
     def selected_rows(self) -> NDArray[np.int64]:
-        """Positions of the chosen families' rows among the stored ones, (n_channels,)."""
-        chosen = family_range().chosen(self.families)
-        return np.flatnonzero(np.repeat([name in chosen for name in self.layout], list(self.layout.values())))
+        """Positions of the selected families' rows among the stored ones, (n_channels,)."""
+        selected = family_range().select_members(self.families)
+        return np.flatnonzero(np.repeat([name in selected for name in self.layout], list(self.layout.values())))
 
     @property
     def n_frames(self) -> int:
-        """Frames that the network sees."""
+        """Number of frames in the input of the network."""
         return self.framing.n_frames(round(self.duration_s * SAMPLE_RATE_HZ))
 
     def compute(self, spectra: Spectra) -> Rows:
-        """All families of one clip, (T, n_rows) float32."""
+        """Compute all families of one clip, (T, n_rows) float32."""
         rows = np.empty((spectra.n_frames, self.n_rows), np.float32)
         start = 0
         for name, n_rows in self.layout.items():
@@ -101,7 +101,7 @@ class FrameSpace:
 
 @settings
 class MelSpace:
-    """The 2-D space: the log-mel spectrogram as a picture of one channel."""
+    """2-D space: the log-mel spectrogram as an image of one channel."""
 
     dimensions: ClassVar[Literal[2]] = 2
     version: ClassVar[int] = 2
@@ -113,38 +113,38 @@ class MelSpace:
 
     @property
     def n_rows(self) -> int:
-        """Stored rows: mel bands."""
+        """Number of stored rows, the mel bands."""
         return self.n_mels
 
     @property
     def selected_rows(self) -> NDArray[np.int64]:
-        """Positions of the bands that the network sees: all, (n_mels,)."""
+        """Positions of the bands in the input of the network: all, (n_mels,)."""
         return np.arange(self.n_mels)
 
     @property
     def n_frames(self) -> int:
-        """Frames that the network sees."""
+        """Number of frames in the input of the network."""
         return self.framing.n_frames(round(self.duration_s * SAMPLE_RATE_HZ))
 
     def compute(self, spectra: Spectra) -> Rows:
-        """The log-mel spectrogram of one clip in dB relative to full scale, (T, n_mels) float32."""
+        """Compute the log-mel spectrogram of one clip in dB relative to full scale, (T, n_mels) float32."""
         return spectra.log_mel(self.n_mels)
 
 
 FeatureSpace = FrameSpace | MelSpace
 
 
-def space_for(dimensions: Literal[1, 2]) -> FeatureSpace:
-    """The space of 1-D or of 2-D networks with its default settings."""
+def make_default_space(dimensions: Literal[1, 2]) -> FeatureSpace:
+    """Create the space of 1-D or of 2-D networks with its default settings."""
     return FrameSpace() if dimensions == 1 else MelSpace()
 
 
-def stored_name(space: FeatureSpace) -> str:
-    """Names what is stored of clips in a space: '2d-' and a digest of the settings that it depends on."""
+def name_stored_features(space: FeatureSpace) -> str:
+    """Name of the stored features of a space: '1d-' or '2d-' and a digest of the settings that they depend on."""
     content = json.dumps(stored_settings(space), sort_keys=True)
     return f"{space.dimensions}d-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
 
 def stored_settings(space: FeatureSpace) -> dict[str, Value]:
-    """The settings, by dotted name, that determine what is stored of a clip."""
+    """Settings, by dotted name, that determine the stored features of a clip."""
     return {setting.name: setting.value for setting in all_settings(space) if setting.name not in _NOT_STORED}

@@ -1,4 +1,4 @@
-"""Spectral contrast: how far the peaks of each octave stand above its valleys."""
+"""Spectral contrast: level difference between peaks and valleys of the spectrum in each octave."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +17,7 @@ _QUANTILE = 0.02
 
 @dataclass(frozen=True)
 class _Band:
-    """The bins of one octave, and how many of them make its peak and its valley."""
+    """Bins of one octave, and the number of them that are averaged for its peak and for its valley."""
 
     bins: slice
     n_extreme: int
@@ -34,30 +34,30 @@ class SpectralContrast:
         return 1 + _N_OCTAVES
 
     def compute(self, spectra: Spectra) -> Rows:
-        """The contrast in dB, (T, 7) float32.
+        """Spectral contrast in dB, (T, 7) float32.
 
         Source:
             Jiang et al., "Music type classification by spectral contrast feature", ICME 2002, as
             librosa.feature.spectral_contrast with its defaults.
         """
-        valleys, peaks = valleys_and_peaks(spectra)
+        valleys, peaks = measure_valleys_and_peaks(spectra)
         return (power_to_db(peaks) - power_to_db(valleys)).T
 
 
-def valleys_and_peaks(spectra: Spectra) -> tuple[Rows, Rows]:
+def measure_valleys_and_peaks(spectra: Spectra) -> tuple[Rows, Rows]:
     """Mean of the smallest and of the largest magnitudes (2 % of each) in every band, both (7, T)."""
-    bands = _bands(spectra.framing.n_fft)
+    bands = _make_bands(spectra.framing.n_fft)
     valleys = np.empty((len(bands), spectra.n_frames), np.float32)
     peaks = np.empty_like(valleys)
     for band, valley, peak in zip(bands, valleys, peaks, strict=True):
         power, n = spectra.power[:, band.bins], band.n_extreme
         if n > 1:
-            # Sorting is vectorised in numpy, and faster than np.partition for so few numbers.
+            # np.sort is vectorised, and faster than np.partition for so few numbers.
             power = np.sort(power, axis=1)
             valley[:] = np.sqrt(power[:, :n].T, order="C").sum(axis=0) / n
             peak[:] = np.sqrt(power[:, -n:].T, order="C").sum(axis=0) / n
         else:
-            # Time turned to the last axis: the smallest and largest of many short rows take twice as long.
+            # Time as the last axis, because minimum and maximum of many short rows are twice as slow.
             power = np.ascontiguousarray(power.T)
             np.sqrt(power.min(axis=0), out=valley)
             np.sqrt(power.max(axis=0), out=peak)
@@ -65,14 +65,14 @@ def valleys_and_peaks(spectra: Spectra) -> tuple[Rows, Rows]:
 
 
 @lru_cache
-def _bands(n_fft: int) -> tuple[_Band, ...]:
-    """The bands as librosa cuts them: one bin more below, and, but for the last, one bin less above."""
+def _make_bands(n_fft: int) -> tuple[_Band, ...]:
+    """Bands as in librosa: one more bin at the lower end, and, except for the last band, one less at the upper end."""
     bins_hz = np.fft.rfftfreq(n_fft, 1 / SAMPLE_RATE_HZ)
     edges_hz = np.concatenate([[0.0], _LOWEST_HZ * 2.0 ** np.arange(_N_OCTAVES + 1)])
-    return tuple(_band(bins_hz, edges_hz, k) for k in range(_N_OCTAVES + 1))
+    return tuple(_make_band(bins_hz, edges_hz, k) for k in range(_N_OCTAVES + 1))
 
 
-def _band(bins_hz: NDArray[np.floating], edges_hz: NDArray[np.floating], k: int) -> _Band:
+def _make_band(bins_hz: NDArray[np.floating], edges_hz: NDArray[np.floating], k: int) -> _Band:
     inside = np.flatnonzero((bins_hz >= edges_hz[k]) & (bins_hz <= edges_hz[k + 1]))
     last = k == _N_OCTAVES
     start = int(inside[0]) - (k > 0)

@@ -13,7 +13,14 @@ Dimensions = Literal[1, 2]
 
 @dataclass(frozen=True)
 class Published:
-    """The network as its paper (or its reference implementation) has it: a fact that tests hold us to."""
+    """The network of the paper or of its reference implementation, against which tests check ours.
+
+    Attributes:
+        settings: those that reproduce it.
+        input_shape: channels, height and width of an image.
+        n_classes: outputs.
+        n_parameters: trainable parameters.
+    """
 
     settings: Any
     input_shape: tuple[int, int, int]
@@ -22,12 +29,21 @@ class Published:
 
 
 class Architecture(Protocol):
-    """Settings of one network; registered under its name."""
+    """Settings of one network, registered under its name; `published` is None for our own."""
 
     published: ClassVar[Published | None]
 
     def build(self, *, dimensions: Dimensions, in_channels: int, n_classes: int) -> nn.Module:
-        """The network, untrained: (B, D, T) or (B, 1, M, T) float32 in, (B, n_classes) logits out."""
+        """Untrained network.
+
+        Args:
+            dimensions: 1 for (B, D, T) inputs, 2 for (B, 1, M, T) inputs, both float32.
+            in_channels: D, or 1 for two dimensions.
+            n_classes: C.
+
+        Returns:
+            A module whose outputs are (B, C) logits.
+        """
         ...
 
 
@@ -37,7 +53,15 @@ ARCHITECTURES: Registry[type[Architecture]] = Registry("architecture", "ser.mode
 def build_model(
     architecture: Architecture, *, dimensions: Dimensions, in_channels: int, n_classes: int, seed: int
 ) -> nn.Module:
-    """The network with weights drawn from `seed`; the global random state is left as it was."""
+    """Untrained network with initial weights drawn from `seed`; the global random state is left as it was.
+
+    Args:
+        architecture: settings of the network.
+        dimensions: 1 for (B, D, T) inputs, 2 for (B, 1, M, T) inputs.
+        in_channels: D, or 1 for two dimensions.
+        n_classes: C.
+        seed: the same seed gives the same weights.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return architecture.build(dimensions=dimensions, in_channels=in_channels, n_classes=n_classes)

@@ -1,4 +1,4 @@
-"""What the networks share: the 1-D or the 2-D operator by number of dimensions, and maps that never vanish.
+"""Layers that the networks share, for 1-D and 2-D maps of any size.
 
 B batch, D feature channels, M mel bands, T frames, C channels of a map; maps are (B, C, T) or (B, C, M, T).
 """
@@ -23,7 +23,17 @@ def conv(
     padding: int = 0,
     norm: str = "none",
 ) -> list[nn.Module]:
-    """A convolution, its kernel alike along every axis, and batch normalisation if `norm` is 'batch'."""
+    """Convolution with the same kernel size along every axis, and batch normalisation if `norm` is 'batch'.
+
+    Args:
+        dimensions: 1 for (B, C, T) maps, 2 for (B, C, M, T) maps.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel: size along every axis.
+        stride: along every axis.
+        padding: zeros at both ends of every axis.
+        norm: 'none' or 'batch'.
+    """
     # Batch normalisation subtracts the mean, so a bias before it would do nothing.
     bias = norm == "none"
     kind: type[nn.Conv1d] | type[nn.Conv2d] = nn.Conv1d if dimensions == 1 else nn.Conv2d
@@ -42,7 +52,13 @@ _POOLINGS: dict[tuple[str, int], Callable[..., Tensor]] = {
 
 
 class Pool(nn.Module):
-    """Largest value (`max`) or average (`average`) over a window; an axis shorter than its window is taken whole."""
+    """Maximum or average pooling, with which maps never vanish: an axis shorter than its window is pooled whole.
+
+    Args:
+        kind: 'max' or 'average'.
+        window: size along each axis.
+        stride: along each axis, no longer than its window.
+    """
 
     def __init__(self, kind: str, *, window: tuple[int, ...], stride: int) -> None:
         super().__init__()
@@ -51,7 +67,7 @@ class Pool(nn.Module):
         self.stride = tuple(min(size, stride) for size in window)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(B, C, T) or (B, C, M, T) in, the same with shorter axes out."""
+        """Pool (B, C, T) or (B, C, M, T) maps."""
         sizes = maps.shape[2:]
         window = tuple(min(pair) for pair in zip(self.window, sizes, strict=True))
         return _POOLINGS[self.kind, len(sizes)](maps, window, self.stride)
@@ -65,8 +81,8 @@ def pool(kind: Literal["max", "average"], dimensions: Dimensions, *, window: int
 class GridAverage(nn.Module):
     """Adaptive average pooling to `grid` cells along every axis, then flattening.
 
-    The numbers are those of `nn.AdaptiveAvgPool2d`. Written as matrix products, because on CUDA the
-    gradient of PyTorch's operator adds up in no fixed order, so that no training could be repeated exactly.
+    The numbers are those of `nn.AdaptiveAvgPool2d`. They are computed as matrix products, because on CUDA the gradient
+    of PyTorch's operator adds up in no fixed order, so that no training could be repeated exactly.
     """
 
     def __init__(self, grid: int) -> None:
@@ -74,15 +90,15 @@ class GridAverage(nn.Module):
         self.grid = grid
 
     def forward(self, maps: Tensor) -> Tensor:
-        """(B, C, T) or (B, C, M, T) in, (B, C * grid ** dimensions) out."""
-        cells = maps @ averages(maps, maps.shape[-1], self.grid).T
+        """Average (B, C, T) or (B, C, M, T) maps to (B, C * grid ** dimensions)."""
+        cells = maps @ build_averaging_matrix(maps, maps.shape[-1], self.grid).T
         if maps.ndim == 4:
-            cells = averages(maps, maps.shape[-2], self.grid) @ cells
+            cells = build_averaging_matrix(maps, maps.shape[-2], self.grid) @ cells
         return cells.flatten(1)
 
 
-def averages(like: Tensor, size: int, grid: int) -> Tensor:
-    """(grid, size) matrix whose row i averages the positions of cell i."""
+def build_averaging_matrix(like: Tensor, size: int, grid: int) -> Tensor:
+    """Matrix whose row i averages the positions of cell i, (grid, size), of the type and device of `like`."""
     position = torch.arange(size, device=like.device)
     cell = torch.arange(grid, device=like.device)[:, None]
     first, end = cell * size // grid, -(-(cell + 1) * size // grid)
@@ -90,8 +106,8 @@ def averages(like: Tensor, size: int, grid: int) -> Tensor:
     return inside / inside.sum(1, keepdim=True)
 
 
-def scaled(n_units: int, width: float) -> int:
-    """`n_units` channels or hidden units times `width`, at least one."""
+def scale_units(n_units: int, width: float) -> int:
+    """Number of channels or hidden units times `width`, rounded, at least one."""
     return max(1, round(n_units * width))
 
 
@@ -101,9 +117,15 @@ def initialise(
     activation: Literal["relu", "tanh"] = "relu",
     output_deviation: float | None = None,
 ) -> nn.Sequential:
-    """Draw all weights anew so that the variance of the activations is kept; biases are zero.
+    """Draw all weights so that the variance of the activations is kept, and set biases to zero.
 
-    `output_deviation` sets the last layer's standard deviation by itself.
+    Args:
+        network: initialised in place.
+        activation: between its layers.
+        output_deviation: standard deviation of the last layer's weights; None for that of the other layers.
+
+    Returns:
+        The same network.
 
     Source:
         He et al., Delving deep into rectifiers (2015), eq. 10.

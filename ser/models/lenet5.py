@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal, cast
 from torch import nn
 
 from ser.models.base import ARCHITECTURES, Dimensions, Published
-from ser.models.layers import GridAverage, conv, initialise, pool, scaled
+from ser.models.layers import GridAverage, conv, initialise, pool, scale_units
 from ser.settings.declaration import settings
 from ser.settings.ranges import Choice, Floats, Ints
 
@@ -22,20 +22,20 @@ class LeNet5:
 
     published: ClassVar[Published | None]
 
-    # For budgets: multiplies channels and hidden units.
+    # Multiplies channels and hidden units, to fit a budget of computing time.
     width: Annotated[float, Floats(0.0625, 4.0, searched=False)] = 1.0
-    # Clips make maps of other sizes than a digit's 5 x 5: they are averaged to grid (x grid).
+    # The last maps of clips differ in size from those of digits, 5 x 5: they are averaged to grid (x grid).
     grid: Annotated[int, Ints(1, 8)] = 5
-    # The original squashes; rectifying became usual later.
+    # Published: tanh. ReLU became usual later.
     activation: Annotated[str, Choice(("tanh", "relu"))] = "tanh"
     norm: Annotated[str, Choice(("none", "batch"))] = "none"
-    # Not in the original, which saw 60,000 digits; a few thousand clips are learnt by heart sooner.
+    # Published: none. LeNet-5 was trained on 60,000 digits; a network overfits a few thousand clips sooner.
     dropout: Annotated[float, Floats(0.0, 0.6)] = 0.0
 
     def build(self, *, dimensions: Dimensions, in_channels: int, n_classes: int) -> nn.Module:
-        """The network, untrained: (B, D, T) or (B, 1, M, T) float32 in, (B, n_classes) logits out."""
-        first, second = scaled(6, self.width), scaled(16, self.width)
-        hidden, last = scaled(120, self.width), scaled(84, self.width)
+        """Untrained network: (B, D, T) or (B, 1, M, T) float32 in, (B, n_classes) logits out."""
+        first, second = scale_units(6, self.width), scale_units(16, self.width)
+        hidden, last = scale_units(120, self.width), scale_units(84, self.width)
         activation = nn.Tanh if self.activation == "tanh" else nn.ReLU
         network = nn.Sequential(
             *conv(dimensions, in_channels, first, kernel=5, norm=self.norm),

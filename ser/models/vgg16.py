@@ -5,11 +5,12 @@ from typing import Annotated, ClassVar
 from torch import nn
 
 from ser.models.base import ARCHITECTURES, Dimensions, Published
-from ser.models.layers import GridAverage, conv, initialise, pool, scaled
+from ser.models.layers import GridAverage, conv, initialise, pool, scale_units
 from ser.settings.declaration import settings
 from ser.settings.ranges import Choice, Floats, Ints
 
 GROUPS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+"""Channels and number of convolutions of each group."""
 
 
 @ARCHITECTURES.register("vgg16")
@@ -24,30 +25,31 @@ class VGG16:
 
     published: ClassVar[Published | None]
 
-    # For budgets: multiplies channels and hidden units; 0.125 runs on a laptop.
+    # Multiplies channels and hidden units, to fit a budget of computing time; 0.125 runs on a laptop.
     width: Annotated[float, Floats(0.0625, 2.0, searched=False)] = 1.0
     # Published: 7. A clip of 3 s ends as a map of 2 x 5; a larger grid would only repeat values.
     grid: Annotated[int, Ints(1, 7)] = 2
-    # Published: none. Made for a million images; on a few thousand clips it hardly starts to learn without.
+    # Published: none. The network was made for a million images; without it, training on a few thousand clips hardly
+    # makes progress.
     norm: Annotated[str, Choice(("none", "batch"))] = "batch"
     dropout: Annotated[float, Floats(0.0, 0.6)] = 0.5
 
     def build(self, *, dimensions: Dimensions, in_channels: int, n_classes: int) -> nn.Module:
-        """The network, untrained: (B, D, T) or (B, 1, M, T) float32 in, (B, n_classes) logits out."""
+        """Untrained network: (B, D, T) or (B, 1, M, T) float32 in, (B, n_classes) logits out."""
         layers: list[nn.Module] = []
         for channels, n_convolutions in GROUPS:
-            out_channels = scaled(channels, self.width)
+            out_channels = scale_units(channels, self.width)
             for _ in range(n_convolutions):
                 layers += conv(dimensions, in_channels, out_channels, kernel=3, padding=1, norm=self.norm)
                 layers.append(nn.ReLU())
                 in_channels = out_channels
             layers.append(pool("max", dimensions))
-        network = nn.Sequential(*layers, *self._classifier(in_channels, dimensions, n_classes))
+        network = nn.Sequential(*layers, *self._build_classifier(in_channels, dimensions, n_classes))
         # The deviation of the paper, section 3.1.
         return initialise(network, output_deviation=0.01)
 
-    def _classifier(self, channels: int, dimensions: Dimensions, n_classes: int) -> list[nn.Module]:
-        hidden = scaled(4096, self.width)
+    def _build_classifier(self, channels: int, dimensions: Dimensions, n_classes: int) -> list[nn.Module]:
+        hidden = scale_units(4096, self.width)
         return [
             GridAverage(self.grid),
             nn.Linear(channels * self.grid**dimensions, hidden),

@@ -13,7 +13,7 @@ from rich.table import Table
 from ser.evaluation.bootstrap import N_RESAMPLES
 from ser.evaluation.complete_seeds import keep_complete_seeds
 from ser.evaluation.predictions import Predictions, PredictionsError, concatenate_predictions, read_predictions
-from ser.evaluation.significance import Comparison, compare, correct_p_values, same_clips
+from ser.evaluation.significance import Comparison, compare, correct_p_values, have_same_clips
 from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.sweep.journal import BASELINE
@@ -132,11 +132,11 @@ def _compared(variants: dict[str, Variant], n_resamples: int) -> list[Variant]:
 def _against(variant: Variant, baseline: Variant, n_resamples: int) -> Comparison | None:
     """None where they share no seed, or there is a single speaker."""
     seeds = np.intersect1d(variant.predictions.repeats, baseline.predictions.repeats)
-    pair = [one.predictions.where(np.isin(one.predictions.repeats, seeds)) for one in (variant, baseline)]
+    pair = [one.predictions.select(np.isin(one.predictions.repeats, seeds)) for one in (variant, baseline)]
     if not len(seeds):
         return None
     first, second = (predictions.counts() for predictions in pair)
-    if len(first.speakers) < 2 or not same_clips(first, second):
+    if len(first.speakers) < 2 or not have_same_clips(first, second):
         return None
     return compare(first, second, _UAR, n_resamples=n_resamples, n_exchanges=_N_EXCHANGES)
 

@@ -13,7 +13,7 @@ from ser.errors import UserError
 from ser.evaluation.baselines import BASELINES, HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
 from ser.evaluation.complete_seeds import keep_complete_seeds
 from ser.evaluation.predictions import Predictions, PredictionsError, concatenate_predictions, read_predictions
-from ser.evaluation.significance import same_clips
+from ser.evaluation.significance import have_same_clips
 from ser.evaluation.speaker_counts import SpeakerCounts
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.splits.leaks import check_predictions
@@ -189,7 +189,7 @@ def _alike(lines: Collection[NetworkResult]) -> list[NetworkResult]:
     if not lines:
         return []
     most = max(lines, key=lambda line: len(line.predictions)).counts
-    return [line for line in lines if same_clips(line.counts, most)]
+    return [line for line in lines if have_same_clips(line.counts, most)]
 
 
 def _tested(trial: SweepTrial, path: Path, selected: frozenset[str]) -> Predictions:
@@ -225,7 +225,7 @@ def _baseline(name: str, runs: list[_Run], folder: Path) -> NetworkResult | None
         if not path.exists():
             return None
         answers = read_predictions(path, part="test", repeat=int(run.tested.repeats[0]))
-        parts.append(answers.where(np.isin(answers.clips, run.tested.clips)))
+        parts.append(answers.select(np.isin(answers.clips, run.tested.clips)))
         if len(parts[-1]) != len(run.tested):
             return None
     return NetworkResult(BASELINE_TITLES[name], (), concatenate_predictions(parts)) if parts else None

@@ -88,7 +88,7 @@ class EmotionModel(PythonModel):
 
     def _classify(self, wave: Wave) -> Answer:
         emotions = self._bundle.emotions
-        probabilities = self._classifier.probabilities(wave)
+        probabilities = self._classifier.predict_probabilities(wave)
         return Answer(
             emotion=emotions[int(probabilities.argmax())],
             probabilities=dict(zip(emotions, map(float, probabilities), strict=True)),

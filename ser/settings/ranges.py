@@ -1,4 +1,4 @@
-"""Ranges of settings: which values are allowed, and which of them a search draws from."""
+"""Ranges of settings: the values that are allowed, and those that a search samples from."""
 
 import math
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ Value = bool | int | float | str
 
 
 class SettingError(UserError):
-    """A setting that is unknown, of the wrong type or out of its range."""
+    """Setting that is unknown, of the wrong type or out of its range."""
 
 
 @dataclass(frozen=True)
 class Floats:
-    """Real numbers from `low` to `high`; `log` draws them evenly on a logarithmic scale."""
+    """Real numbers from `low` to `high`, sampled uniformly, or with `log` uniformly on a logarithmic scale."""
 
     low: float
     high: float
     log: bool = False
     searched: bool = True
 
-    def problem(self, value: Value) -> str | None:
-        """The rule that `value` breaks, or None."""
+    def find_broken_rule(self, value: Value) -> str | None:
+        """Rule that `value` breaks, as a phrase after "must"; None if it breaks none."""
         number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         return None if number and self.low <= value <= self.high else f"lie in {self}"  # type: ignore[operator]
 
@@ -40,8 +40,8 @@ class Ints:
     log: bool = False
     searched: bool = True
 
-    def problem(self, value: Value) -> str | None:
-        """The rule that `value` breaks, or None."""
+    def find_broken_rule(self, value: Value) -> str | None:
+        """Rule that `value` breaks, as a phrase after "must"; None if it breaks none."""
         if not isinstance(value, int) or isinstance(value, bool):
             return "be a whole number"
         on_grid = self.low <= value <= self.high and (value - self.low) % self.step == 0
@@ -59,8 +59,8 @@ class Choice:
     options: tuple[Value, ...]
     searched: bool = True
 
-    def problem(self, value: Value) -> str | None:
-        """The rule that `value` breaks, or None."""
+    def find_broken_rule(self, value: Value) -> str | None:
+        """Rule that `value` breaks, as a phrase after "must"; None if it breaks none."""
         # `True == 1`, so the type is compared too.
         return None if any(value == o and type(value) is type(o) for o in self.options) else f"be one of {self}"
 
@@ -70,19 +70,19 @@ class Choice:
 
 @dataclass(frozen=True)
 class Subset:
-    """'all', or names joined by '+' out of `members`; a search draws from the `searched_options` only."""
+    """Subset of `members`: 'all', or names joined by '+'. A search samples from the `searched_options` only."""
 
     members: tuple[str, ...]
     searched_options: tuple[str, ...] = ("all",)
     searched: bool = True
 
-    def chosen(self, value: str) -> tuple[str, ...]:
-        """The members that `value` names, in the order of `members`."""
+    def select_members(self, value: str) -> tuple[str, ...]:
+        """Members that `value` names, in the order of `members`."""
         names = set(self.members) if value == "all" else set(value.split("+"))
         return tuple(member for member in self.members if member in names)
 
-    def problem(self, value: Value) -> str | None:
-        """The rule that `value` breaks, or None."""
+    def find_broken_rule(self, value: Value) -> str | None:
+        """Rule that `value` breaks, as a phrase after "must"; None if it breaks none."""
         rule = f"be 'all' or names joined by '+' out of {', '.join(self.members)}"
         if not isinstance(value, str):
             return rule
@@ -96,12 +96,12 @@ class Subset:
 
 @dataclass(frozen=True)
 class Text:
-    """Free text, never searched: a name that its reader checks (a corpus, a split)."""
+    """Free text, never searched: a name that is checked where it is used (a corpus, a split)."""
 
     searched: bool = False
 
-    def problem(self, value: Value) -> str | None:
-        """The rule that `value` breaks, or None."""
+    def find_broken_rule(self, value: Value) -> str | None:
+        """Rule that `value` breaks, as a phrase after "must"; None if it breaks none."""
         return None if isinstance(value, str) else "be text"
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Named things found by importing the package they live in: one file each, no list to keep."""
+"""Registry of named classes, one per file, found by importing the package that holds them."""
 
 import importlib
 import pkgutil
@@ -12,17 +12,27 @@ T = TypeVar("T")
 M = TypeVar("M", bound=type[Any])
 
 
-def unknown_name(kind: str, name: str, known: list[str]) -> SettingError:
-    """The error for `name`, with the nearest of the `known` names as remedy."""
+def describe_unknown_name(kind: str, name: str, known: list[str]) -> SettingError:
+    """Error for an unknown name, with the nearest of the known names as its remedy.
+
+    Args:
+        kind: of the named thing, such as "setting".
+        name: given by the user.
+        known: all names of this kind.
+    """
     nearest = get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean '{nearest[0]}'? " if nearest else ""
-    return SettingError(f"unknown {kind} '{name}': {hint}known are {', '.join(known)}")
+    return SettingError(f"unknown {kind} '{name}'", f"{hint}known are {', '.join(known)}")
 
 
 class Registry(Generic[T]):
-    """Name -> member, filled by the `register` decorators in the modules of one package.
+    """Mapping of names to classes, filled by the `register` decorators in the modules of one package.
 
-    Modules are imported at the first look-up, so importing `ser` stays cheap.
+    The modules are imported at the first look-up, so importing `ser` stays fast.
+
+    Args:
+        kind: of the classes, for error messages.
+        package: dotted name of the package that holds them.
     """
 
     def __init__(self, kind: str, package: str) -> None:
@@ -32,21 +42,25 @@ class Registry(Generic[T]):
         self._discovered = False
 
     def register(self, name: str) -> Callable[[M], M]:
-        """Class decorator that files the class under `name`; a name taken twice is an error."""
+        """Class decorator that registers the class under `name`.
 
-        def file(member: M) -> M:
-            taken = self._members.get(name)
-            if taken is not None and cast(Any, taken).__module__ != member.__module__:
+        Raises:
+            ValueError: at decoration, if a class of another module has this name.
+        """
+
+        def add_member(member: M) -> M:
+            present = self._members.get(name)
+            if present is not None and cast(Any, present).__module__ != member.__module__:
                 raise ValueError(f"{self._kind} '{name}' is registered twice")
             self._members[name] = cast(T, member)
             return member
 
-        return file
+        return add_member
 
     def __getitem__(self, name: str) -> T:
         self._discover()
         if name not in self._members:
-            raise unknown_name(self._kind, name, self.names())
+            raise describe_unknown_name(self._kind, name, self.names())
         return self._members[name]
 
     def __iter__(self) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a split gives: three parts of a corpus."""
+"""Partition of a corpus: its training, validation and test part."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,12 +17,20 @@ CLAIMS: dict[Kind, tuple[Claim, ...]] = {
     "sentence-independent": ("sentence",),
     "speaker-and-sentence-independent": ("speaker", "sentence"),
 }
-"""What no two parts of a split of each kind share."""
+"""Properties of which no value is in two parts, by kind of split."""
 
 
 @dataclass(frozen=True)
 class Partition:
-    """Positions of the clips of each part, ascending, and a digest of which clip is where."""
+    """Three parts of a corpus.
+
+    Attributes:
+        name: name of the split.
+        kind: kind of the split.
+        fold: its fold.
+        train: positions of the training clips, ascending; likewise `validation` and `test`.
+        digest: result of `digest_parts`.
+    """
 
     name: str
     kind: Kind
@@ -34,16 +42,16 @@ class Partition:
 
     @property
     def parts(self) -> dict[str, tuple[int, ...]]:
-        """The three parts by name."""
+        """Positions of the clips of each part, by name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
 
-def kind_of(claims: Sequence[Claim]) -> Kind:
-    """The kind of a split whose parts share none of `claims`."""
-    return next(kind for kind, claimed in CLAIMS.items() if claimed == tuple(claims))
+def find_kind(claims: Sequence[Claim]) -> Kind:
+    """Find the kind of a split with these claims."""
+    return next(kind for kind, its_claims in CLAIMS.items() if its_claims == tuple(claims))
 
 
-def digest_of(parts: dict[str, tuple[int, ...]], clips: Sequence[Clip]) -> str:
-    """SHA-256 over the names of the parts and of their clips; the order of `clips` does not matter."""
+def digest_parts(parts: dict[str, tuple[int, ...]], clips: Sequence[Clip]) -> str:
+    """Compute the SHA-256 of the names of the parts and of their clips; the order of `clips` does not matter."""
     lines = (line for part in PART_NAMES for line in (part, *sorted(clips[at].name for at in parts[part]), ""))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

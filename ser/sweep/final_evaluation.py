@@ -13,9 +13,17 @@ from dataclasses import dataclass, field, replace
 from ser.corpora.base import Clip
 from ser.errors import UserError
 from ser.settings.ranges import Value
-from ser.settings.registry import unknown_name
+from ser.settings.registry import describe_unknown_name
 from ser.splits.manifests import load_manifests
-from ser.splits.split import ASSIGNMENT, NOTHING, Split, partition, seen_by_selection, selection_of, split_names
+from ser.splits.split import (
+    ASSIGNMENT,
+    NO_SELECTION,
+    Split,
+    find_selection_clips,
+    format_selection,
+    list_splits,
+    partition,
+)
 from ser.sweep.journal import BASELINE, Asked
 from ser.sweep.plan import Plan
 
@@ -62,8 +70,8 @@ def plan_trainings(plan: Plan) -> list[PlannedTraining]:
     """
     names = plan.final_splits or (plan.split,)
     for name in names:
-        if name not in split_names():
-            raise unknown_name("split", name, split_names())
+        if name not in list_splits():
+            raise describe_unknown_name("split", name, list_splits())
     n_folds = max(load_manifests()[name].n_folds for name in names)
     for fold in () if isinstance(plan.final_folds, str) else plan.final_folds:
         if fold >= n_folds:
@@ -72,7 +80,7 @@ def plan_trainings(plan: Plan) -> list[PlannedTraining]:
             )
     plan.validate()
     # An ablation follows no search, so that nothing was selected on any of its clips.
-    selection = NOTHING if plan.is_ablation else selection_of(plan.search_split)
+    selection = NO_SELECTION if plan.is_ablation else format_selection(plan.search_split)
     variants: dict[str, Mapping[str, Value]] = {BASELINE: {}, **plan.variants} if plan.is_ablation else {"": {}}
     return [
         PlannedTraining(
@@ -119,8 +127,8 @@ def select_trainings(
     omitted: dict[str, None] = {}
     for training in trainings:
         split = training.split
-        whole = partition(clips, replace(split, selection=NOTHING), digests=digests, duplicates=duplicates)
-        seen = seen_by_selection(clips, split)
+        whole = partition(clips, replace(split, selection=NO_SELECTION), digests=digests, duplicates=duplicates)
+        seen = find_selection_clips(clips, split)
         n_seen = sum(clips[at].name in seen for at in whole.test)
         if 2 * n_seen > len(whole.test):
             part = f"seed {training.seed}" if split.name == ASSIGNMENT else f"fold {split.fold}"

@@ -12,7 +12,7 @@ from ser.experiment.experiment import Cell, Experiment, all_cells, default_exper
 from ser.features.spaces import stored_settings
 from ser.settings.declaration import narrow_range
 from ser.settings.ranges import Choice, Floats, Ints, Range, SettingError, Value
-from ser.settings.registry import unknown_name
+from ser.settings.registry import describe_unknown_name
 from ser.splits.split import Split
 from ser.sweep.journal import BASELINE
 
@@ -93,9 +93,9 @@ class Plan:
             raise UserError("a sweep needs a cell", "name some in cells, or give 'all'")
         for cell in (*self.cells, *self.cell_settings):
             if cell not in all_cells():
-                raise unknown_name("cell", cell, list(all_cells()))
+                raise describe_unknown_name("cell", cell, list(all_cells()))
         for name, allowed in _RULES.items():
-            rule = allowed.problem(getattr(self, name))
+            rule = allowed.find_broken_rule(getattr(self, name))
             if rule is not None:
                 raise UserError(f"{name} must {rule}, got {getattr(self, name)!r}")
         folds = self.final_folds
@@ -226,7 +226,7 @@ class Plan:
         known = sorted({name for experiment in experiments.values() for name in experiment.settings()})
         for name in (*self.settings, *self.ranges):
             if name not in known:
-                raise unknown_name("setting", name, known)
+                raise describe_unknown_name("setting", name, known)
 
     def _refuse_unequal(self, experiments: Mapping[str, Experiment]) -> None:
         """Refuse settings of one cell that decide on clips or stored features, which all cells share."""

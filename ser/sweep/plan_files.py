@@ -8,9 +8,9 @@ from typing import Any
 
 from ser.errors import UserError
 from ser.experiment.experiment import all_cells
-from ser.paths import plan_names
+from ser.paths import list_plan_names
 from ser.settings.ranges import Value
-from ser.settings.registry import unknown_name
+from ser.settings.registry import describe_unknown_name
 from ser.sweep.plan import ALL_FOLDS, LIST_KEYS, Plan
 
 
@@ -24,7 +24,7 @@ def parse_plan(values: Mapping[str, Any]) -> Plan:
     known = [f.name for f in fields(Plan)]
     for name in values:
         if name not in known:
-            raise unknown_name("plan key", name, known)
+            raise describe_unknown_name("plan key", name, known)
     for name in ("settings", "cell_settings", "ranges", "variants"):
         if not isinstance(values.get(name, {}), dict):
             raise UserError(f"{name} must be a table, got {values[name]!r}")
@@ -82,7 +82,7 @@ def read_plan(name: str, *, folder: Path) -> Plan:
     """
     path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
     if not path.is_file():
-        raise unknown_name("plan", name, plan_names(folder))
+        raise describe_unknown_name("plan", name, list_plan_names(folder))
     try:
         return parse_plan(tomllib.loads(path.read_text()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:

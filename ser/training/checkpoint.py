@@ -1,4 +1,4 @@
-"""A training between two epochs as a value, and as one file without pickle."""
+"""State of a training between two epochs, in memory and as one file without pickle."""
 
 import json
 import math
@@ -18,12 +18,12 @@ FILE_NAME = "training.safetensors"
 
 
 class TrainingError(UserError):
-    """Training that cannot start or go on; the message says why and what to do."""
+    """Training that cannot start or continue."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training has come, and the seconds that its epochs took; epoch 0 is before the first."""
+    """Progress of a training: epochs done (0 before the first), best epoch, seconds of all epochs."""
 
     epoch: int = 0
     best_epoch: int = 0
@@ -35,9 +35,9 @@ class Progress:
 
 @dataclass(frozen=True)
 class TrainingState:
-    """All that later epochs depend on, tensors on the CPU.
+    """Everything that later epochs depend on, tensors on the CPU.
 
-    `optimizer` is named '<parameter>.<moment>'; `average` is empty where weights are not averaged.
+    Keys of `optimizer` are '<parameter>.<moment>'; `average` is empty where weights are not averaged.
     """
 
     weights: dict[str, Tensor]
@@ -51,14 +51,18 @@ PARTS = ("weights", "best_weights", "optimizer", "average")
 
 
 def save_state(state: TrainingState, folder: Path) -> None:
-    """Write `state` into `folder` as one file, which is complete or not there at all."""
+    """Write a state into `folder` as one file, whole or not at all.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written to.
+    """
     tensors = {f"{part}/{name}": tensor for part in PARTS for name, tensor in getattr(state, part).items()}
     with replace_file(folder / FILE_NAME) as written:
         save_file(tensors, written, metadata={"progress": json.dumps(asdict(state.progress))})
 
 
 def load_state(folder: Path) -> TrainingState:
-    """The state that `save_state` wrote into `folder`.
+    """Read the state that `save_state` wrote into `folder`.
 
     Raises:
         TrainingError: no such file, or one that cannot be read.
@@ -71,14 +75,19 @@ def load_state(folder: Path) -> TrainingState:
                 part, name = key.split("/", 1)
                 parts[part][name] = file.get_tensor(key)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise TrainingError(f"no training state in {folder} ({error}): start this training anew") from error
+        raise TrainingError(f"no training state in {folder} ({error})", "start this training again") from error
     return TrainingState(**parts, progress=progress)
 
 
 def find_newest_state(folders: Iterable[Path], *, last_epoch: int) -> TrainingState | None:
-    """The first whole state of `folders`, newest first, that is not ahead of `last_epoch`; None to begin anew.
+    """Newest readable state that is not ahead of `last_epoch`, or None.
 
-    A state can be ahead of what was reported: it is stored first, and a killed driver never hears of its epoch.
+    A state can be ahead of the reported epochs: it is stored first, and a driver that is killed never receives the
+    report of its epoch.
+
+    Args:
+        folders: newest first; those without a readable state are skipped.
+        last_epoch: the last epoch that was reported.
     """
     for folder in folders:
         with suppress(TrainingError):

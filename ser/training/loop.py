@@ -1,6 +1,6 @@
-"""Training of one network, an iterator of epochs that can be stopped, saved and taken up again exactly.
+"""Training of one network: an iterator of epochs that can be stopped, saved and resumed exactly.
 
-B batch, C classes, n clips. Chance in an epoch derives from (seed, epoch): there is no random state to store.
+B batch, C classes, n clips. Random numbers of an epoch derive from (seed, epoch), so there is no random state to store.
 """
 
 import math
@@ -27,12 +27,27 @@ _MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch
 
 
 class StopTraining(Exception):  # noqa: N818 - like StopIteration, it is no error
-    """The training was told to stop within an epoch."""
+    """Signal that a training was stopped within an epoch."""
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Result of one epoch; `train_loss` is the smoothed loss on augmented clips, `lr` its last."""
+    """Results of one epoch.
+
+    Attributes:
+        epoch: its number, from 1.
+        train_loss: mean loss over the training clips, augmented and with smoothed labels.
+        val_loss: mean cross-entropy over the validation clips, in nats.
+        val_uar: unweighted average recall on the validation clips, in [0, 1].
+        val_accuracy: in [0, 1].
+        val_macro_f1: in [0, 1].
+        confusion: of the validation clips, (C, C).
+        lr: learning rate of the last step.
+        seconds: duration of the epoch.
+        best_epoch: the epoch so far with the highest validation UAR.
+        best_val_uar: its UAR.
+        last: training ends with this epoch.
+    """
 
     epoch: int
     train_loss: float
@@ -67,24 +82,29 @@ def fit(
         train: at least two clips.
         validation: at least one clip; decides which epoch is best and when to stop.
         n_classes: C.
-        settings: how to train.
-        augment: what is done to training clips.
-        votes: what most listeners took each training clip for, (n, C), rows sum to 1; needed for a `vote_share`.
-        device: where to train.
-        resume: what `Fit.state()` gave after some epoch; given the same other arguments, the later epochs
-            are then those of unbroken training, bit for bit on the same machine.
+        settings: optimiser, schedule and stopping.
+        augment: augmentation of training clips.
+        votes: the listeners' majority vote on each training clip, as probabilities, (n, C): a tie shares it equally;
+            needed for a `vote_share`.
+        device: for the training.
+        resume: a state that `Fit.state()` returned after some epoch. With otherwise the same arguments, the later
+            epochs are those of an uninterrupted training, bit for bit on the same machine.
+
+    Returns:
+        An iterator of epochs.
 
     Raises:
         TrainingError: too few clips, or no votes where they count; while iterating, a loss that is not finite.
     """
     if len(train) < 2 or len(validation) < 1:
         raise TrainingError(
-            f"training needs at least 2 clips and validation 1, got {len(train)} and {len(validation)}: check the split"
+            f"training needs at least 2 clips and validation 1, got {len(train)} and {len(validation)}",
+            "check the split",
         )
     if settings.vote_share and votes is None:
         raise TrainingError(
-            f"training.vote_share {settings.vote_share:g} needs what listeners heard: put CREMA-D's summaryTable.csv "
-            "into or beside the corpus folder (--download fetches it), or set it to 0"
+            f"training.vote_share {settings.vote_share:g} needs the listeners' votes",
+            "put CREMA-D's summaryTable.csv into or beside the corpus folder (--download fetches it), or set it to 0",
         )
     model = model.to(device, memory_format=_MEMORY_FORMATS[settings.memory_format])  # type: ignore[call-overload]
     run = Fit(model, train, validation, n_classes, settings, augment, torch.device(device), votes)
@@ -95,7 +115,11 @@ def fit(
 
 @dataclass
 class Fit:
-    """A training under way: iterate for epochs; between two of them ask for the state or the best weights."""
+    """Training in progress.
+
+    Iterating trains epoch by epoch. The state and the best weights are available between two epochs. `fit` explains the
+    attributes.
+    """
 
     model: nn.Module
     train: Batches
@@ -110,8 +134,8 @@ class Fit:
     _stopping: bool = False
 
     def __post_init__(self) -> None:
-        self._optimizer = _optimizer(self.model, self.settings)
-        self._average = _average(self.model, self.settings)
+        self._optimizer = _build_optimizer(self.model, self.settings)
+        self._average = _build_average(self.model, self.settings)
         self._class_weights = None
         if self.settings.class_weighting == "balanced":
             n_clips = np.bincount(self.train.labels, minlength=self.n_classes)
@@ -120,44 +144,44 @@ class Fit:
 
     def __iter__(self) -> Iterator[Epoch]:
         while not self._progress.finished:
-            yield self._epoch()
+            yield self._run_epoch()
 
     def best_weights(self) -> dict[str, Tensor]:
-        """Weights of the epoch with the best validation UAR (equal: the lower loss), on the CPU."""
+        """Weights of the epoch with the highest validation UAR, of equals the lowest loss, on the CPU."""
         return dict(self._best)
 
     @property
     def seconds(self) -> float:
-        """What all epochs took, those before a resume included."""
+        """Duration of all epochs, including those before a resume."""
         return self._progress.seconds
 
     def stop(self) -> None:
-        """Have the iteration, in another thread, raise `StopTraining` at its next batch."""
+        """Make the iteration, in another thread, raise `StopTraining` at its next batch."""
         self._stopping = True
 
     def state(self) -> TrainingState:
-        """All that `resume` needs, copied."""
+        """Copy of everything that `resume` needs."""
         moments = {
             f"{index}.{name}": value
             for index, values in self._optimizer.state_dict()["state"].items()
             for name, value in values.items()
         }
         return TrainingState(
-            weights=_copied(self.model.state_dict()),
+            weights=_copy_to_cpu(self.model.state_dict()),
             best_weights=self.best_weights(),
-            optimizer=_copied(moments),
-            average=_copied(self._average.state_dict()) if self._average else {},
+            optimizer=_copy_to_cpu(moments),
+            average=_copy_to_cpu(self._average.state_dict()) if self._average else {},
             progress=self._progress,
         )
 
     def restore(self, state: TrainingState) -> None:
-        """Go on from what `state()` gave."""
+        """Continue from a state that `state()` returned."""
         self.model.load_state_dict(state.weights)
         parameters = [parameter for group in self._optimizer.param_groups for parameter in group["params"]]
         moments: dict[int, dict[str, Tensor]] = {}
         for key, value in state.optimizer.items():
             index, name = key.split(".")
-            # Moments must lie in memory as their parameter does: the fused optimiser reads both in one order.
+            # Moments need the memory layout of their parameter: the fused optimiser reads both in one order.
             like = parameters[int(index)].detach() if value.ndim else value
             moments.setdefault(int(index), {})[name] = torch.empty_like(like).copy_(value)
         groups = self._optimizer.state_dict()["param_groups"]
@@ -168,38 +192,38 @@ class Fit:
         self._progress = state.progress
 
     @property
-    def _kept(self) -> nn.Module:
-        """The network that counts: with averaged weights, if they are averaged."""
+    def _evaluated_model(self) -> nn.Module:
+        """The network that is validated and saved: the averaged one, if weights are averaged."""
         return self._average.module if self._average else self.model
 
-    def _epoch(self) -> Epoch:
+    def _run_epoch(self) -> Epoch:
         started = time.perf_counter()
         epoch = self._progress.epoch + 1
-        train_loss = self._train(epoch)
+        train_loss = self._train_epoch(epoch)
         lr = self._optimizer.param_groups[0]["lr"]
-        seen = evaluate(
-            self._kept,
+        evaluation = evaluate(
+            self._evaluated_model,
             self.validation,
             n_classes=self.n_classes,
             batch_size=self.settings.batch_size,
             device=self.device,
         )
-        if not (math.isfinite(train_loss) and math.isfinite(seen.loss)):
+        if not (math.isfinite(train_loss) and math.isfinite(evaluation.loss)):
             raise TrainingError(
-                f"the loss of epoch {epoch} is not finite at lr {lr:g}: lower training.lr or "
-                "training.clip_norm, and check that the features are finite"
+                f"the loss of epoch {epoch} is not finite at lr {lr:g}",
+                "lower training.lr or training.clip_norm, and check that the features are finite",
             )
-        uar = unweighted_average_recall(seen.confusion)
+        uar = unweighted_average_recall(evaluation.confusion)
         seconds = time.perf_counter() - started
-        self._advance(epoch, uar, seen.loss, seconds)
+        self._advance(epoch, uar, evaluation.loss, seconds)
         return Epoch(
             epoch=epoch,
             train_loss=train_loss,
-            val_loss=seen.loss,
+            val_loss=evaluation.loss,
             val_uar=uar,
-            val_accuracy=accuracy(seen.confusion),
-            val_macro_f1=macro_f1(seen.confusion),
-            confusion=seen.confusion,
+            val_accuracy=accuracy(evaluation.confusion),
+            val_macro_f1=macro_f1(evaluation.confusion),
+            confusion=evaluation.confusion,
             lr=lr,
             seconds=seconds,
             best_epoch=self._progress.best_epoch,
@@ -211,20 +235,20 @@ class Fit:
         progress = replace(self._progress, epoch=epoch, seconds=self._progress.seconds + seconds)
         if (uar, -loss) > (progress.best_val_uar, -progress.best_val_loss):
             progress = replace(progress, best_epoch=epoch, best_val_uar=uar, best_val_loss=loss)
-            self._best = _copied(self._kept.state_dict())
-        stale = epoch - progress.best_epoch >= self.settings.patience
-        self._progress = replace(progress, finished=stale or epoch >= self.settings.max_epochs)
+            self._best = _copy_to_cpu(self._evaluated_model.state_dict())
+        no_progress = epoch - progress.best_epoch >= self.settings.patience
+        self._progress = replace(progress, finished=no_progress or epoch >= self.settings.max_epochs)
 
-    def _train(self, epoch: int) -> float:
-        """Mean loss of one pass over the training clips."""
+    def _train_epoch(self, epoch: int) -> float:
+        """Pass once over the training clips and return their mean loss."""
         rng = np.random.default_rng([self.settings.seed, epoch])
         torch_seed, augment_seed = (int(seed) for seed in rng.integers(2**63, size=2))
         generator = torch.Generator().manual_seed(augment_seed)
-        batches = _equal_batches(rng.permutation(len(self.train)), self.settings.batch_size)
+        batches = _split_into_batches(rng.permutation(len(self.train)), self.settings.batch_size)
         n_steps = self.settings.max_epochs * len(batches)
         total = torch.zeros((), device=self.device)
         self.model.train()
-        with _seeded(torch_seed, self.device):
+        with _seed_torch(torch_seed, self.device):
             for step, positions in enumerate(batches, start=(epoch - 1) * len(batches)):
                 if self._stopping:
                     raise StopTraining
@@ -257,20 +281,20 @@ class Fit:
         return loss.detach()
 
 
-def _equal_batches(positions: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
-    """Batches of about `batch_size`, all but equal: batch normalisation breaks on a last batch of one."""
+def _split_into_batches(positions: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
+    """Batches of nearly equal size, about `batch_size`: batch normalisation fails on a last batch of one clip."""
     return np.array_split(positions, max(1, round(len(positions) / batch_size)))
 
 
-def _optimizer(model: nn.Module, settings: Training) -> torch.optim.AdamW:
+def _build_optimizer(model: nn.Module, settings: Training) -> torch.optim.AdamW:
     weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
     rest = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": weights}, {"params": rest, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
 
 
-def _average(model: nn.Module, settings: Training) -> AveragedModel | None:
-    """The running average of all weights and running statistics, or None where none is asked for."""
+def _build_average(model: nn.Module, settings: Training) -> AveragedModel | None:
+    """Running average of all weights and batch statistics, or None without averaging."""
     if not settings.averaging:
         return None
     decay = get_ema_multi_avg_fn(1 - 1 / settings.averaging)  # type: ignore[no-untyped-call]
@@ -278,13 +302,13 @@ def _average(model: nn.Module, settings: Training) -> AveragedModel | None:
 
 
 @contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Dropout draws from torch's global state: seed it, and leave it as it was afterwards."""
+def _seed_torch(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global random state, which dropout draws from, and restore it afterwards."""
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=devices), torch.backends.cudnn.flags(enabled=True, deterministic=True):
         torch.manual_seed(seed)
         yield
 
 
-def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _copy_to_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}

@@ -1,4 +1,4 @@
-"""How a network is trained, as settings, and the course of the learning rate."""
+"""Settings of a training, and its learning-rate schedule."""
 
 import math
 from typing import Annotated
@@ -9,33 +9,38 @@ from ser.settings.ranges import Choice, Floats, Ints
 
 @settings
 class Training:
-    """How a network is trained: AdamW, weights decayed but neither biases nor norms."""
+    """Settings of a training with AdamW; weights are decayed, biases and normalisation are not."""
 
     max_epochs: Annotated[int, Ints(1, 500, searched=False)] = 40
-    # Epochs without a better validation UAR after which training ends.
+    # Number of epochs without a better validation UAR after which training ends.
     patience: Annotated[int, Ints(1, 500, searched=False)] = 8
     batch_size: Annotated[int, Choice((16, 32, 64, 128))] = 32
     lr: Annotated[float, Floats(1e-5, 1e-2, log=True)] = 1e-3
     weight_decay: Annotated[float, Floats(1e-6, 1e-1, log=True)] = 1e-2
     schedule: Annotated[str, Choice(("cosine", "constant", "one_cycle"))] = "cosine"
-    # Share of all steps over which the rate rises from zero; one_cycle has its own rise, of 30 %.
+    # Share of all steps over which the learning rate rises from zero; one_cycle has its own rise, of 30 %.
     warmup: Annotated[float, Floats(0.0, 0.2)] = 0.05
     clip_norm: Annotated[float, Floats(0.1, 10.0, log=True)] = 1.0
     label_smoothing: Annotated[float, Floats(0.0, 0.2)] = 0.05
-    # Steps over which weights are averaged, exponentially; the average is validated and kept. 0 averages none.
+    # Number of steps over which weights are averaged exponentially; 0 disables averaging. The averaged network is the
+    # one that is validated and saved.
     averaging: Annotated[int, Ints(0, 10_000, searched=False)] = 0
-    # Weight of a clip in the loss: 'balanced' makes all classes count alike however many clips they have.
+    # Weights of the classes in the loss: 'balanced' makes all count alike, whatever their numbers of clips.
     class_weighting: Annotated[str, Choice(("none", "balanced"), searched=False)] = "none"
-    # Share of the target that is what most listeners heard, the rest the intended emotion.
+    # Share of the target that is the listeners' majority vote; the rest is the intended emotion.
     vote_share: Annotated[float, Floats(0.0, 1.0, searched=False)] = 0.0
     seed: Annotated[int, Ints(0, 2**31 - 1, searched=False)] = 0
-    # How steps are computed, evaluation aside; a sweep takes what it measures to be fastest for the cell.
+    # Arithmetic of training steps, not of evaluation; a sweep chooses the fastest for the cell by measurement.
     precision: Annotated[str, Choice(("float32", "bfloat16"), searched=False)] = "float32"
     memory_format: Annotated[str, Choice(("contiguous", "channels_last"), searched=False)] = "contiguous"
 
 
 def lr_factor(done: float, *, settings: Training) -> float:
-    """Learning rate as a share of `settings.lr` when `done`, in [0, 1], of all steps are done; in [0, 1].
+    """Learning rate as a share of `settings.lr`, in [0, 1].
+
+    Args:
+        done: share of all steps that are done, in [0, 1].
+        settings: schedule and warm-up.
 
     Source:
         cosine: Loshchilov and Hutter, SGDR (2017), eq. 5, without restarts. one_cycle: Smith and Topin,
@@ -52,5 +57,5 @@ def lr_factor(done: float, *, settings: Training) -> float:
 
 
 def _cosine(position: float) -> float:
-    """From 1 at 0 down to 0 at 1."""
+    """Half a cosine, from 1 at position 0 down to 0 at position 1."""
     return (1 + math.cos(math.pi * position)) / 2

@@ -86,9 +86,7 @@ def sounds(clips: Sequence[Clip]) -> list[Sound]:
 def by_ray(clips: Sequence[Clip], store: FeatureStore) -> int:
     """By two workers; how many clips were computed."""
     nothing = lambda *_: None  # noqa: E731
-    found = RayExtractor().extract(
-        clips, store=store, pipeline=PIPELINE, whole=False, most_unusable=0, progress=nothing
-    )
+    found = RayExtractor().extract(clips, store=store, pipeline=PIPELINE, whole=False, max_unusable=0, progress=nothing)
     return found.n_computed
 
 

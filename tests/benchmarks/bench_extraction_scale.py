@@ -106,7 +106,7 @@ def test_print_memory_and_speed_by_tenths(shared_dir: Path) -> None:
                 tell = by_tenths(len(clips))
                 started = time.monotonic()
                 found = RayExtractor().extract(
-                    clips, store=store, pipeline=Pipeline(), whole=False, most_unusable=0, progress=tell
+                    clips, store=store, pipeline=Pipeline(), whole=False, max_unusable=0, progress=tell
                 )
                 print(f"{found.n_computed:,} computed ({what}) in {time.monotonic() - started:.0f} s", flush=True)
                 assert found.n_clips == len(clips)

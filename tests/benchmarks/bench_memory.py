@@ -23,7 +23,7 @@ from ser.experiment.experiment import Experiment
 from ser.experiment.trial import Trial
 from ser.experiment.trial_data import TrialData
 from ser.features.dataset import join_clips
-from ser.features.spaces import stored_name
+from ser.features.spaces import name_stored_features
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import with_settings
 
@@ -80,7 +80,7 @@ def shared(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.mark.parametrize("cell", CELLS)
 def test_trials_share_the_features_of_a_machine(shared: dict[str, ray.ObjectRef], cell: str):
     experiment = PLAN.experiments[cell]
-    ref = shared[stored_name(experiment.features)]
+    ref = shared[name_stored_features(experiment.features)]
     data = ray.get(ref)
     array = data.matrix.frames.nbytes
     small, longer = ray.put(tenth(data)), experiment.with_values({"training.max_epochs": 10})

@@ -29,7 +29,7 @@ from ser.distributed.trial_data import share_trial_data
 from ser.experiment.experiment import from_flat
 from ser.experiment.preparation import find_clips
 from ser.experiment.trial import Trial, validation_metrics
-from ser.features.spaces import stored_name
+from ser.features.spaces import name_stored_features
 from ser.sweep.controller import Controller
 from ser.sweep.facts import SweepFacts, describe_corpus
 from ser.sweep.folder import SweepFolder
@@ -134,7 +134,7 @@ def recipe(config, *, data):
     """What tutorials do: report each epoch, and wait."""
     torch.set_num_threads(1)
     experiment = from_flat(config["values"])
-    for epoch in Trial(experiment, ray.get(data[stored_name(experiment.features)])).epochs():
+    for epoch in Trial(experiment, ray.get(data[name_stored_features(experiment.features)])).epochs():
         tune.report(validation_metrics(epoch))
 
 

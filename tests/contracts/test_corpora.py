@@ -8,7 +8,7 @@ import pytest
 
 from ser.audio import decode
 from ser.corpora.base import CORPORA, CorpusError, Scan
-from ser.corpora.locations import name_of, read_bytes
+from ser.corpora.locations import get_name, read_bytes
 from tests.support.published_corpora import NAMES, make_published
 
 # Where each corpus can be had in the tests; a new corpus adds its line.
@@ -81,7 +81,7 @@ def test_a_corpus_lies_as_well_behind_a_url(name: str, scan: Scan) -> None:
     storage = fsspec.filesystem("memory")
     some = {clip.name: read_bytes(clip.location) for clip in scan.clips[:20]}
     for clip in scan.clips[:20]:
-        storage.pipe_file(f"/{name}/{name_of(clip.location)}", some[clip.name])
+        storage.pipe_file(f"/{name}/{get_name(clip.location)}", some[clip.name])
     found = CORPORA[name]().scan(f"memory://{name}").clips
     assert {clip.name: read_bytes(clip.location) for clip in found} == some
     assert [replace(clip, location="") for clip in found] == [replace(clip, location="") for clip in scan.clips[:20]]
@@ -91,7 +91,7 @@ def test_a_corpus_lies_as_well_behind_a_url(name: str, scan: Scan) -> None:
 def test_sound_is_not_read_by_a_scan(name: str, scan: Scan, tmp_path: Path) -> None:
     some = scan.clips[:20]
     for clip in some:
-        (tmp_path / name_of(clip.location)).touch()
+        (tmp_path / get_name(clip.location)).touch()
     assert [clip.name for clip in CORPORA[name]().scan(tmp_path).clips] == [clip.name for clip in some]
 
 

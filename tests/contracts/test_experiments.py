@@ -1,4 +1,4 @@
-"""What every experiment must hold: its flat form, its ranges, and the shipped plans made of them."""
+"""Contract of every experiment: its flat form, its ranges, and the shipped plans."""
 
 import json
 from itertools import product
@@ -12,16 +12,16 @@ from torch import nn
 from ser.corpora.base import CORPORA
 from ser.experiment.bundle import build_network
 from ser.experiment.experiment import Experiment, all_cells, default_experiment, from_flat
-from ser.paths import plan_names
+from ser.paths import list_plan_names
 from ser.settings.ranges import Choice, Floats, Ints, Range, Subset, Value
-from ser.splits.split import split_names
+from ser.splits.split import list_splits
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import parse_plan, read_plan
 from ser.sweep.study import Study
 
 CELLS = all_cells()
 PLANS = Path(__file__).resolve().parents[2] / "tune" / "plans"
-PLAN_NAMES = plan_names(PLANS)
+PLAN_NAMES = list_plan_names(PLANS)
 each_cell = pytest.mark.parametrize("cell", CELLS)
 each_plan = pytest.mark.parametrize("name", PLAN_NAMES)
 
@@ -58,12 +58,12 @@ def assert_goes_there_and_back(experiment: Experiment) -> None:
 def test_eight_cells_five_corpora_and_nine_splits_are_found():
     assert len(CELLS) == 8
     assert CORPORA.names() == ["cremad", "ravdess", "savee", "synthetic", "tess"]
-    assert len(split_names()) == 9
+    assert len(list_splits()) == 9
 
 
 @each_cell
 def test_defaults_of_every_corpus_and_split_go_there_and_back(cell):
-    for corpus, split in product(CORPORA, split_names()):
+    for corpus, split in product(CORPORA, list_splits()):
         experiment = default_experiment(CELLS[cell], corpus=corpus).with_values({"split.name": split})
         assert (experiment.corpus.name, experiment.split.name) == (corpus, split)
         assert_goes_there_and_back(experiment)
@@ -99,7 +99,7 @@ def test_flat_values_are_plain_and_of_the_declared_type(cell):
     for setting in default_experiment(CELLS[cell]).settings().values():
         assert type(setting.value) in (bool, int, float, str)
         assert isinstance(setting.value, setting.type)
-        assert setting.range.problem(setting.value) is None
+        assert setting.range.find_broken_rule(setting.value) is None
 
 
 @each_cell
@@ -109,14 +109,14 @@ def test_every_range_can_be_searched_and_holds_its_default(cell):
         value = experiment.flat()[name]
         if isinstance(allowed, Subset):
             assert value in allowed.searched_options, name
-            assert all(allowed.problem(option) is None for option in allowed.searched_options), name
+            assert all(allowed.find_broken_rule(option) is None for option in allowed.searched_options), name
         elif isinstance(allowed, Choice):
             assert len(set(allowed.options)) == len(allowed.options) > 1, name
         else:
             assert isinstance(allowed, Floats | Ints), name
             assert allowed.low < allowed.high, name
             assert not allowed.log or allowed.low > 0, name
-            assert allowed.problem(allowed.high) is None, name
+            assert allowed.find_broken_rule(allowed.high) is None, name
     study = Study({cell: experiment}, {cell: experiment.searched()}, n_startup_trials=4, seed=0)
     for number in range(3):
         _, values = study.ask("s", number)
@@ -142,7 +142,7 @@ def test_a_plan_is_of_all_cells_or_compares_variants_and_survives_the_journal(na
     plan = read_plan(name, folder=PLANS)
     assert plan.is_ablation == (plan.cells != tuple(CELLS))
     assert len(plan.variant_experiments) == len(plan.cells) * (len(plan.variants) + 1) * plan.is_ablation
-    assert plan.split in split_names()
+    assert plan.split in list_splits()
     assert set(plan.cell_settings) <= set(CELLS)
     assert parse_plan(json.loads(json.dumps(plan.as_dict()))) == plan
 
@@ -154,7 +154,7 @@ def test_a_plans_spaces_hold_their_defaults_and_search_something(name):
         space, flat = plan.search_spaces[cell], experiment.flat()
         assert "training.lr" in space
         for searched, allowed in space.items():
-            assert allowed.problem(flat[searched]) is None, (cell, searched)
+            assert allowed.find_broken_rule(flat[searched]) is None, (cell, searched)
             assert not isinstance(allowed, Subset) or flat[searched] in allowed.searched_options
         for fixed, value in {**plan.settings, **plan.cell_settings.get(cell, {})}.items():
             assert flat[fixed] == value

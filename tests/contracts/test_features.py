@@ -10,7 +10,7 @@ import pytest
 from ser.audio import Wave
 from ser.features.base import FEATURES, Framing, Spectra
 from ser.features.pipeline import Pipeline
-from ser.features.spaces import FeatureSpace, FrameSpace, MelSpace, space_for
+from ser.features.spaces import FeatureSpace, FrameSpace, MelSpace, make_default_space
 from ser.settings.declaration import all_settings, with_values
 from ser.settings.ranges import SettingError
 
@@ -70,7 +70,7 @@ def test_space_computes_what_it_declares(space: FeatureSpace) -> None:
     assert rows.dtype == np.float32
     assert rows.flags.c_contiguous
     assert space.n_frames == 1 + 48_000 // 256
-    assert space_for(space.dimensions) == space
+    assert make_default_space(space.dimensions) == space
 
 
 def test_families_choose_rows_in_documented_order() -> None:

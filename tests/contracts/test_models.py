@@ -1,4 +1,4 @@
-"""What every architecture must hold, as 1-D and as 2-D network."""
+"""Contract of every architecture, as 1-D and as 2-D network."""
 
 from typing import Any
 
@@ -140,7 +140,7 @@ def test_width_scales_the_number_of_parameters(name, dimensions):
 
 
 @each_cell
-def test_learns_a_batch_by_heart(name, dimensions):
+def test_overfits_a_batch(name, dimensions):
     values: dict[str, Any] = {"dropout": 0.0, "width": {"lenet5": 1.0, "sercnn": 0.5}.get(name, 0.125)}
     model, batch = narrow(name, dimensions, **values), clips(dimensions, n_clips=12)
     labels = torch.arange(12) % N_CLASSES

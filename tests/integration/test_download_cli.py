@@ -59,6 +59,6 @@ def test_a_sweep_fetches_first_and_says_what_it_cannot_have(tmp_path: Path, publ
     assert ended.code == 2, ended.seen
     assert "1 of 60 clips of CREMA-D are missing" in ended.stdout
     assert "the server answers 404 Not Found" in ended.stdout
-    assert ended.stdout.strip().endswith("run the same command again, what is there is kept")
+    assert ended.stdout.strip().endswith("run the same command again, fetched files are kept")
     other = run(sys.executable, SWEEP, "--plan", "demo", "--download", folder=tmp_path)
     assert (other.code, "--download fetches cremad only, not synthetic" in other.stdout) == (2, True), other.seen

@@ -1,4 +1,4 @@
-"""One take under two names, in the real corpus: left out by default, and refused where a split parts it."""
+"""One recording under two names, in the real corpus: excluded by default, and refused where a split separates them."""
 
 import io
 from pathlib import Path
@@ -12,7 +12,7 @@ from ser.corpora.cremad import CremaD
 from ser.distributed.cluster import connect
 from ser.distributed.trial_data import share_trial_data
 from ser.errors import UserError
-from ser.features.spaces import stored_name
+from ser.features.spaces import name_stored_features
 from ser.splits.split import Split, partition
 from ser.sweep.plan import Plan
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.integration
 PAIR = ("1045_ITH_DIS_XX", "1045_IWL_DIS_XX")
 
 
-def test_a_take_that_is_there_twice_is_left_out_or_refused(shared_dir: Path, tmp_path: Path) -> None:
+def test_a_duplicate_is_excluded_or_refused(shared_dir: Path, tmp_path: Path) -> None:
     clips = tuple(clip for clip in CremaD().scan(shared_dir / "cremad").clips if clip.speaker == "1045")
 
     def crosses(seed: int) -> bool:
@@ -43,8 +43,12 @@ def test_a_take_that_is_there_twice_is_left_out_or_refused(shared_dir: Path, tmp
     with connect(None):
         prepared, _ = prepare_sweep_corpus(plans[0], clips, **how)
         assert {clip.name for clip in clips} - {clip.name for clip in prepared.clips} == {PAIR[1]}
-        assert f"{PAIR[1]}: the same take as {PAIR[0]} (disgust), labelled disgust" in out.getvalue()
+        assert f"{PAIR[1]}: the same recording as {PAIR[0]} (disgust), labelled disgust" in out.getvalue()
         (experiment,) = plans[0].experiments.values()
-        assert list(share_trial_data(prepared, [experiment], how["console"])) == [stored_name(experiment.features)]
-        with pytest.raises(UserError, match=r"assignment leaks: 1045_I\w+ in \w+ and 1045_I\w+ in \w+ are one take"):
+        assert list(share_trial_data(prepared, [experiment], how["console"])) == [
+            name_stored_features(experiment.features)
+        ]
+        with pytest.raises(
+            UserError, match=r"assignment leaks: 1045_I\w+ in \w+ and 1045_I\w+ in \w+ are the same recording"
+        ):
             prepare_sweep_corpus(plans[1], clips, **how)

@@ -93,12 +93,12 @@ def test_sound_of_every_kind_is_used_or_listed_with_its_reason(tmp_path: Path, s
         b"this is no sound at all": "cannot be read as sound",
         b"": "the sound file is empty",
         POINTER.encode(): "this is a Git LFS pointer",
-        whole[: len(whole) // 2]: "the file is cut off: its header tells of",
+        whole[: len(whole) // 2]: "the file is cut off: its header declares",
         as_wav(samples, kind="FLAC")[:9000]: "cannot be read as sound",
         as_wav(samples[:0]): "holds no samples",
         as_wav(broken, subtype="FLOAT"): "not finite (NaN or Inf)",
         as_wav(np.full(16_000, np.inf, np.float32), subtype="FLOAT"): "not finite (NaN or Inf)",
-        as_wav(samples * 1e18, subtype="FLOAT"): "times full scale, at most 100 times is taken",
+        as_wav(samples * 1e18, subtype="FLOAT"): "times full scale, at most 100 times is accepted",
         as_wav(np.zeros(8_000 * 7200, np.int16), 8_000, subtype="PCM_U8"): "lasts 7200.0 s, at most 60 s",
     }
     for path, sound in zip(paths, usable, strict=False):
@@ -115,14 +115,14 @@ def test_sound_of_every_kind_is_used_or_listed_with_its_reason(tmp_path: Path, s
         file.truncate(2 * 7200 * 16_000)
     expected |= {
         forbidden.stem: "cannot be read (Permission denied)",
-        endless.stem: "the file holds more than 100 MB, no clip does",
+        endless.stem: "the file is larger than 100 MB",
     }
     (some_clips / "notes.wav").write_bytes(b"?")
     words = ["--corpus-dir", some_clips, "--store", tmp_path / "store"]
     ended = run(*AS_IF_NOT_ROOT, sys.executable, EXTRACT, *words, "--max-bad", "35", folder=tmp_path)
     assert ended.code == 0, ended.seen
     assert ended.stderr == ""
-    assert "1 files whose names do not fit the corpus are left out:\n  notes.wav" in ended.stdout
+    assert "1 files whose names do not fit the corpus are omitted:\n  notes.wav" in ended.stdout
     assert f"12 clips cannot be used, all of them in {tmp_path}/quarantine-cremad.csv:" in ended.stdout
     assert ": 28 computed, 0 were there" in ended.stdout
     found = quarantined(tmp_path, some_clips)

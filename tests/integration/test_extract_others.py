@@ -25,7 +25,7 @@ def test_clips_of_other_rates_channels_and_containers_are_extracted(tmp_path: Pa
     assert ended.code == 0, ended.seen
     scan = CORPORA[corpus]().scan(place)
     assert f": {len(scan.clips)} computed, 0 were there" in ended.stdout, ended.seen
-    for reason, left_out in scan.left_out.items():
-        assert f"{len(left_out)} files are left out: {reason}:" in ended.stdout
-    assert scan.left_out
+    for reason, excluded in scan.excluded.items():
+        assert f"{len(excluded)} files are omitted: {reason}:" in ended.stdout
+    assert scan.excluded
     check_stored((Path(clip.location) for clip in scan.clips), tmp_path / "store")

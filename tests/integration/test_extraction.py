@@ -76,7 +76,7 @@ def store(tmp_path: Path) -> FeatureStore:
 
 
 def run(clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline | None = None, **changed: Any) -> Extraction:
-    options: dict[str, Any] = {"whole": False, "most_unusable": 0, "progress": lambda *_: None, **changed}
+    options: dict[str, Any] = {"whole": False, "max_unusable": 0, "progress": lambda *_: None, **changed}
     return RayExtractor().extract(clips, store=store, pipeline=pipeline or Pipeline(), **options)
 
 
@@ -126,7 +126,7 @@ def test_a_sound_that_kills_whoever_reads_it_is_given_up_and_no_other(
     lengths = Counter(len(decode(read_bytes(clip.location))) for clip in some)
     deadly = next(clip for clip in some if lengths[len(decode(read_bytes(clip.location)))] == 1)
     pipeline = Watched(log=tmp_path / "log", deadly=len(decode(read_bytes(deadly.location))))
-    found = run(some, store, pipeline, most_unusable=1)
+    found = run(some, store, pipeline, max_unusable=1)
     assert list(found.unusable) == [deadly.name]
     assert "kills the worker that reads it (its process died, 2 times)" in found.unusable[deadly.name]
     check_whole(store, [clip for clip in some if clip is not deadly])
@@ -230,7 +230,7 @@ def test_it_stops_as_soon_as_too_many_sounds_are_bad(
     junk.write_bytes(b"no sound")
     bad = [Clip(f"bad {number}", str(junk), "", "", "", "") for number in range(2000)]
     monkeypatch.setattr(extraction, "_MOST_CLIPS", 8)
-    found = run([*bad, *clips], store, most_unusable=10)
+    found = run([*bad, *clips], store, max_unusable=10)
     assert 10 < len(found.unusable) <= 10 + 8
 
 
@@ -238,7 +238,7 @@ def test_what_a_file_that_vanishes_costs(clips: Sequence[Clip], store: FeatureSt
     there, gone = tmp_path / "there.wav", tmp_path / "gone.wav"
     shutil.copy(clips[0].location, there)
     named = [Clip(path.stem, str(path), "", "", "", "") for path in (there, gone, tmp_path)]
-    found = run(named, store, most_unusable=2)
+    found = run(named, store, max_unusable=2)
     assert list(found.facts) == ["there"]
     assert "cannot be read (No such file or directory)" in found.unusable["gone"]
     assert "cannot be read (Is a directory)" in found.unusable[tmp_path.name]

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.integration
 AT_ONCE = """
 import sys
 from ser.tracking.registry.promotion import promote
-from ser.tracking.client.connection import opened
+from ser.tracking.client.connection import open_tracker
 from ser.tracking.registry.versions import Versions
-versions = Versions(opened(sys.argv[1]), "ser-synthetic")
+versions = Versions(open_tracker(sys.argv[1]), "ser-synthetic")
 runs = [versions.run(run_id) for run_id in sys.argv[2:]]
 for _ in range(3):
     for run in runs:
@@ -33,8 +33,8 @@ for _ in range(3):
 HOLD = """
 import sys, time
 from ser.tracking.registry.lock import lock_model
-from ser.tracking.client.connection import opened
-with lock_model(opened(sys.argv[1]), "ser-synthetic"):
+from ser.tracking.client.connection import open_tracker
+with lock_model(open_tracker(sys.argv[1]), "ser-synthetic"):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -42,9 +42,10 @@ with lock_model(opened(sys.argv[1]), "ser-synthetic"):
 PAUSED = """
 import os, signal, sys
 from mlflow.tracking import MlflowClient
-from ser.tracking.registry.promotion import promote, roll_back
+from ser.errors import UserError
+from ser.tracking.client.connection import open_tracker
 from ser.tracking.registry.lock import Lock
-from ser.tracking.client.connection import opened
+from ser.tracking.registry.promotion import promote, roll_back
 from ser.tracking.registry.versions import Versions
 uri, run_id, method, command = sys.argv[1:]
 owner, name = {"Lock": Lock, "MlflowClient": MlflowClient}[method.split(".")[0]], method.split(".")[1]
@@ -55,7 +56,7 @@ def pause(self, *given, **named):
     os.kill(os.getpid(), signal.SIGSTOP)
     return act(self, *given, **named)
 setattr(owner, name, pause)
-versions = Versions(opened(uri), "ser-synthetic")
+versions = Versions(open_tracker(uri), "ser-synthetic")
 try:
     if command == "register":
         print(versions.of_run(versions.run(run_id)).version)

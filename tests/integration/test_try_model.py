@@ -67,7 +67,7 @@ def test_the_page_shows_the_prediction_and_plots_of_a_clip(finished: FinishedSwe
     page.wait_for(SHOWN)
     best = finished.record.trials[leaderboard(finished.record)[0].key]
     classifier = Classifier(load_bundle(Path(best.ended.bundle)))
-    expected = dict(zip(classifier.emotions, classifier.probabilities(decode(clip.read_bytes())), strict=True))
+    expected = dict(zip(classifier.emotions, classifier.predict_probabilities(decode(clip.read_bytes())), strict=True))
     assert shares(page) == pytest.approx({name: 100 * float(p) for name, p in expected.items()}, abs=0.06)
     assert page.value("document.getElementById('emotion').textContent") == max(expected, key=expected.__getitem__)
     assert page.value(COLOURS.format("mel")) > 100

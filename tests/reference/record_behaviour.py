@@ -192,7 +192,7 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
 
 
 def read_entry(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """Arrays and metadata of a file of the feature store, which has a line of facts before its arrays since version 3."""
+    """Arrays and metadata of a file of the feature store, which since version 3 begins with a line of facts."""
     if path.suffix == ".safetensors":
         return read_arrays(path)
     return load_arrays(path.read_bytes().partition(b"\n")[2]), {}

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from tests.reference.compare_records import compare
 from tests.reference.record_behaviour import FAMILIES, describe_features, read_journal, trials_of
@@ -130,11 +130,11 @@ def test_trials_are_read_without_seconds(tmp_path: Path) -> None:
         list(read_journal(journal))
 
 
-def test_each_feature_has_its_own_columns(tmp_path: Path) -> None:
-    """The 2-D space is where the store says that it is kept: among the columns of the 1-D space."""
+@pytest.mark.parametrize(("name", "line"), [("clip.safetensors", b""), ("clip.features", b"facts of the clip\n")])
+def test_each_feature_has_its_own_columns(tmp_path: Path, name: str, line: bytes) -> None:
+    """The 2-D space is kept once: among the columns of the 1-D space."""
     columns = np.repeat(np.arange(len(FAMILIES), dtype=np.float32), list(FAMILIES.values()))
-    about = json.dumps({"places": {"2d": ["1d", len(columns) - 64, 64]}})
-    save_file({"1d": np.tile(columns, (5, 1))}, tmp_path / "clip.safetensors", {"about": about})
-    found = describe_features(tmp_path / "clip.safetensors")
+    (tmp_path / name).write_bytes(line + save({"1d": np.tile(columns, (5, 1))}))
+    found = describe_features(tmp_path / name)
     assert [found[name]["mean"] for name in FAMILIES] == list(range(len(FAMILIES)))
     assert found["2d"] == found["mel"]

@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, brier_score
 from ser.evaluation.bootstrap import interval
 from ser.evaluation.calibration import brier_score, expected_calibration_error, reliability_curve
 from ser.evaluation.significance import compare, holm
-from ser.evaluation.speaker_counts import FIGURES, speaker_counts
+from ser.evaluation.speaker_counts import FIGURES, count_by_speaker
 
 N_CLASSES = 4
 OTHERS = {
@@ -31,7 +31,7 @@ def predictions(n_speakers: int, n_clips: int, seed: int, n_repeats: int = 1) ->
 
 def counted(speakers: np.ndarray, truth: np.ndarray, rows: np.ndarray):
     n_repeats = len(rows)
-    return speaker_counts(
+    return count_by_speaker(
         [f"{each:03d}" for each in np.tile(speakers, n_repeats)],
         np.tile(truth, n_repeats),
         rows.ravel(),

@@ -19,4 +19,4 @@ def check_stored(paths: Iterable[Path], store: Path) -> None:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         entry = features.load(digest, pipeline)
         for space, rows in pipeline.compute(wave).items():
-            np.testing.assert_array_equal(entry.features[space], rows)
+            np.testing.assert_array_equal(pipeline.unpack(entry.features)[space], rows)

@@ -72,13 +72,13 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 72
         (b"", "empty"),
         (b"<html>not found</html>" * 20, "WAV, FLAC, OGG, MP3 or AIFF"),
         (encoded(tone(), kind="FLAC")[:9000], "cannot be read as sound"),
-        (encoded(tone())[:-2], "header tells of 32,000 bytes of sound, 31,998 are there: copy or download"),
+        (encoded(tone())[:-2], "header declares 32,000 bytes of sound and 31,998 are there: copy or download"),
         (encoded(tone(), kind="AIFF")[:9000], "the file is cut off"),
         (encoded(tone() * 1e18, subtype="FLOAT"), r"reaches 5e\+17 times full scale, at most 100 times"),
         (encoded(-32768 * tone(), subtype="FLOAT"), r"reaches 1\.638e\+04 times full scale"),
         (encoded(np.zeros(0, np.float32)), "no samples"),
-        (encoded(np.zeros(1, np.int16), rate_hz=2**31 - 1), "2,147,483,647 samples a second, at most 192,000"),
-        (encoded(np.zeros(9, np.int16), rate_hz=192_001), "192,001 samples a second"),
+        (encoded(np.zeros(1, np.int16), rate_hz=2**31 - 1), "2,147,483,647 samples per second, at most 192,000"),
+        (encoded(np.zeros(9, np.int16), rate_hz=192_001), "192,001 samples per second"),
         (encoded(np.zeros((2_880_001, 8), np.int16), rate_hz=96_000, kind="FLAC"), "23,040,008 samples in all its"),
         (encoded(tone(duration_s=60.5)), "lasts 60.5 s, at most 60 s"),
     ],
@@ -88,7 +88,7 @@ def test_unusable_bytes_are_refused_with_a_remedy(data: bytes, message: str) -> 
         decode(data)
 
 
-def test_40_db_above_full_scale_is_taken() -> None:
+def test_40_db_above_full_scale_is_accepted() -> None:
     assert decode(encoded(tone() * 199, subtype="FLOAT")).max() == pytest.approx(99.5, rel=1e-3)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ser.evaluation.baselines import COSTS, GAMMAS, baseline_path, majority, mfcc_svm, summarise
+from ser.evaluation.baselines import COSTS, GAMMAS, baseline_path, predict_majority, summarise, train_mfcc_svm
 from ser.evaluation.metrics import accuracy, confusion_matrix, unweighted_average_recall
 from ser.splits.partition import Partition
 from ser.splits.split import Split
@@ -45,17 +45,17 @@ def test_summary_of_a_single_frame_has_no_deviation() -> None:
     np.testing.assert_array_equal(summarise(np.array([[3, -7]], np.float32)), [3, -7, 0, 0, 0, 0])
 
 
-def test_what_is_apart_is_told_apart() -> None:
+def test_separate_classes_are_recognised() -> None:
     summaries, labels = made_up(apart=4)
     partition = parts_of(len(labels))
-    result = mfcc_svm(summaries, labels, partition, n_classes=N_CLASSES)
-    test = result.predicted["test"]
+    result = train_mfcc_svm(summaries, labels, partition, n_classes=N_CLASSES)
+    test = result.predictions["test"]
     assert uar(labels[test.positions], test.labels) > 0.9
-    validation = result.predicted["validation"]
+    validation = result.predictions["validation"]
     assert uar(labels[validation.positions], validation.labels) == result.validation_uar
     assert result.cost in COSTS
     assert result.gamma * 8 in [pytest.approx(gamma) for gamma in GAMMAS]
-    for part, predicted in result.predicted.items():
+    for part, predicted in result.predictions.items():
         assert tuple(predicted.positions) == partition.parts[part]
         np.testing.assert_allclose(predicted.probabilities.sum(axis=1), 1)
         np.testing.assert_array_equal(predicted.probabilities.argmax(axis=1), predicted.labels)
@@ -64,29 +64,31 @@ def test_what_is_apart_is_told_apart() -> None:
 def test_shuffled_labels_give_chance() -> None:
     summaries, labels = made_up(1500, apart=4)
     shuffled = np.random.default_rng(0).permutation(labels)
-    test = mfcc_svm(summaries, shuffled, parts_of(len(labels)), n_classes=N_CLASSES).predicted["test"]
+    test = train_mfcc_svm(summaries, shuffled, parts_of(len(labels)), n_classes=N_CLASSES).predictions["test"]
     assert abs(uar(shuffled[test.positions], test.labels) - 1 / N_CLASSES) < 0.08
 
 
 def test_test_clips_choose_and_scale_nothing() -> None:
     summaries, labels = made_up(apart=2)
     partition = parts_of(len(labels))
-    before = mfcc_svm(summaries, labels, partition, n_classes=N_CLASSES)
+    before = train_mfcc_svm(summaries, labels, partition, n_classes=N_CLASSES)
     test = np.asarray(partition.test)
     summaries[test[1:]] *= -1000
     labels[test] = 0
-    after = mfcc_svm(summaries, labels, partition, n_classes=N_CLASSES)
+    after = train_mfcc_svm(summaries, labels, partition, n_classes=N_CLASSES)
     assert (after.cost, after.gamma, after.temperature) == (before.cost, before.gamma, before.temperature)
     np.testing.assert_array_equal(
-        before.predicted["validation"].probabilities, after.predicted["validation"].probabilities
+        before.predictions["validation"].probabilities, after.predictions["validation"].probabilities
     )
-    np.testing.assert_array_equal(before.predicted["test"].probabilities[0], after.predicted["test"].probabilities[0])
+    np.testing.assert_array_equal(
+        before.predictions["test"].probabilities[0], after.predictions["test"].probabilities[0]
+    )
 
 
 def test_the_temperature_makes_the_validation_clips_likelier_than_any_other_would() -> None:
     summaries, labels = made_up(apart=1)
-    result = mfcc_svm(summaries, labels, parts_of(len(labels)), n_classes=N_CLASSES)
-    validation = result.predicted["validation"]
+    result = train_mfcc_svm(summaries, labels, parts_of(len(labels)), n_classes=N_CLASSES)
+    validation = result.predictions["validation"]
 
     def loss(sharper: float) -> float:
         powers = validation.probabilities**sharper
@@ -100,13 +102,13 @@ def test_a_class_without_training_clip_is_refused() -> None:
     summaries, labels = made_up(apart=1)
     labels[np.asarray(parts_of(len(labels)).train)] %= 2
     with pytest.raises(ValueError, match="class 2 has no training clip in made-up"):
-        mfcc_svm(summaries, labels, parts_of(len(labels)), n_classes=N_CLASSES)
+        train_mfcc_svm(summaries, labels, parts_of(len(labels)), n_classes=N_CLASSES)
 
 
-def test_majority_is_the_commonest_class_of_training_and_has_chance_uar() -> None:
+def test_majority_is_the_most_frequent_class_of_training_and_has_chance_uar() -> None:
     labels = np.array([0, 1, 1, 0, 0, 2, 1, 1, 2, 2, 1, 0, 0, 1, 1])
     partition = parts_of(len(labels))
-    test = majority(labels, partition, n_classes=N_CLASSES)["test"]
+    test = predict_majority(labels, partition, n_classes=N_CLASSES)["test"]
     assert test.labels.tolist() == [1, 1, 1]
     np.testing.assert_allclose(test.probabilities, np.tile([3 / 9, 5 / 9, 1 / 9], (3, 1)))
     confusion = confusion_matrix(labels[test.positions], test.labels, n_classes=N_CLASSES)
@@ -114,7 +116,7 @@ def test_majority_is_the_commonest_class_of_training_and_has_chance_uar() -> Non
     assert accuracy(confusion) == pytest.approx(1 / 3)
 
 
-def test_files_of_different_draws_do_not_meet() -> None:
+def test_files_of_different_splits_have_different_names() -> None:
     drawn = (
         Split(), Split(seed=3), Split(name="speaker-5fold", fold=3), Split(selection="assignment/0/0")
     )  # fmt: skip

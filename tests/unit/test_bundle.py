@@ -1,4 +1,4 @@
-"""What inference needs, written and read again; a bundle of an older version is refused where it is used."""
+"""Bundles are read as they were written; one of an older version is refused where it is used."""
 
 import json
 import re
@@ -48,23 +48,23 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["temperature", "input_range"])
-def test_a_bundle_of_an_older_version_is_refused_in_one_sentence(tmp_path: Path, key: str) -> None:
+def test_a_bundle_of_an_older_version_is_refused_in_one_line(tmp_path: Path, key: str) -> None:
     without(key, tmp_path)
     said = (
-        f"a bundle must hold emotions, temperature, heard, settings, {tmp_path} lacks {key}: another version of ser "
-        "wrote it, so train the network anew"
+        f"a bundle must hold emotions, temperature, input_range, settings, {tmp_path} lacks {key}: another version of "
+        "ser wrote it, so train the network again"
     )
     with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
         load_bundle(tmp_path)
 
 
-def test_a_bundle_with_settings_of_another_version_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_a_bundle_with_settings_of_another_version_is_refused_in_one_line(tmp_path: Path) -> None:
     bundle().save(tmp_path)
     path = tmp_path / "experiment.json"
     path.write_text(path.read_text().replace('"model.dropout"', '"model.drop_out"'))
     said = (
         f"a bundle must have settings of this version of ser, {tmp_path} has others: another version wrote it, so "
-        "train the network anew"
+        "train the network again"
     )
     with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
         load_bundle(tmp_path)

@@ -1,4 +1,4 @@
-"""Probabilities that mean what they say, and those that do not."""
+"""Calibration error, reliability curve and Brier score of calibrated and uncalibrated probabilities."""
 
 import numpy as np
 import pytest

@@ -89,5 +89,5 @@ def test_a_flat_form_that_describes_nothing_is_refused(change, rule):
         from_flat({name: value for name, value in flat.items() if value is not None})
 
 
-def test_what_a_flat_form_leaves_out_is_the_default():
+def test_settings_that_a_flat_form_omits_are_the_defaults():
     assert from_flat({"cell.architecture": "vgg16", "cell.dimensions": "2"}) == default_experiment(VGG)

@@ -8,14 +8,14 @@ import pytest
 from rich.console import Console
 
 from ser import console as progress
-from ser.console import clip_progress
+from ser.console import show_clip_progress
 
 
 @pytest.mark.parametrize("every_s", [0.0, 3600.0])
 def test_a_log_gets_a_line_now_and_then(monkeypatch, every_s):
     monkeypatch.setattr(progress, "_LINE_EVERY_S", every_s)
     log = io.StringIO()
-    with clip_progress(Console(file=log, width=120), 1_200) as tell:
+    with show_clip_progress(Console(file=log, width=120), 1_200) as tell:
         time.sleep(0.1)
         tell(300, 2)
     if every_s:
@@ -31,7 +31,7 @@ def test_a_log_gets_a_line_now_and_then(monkeypatch, every_s):
 
 def test_a_terminal_gets_a_bar_that_goes_when_it_is_done():
     screen = io.StringIO()
-    with clip_progress(Console(file=screen, force_terminal=True, width=120), 1_200) as tell:
+    with show_clip_progress(Console(file=screen, force_terminal=True, width=120), 1_200) as tell:
         tell(0, 0)
         time.sleep(0.1)
         tell(300, 2)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ser.audio import AudioFacts, decode, digest_of, facts
-from ser.corpora.base import Clip, CorpusError, describe
+from ser.corpora.base import Clip, CorpusError, describe_completeness
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES, SPEAKERS, CremaD, parse
 from ser.corpora.faults import find_known_faults
 from ser.corpora.locations import read_bytes
@@ -79,12 +79,12 @@ def test_of_two_layouts_the_fuller_is_taken_and_of_equals_the_first(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    "twins",
+    "duplicates",
     [("1001_DFA_ANG_XX.flac", "1001_DFA_ANG_XX.wav"), ("1040_ITH_SAD_X.wav", "1040_ITH_SAD_XX.wav")],
 )
-def test_a_clip_twice_in_one_folder_is_refused(tmp_path: Path, twins: tuple[str, str]) -> None:
-    folder_with(tmp_path, *twins)
-    with pytest.raises(CorpusError, match=f"twice, as {twins[0]} and {twins[1]}: keep one"):
+def test_a_clip_twice_in_one_folder_is_refused(tmp_path: Path, duplicates: tuple[str, str]) -> None:
+    folder_with(tmp_path, *duplicates)
+    with pytest.raises(CorpusError, match=f"twice, as {duplicates[0]} and {duplicates[1]}: keep one"):
         CremaD().scan(tmp_path)
 
 
@@ -120,7 +120,7 @@ def test_all_published_clips_are_parsed(shared_dir: Path, tmp_path: Path) -> Non
         published = sorted(row["FileName"] for row in csv.DictReader(table))
     clips = CremaD().scan(folder_with(tmp_path, *(f"AudioWAV/{name}.wav" for name in published))).clips
     assert [clip.name for clip in clips] == published
-    assert describe(CremaD, clips) == "7,442 of 7,442 clips, 91 of 91 speakers"
+    assert describe_completeness(CremaD, clips) == "7,442 of 7,442 clips, 91 of 91 speakers"
     assert {clip.sentence for clip in clips} == set(SENTENCES)
     assert {clip.speaker for clip in clips} == set(SPEAKERS)
     assert {clip.emotion for clip in clips} == set(CremaD.emotions) == set(EMOTION_OF_CODE.values())
@@ -128,7 +128,7 @@ def test_all_published_clips_are_parsed(shared_dir: Path, tmp_path: Path) -> Non
 
 def test_the_shared_clips_are_found(shared_dir: Path) -> None:
     scan = CremaD().scan(shared_dir / "cremad")
-    assert describe(CremaD, scan.clips) == "4,573 of 7,442 clips, 56 of 91 speakers"
+    assert describe_completeness(CremaD, scan.clips) == "4,573 of 7,442 clips, 56 of 91 speakers"
     assert scan.misnamed == ()
 
 

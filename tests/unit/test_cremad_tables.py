@@ -13,11 +13,11 @@ from ser.corpora.cremad_tables import (
     VOTES,
     Actor,
     Vote,
+    describe_missing_table,
     find_table,
     read_actors,
+    read_vote_shares,
     read_votes,
-    vote_shares,
-    where_to_get,
 )
 
 
@@ -33,21 +33,21 @@ def clips(*names: str) -> list[Clip]:
 
 def test_votes_become_probabilities_in_the_order_of_the_clips(tmp_path: Path) -> None:
     table(tmp_path / VOTES, "FileName,VoiceVote", "1001_IEO_NEU_XX,N", "1001_IEO_ANG_MD,A:D")
-    shares = vote_shares(CorpusChoice(name="cremad"), tmp_path, clips("1001_IEO_ANG_MD", "1001_IEO_NEU_XX"))
-    told = [dict(zip(CremaD.emotions, row, strict=True)) for row in shares.tolist()]
+    shares = read_vote_shares(CorpusChoice(name="cremad"), tmp_path, clips("1001_IEO_ANG_MD", "1001_IEO_NEU_XX"))
+    rows = [dict(zip(CremaD.emotions, row, strict=True)) for row in shares.tolist()]
     nothing = dict.fromkeys(CremaD.emotions, 0.0)
-    assert told == [{**nothing, "anger": 0.5, "disgust": 0.5}, {**nothing, "neutral": 1.0}]
+    assert rows == [{**nothing, "anger": 0.5, "disgust": 0.5}, {**nothing, "neutral": 1.0}]
 
 
 def test_clips_that_nobody_voted_on_are_refused(tmp_path: Path) -> None:
     cremad = CorpusChoice(name="cremad")
-    with pytest.raises(CorpusError, match=r"needs listeners' votes, which synthetic has not: set it to 0"):
-        vote_shares(CorpusChoice(name="synthetic"), tmp_path, [])
-    with pytest.raises(CorpusError, match=r"needs listeners' votes: summaryTable.csv is not in or beside"):
-        vote_shares(cremad, tmp_path / "corpus", [])
+    with pytest.raises(CorpusError, match=r"needs listeners' votes, which synthetic does not have: set it to 0"):
+        read_vote_shares(CorpusChoice(name="synthetic"), tmp_path, [])
+    with pytest.raises(CorpusError, match=r"needs listeners' votes, and summaryTable.csv is not in or beside"):
+        read_vote_shares(cremad, tmp_path / "corpus", [])
     path = table(tmp_path / VOTES, "FileName,VoiceVote", "1001_IEO_NEU_XX,N")
-    with pytest.raises(CorpusError, match=f"and {path.resolve()} says nothing of 1001_IEO_ANG_MD"):
-        vote_shares(cremad, tmp_path, clips("1001_IEO_ANG_MD"))
+    with pytest.raises(CorpusError, match=f"and {path.resolve()} does not contain 1001_IEO_ANG_MD"):
+        read_vote_shares(cremad, tmp_path, clips("1001_IEO_ANG_MD"))
 
 
 @pytest.mark.parametrize(
@@ -68,8 +68,10 @@ def test_the_folder_of_the_clips_in_a_clone_has_its_tables_beside_it(tmp_path: P
         assert find_table(DEMOGRAPHICS, folder) == str(actors.resolve())
 
 
-def test_who_misses_a_table_is_told_where_it_is() -> None:
-    assert where_to_get(VOTES).startswith("summaryTable.csv is not in or beside the corpus folder: --download")
+def test_the_error_for_a_missing_table_says_where_to_get_it() -> None:
+    assert str(describe_missing_table(VOTES)).startswith(
+        "summaryTable.csv is not in or beside the corpus folder: --download"
+    )
 
 
 AT_THE_EDGES = {20: "20-29", 29: "20-29", 30: "30-44", 44: "30-44", 45: "45-59", 59: "45-59", 60: "60+", 74: "60+"}
@@ -83,11 +85,11 @@ def test_bands_of_age(age: int, band: str) -> None:
 def test_a_tie_is_shared_and_settled_by_a_fair_lot() -> None:
     vote = Vote(("anger", "disgust", "neutral"))
     assert vote.shares() == dict.fromkeys(vote.emotions, 1 / 3)
-    settled = Counter(vote.settled(f"clip {number}") for number in range(3000))
+    settled = Counter(vote.break_tie(f"clip {number}") for number in range(3000))
     assert settled.keys() == set(vote.emotions)
     assert all(900 < n < 1100 for n in settled.values())
-    assert vote.settled("clip 1") == Vote(tuple(reversed(vote.emotions))).settled("clip 1")
-    assert Vote(("fear",)).settled("x") == "fear"
+    assert vote.break_tie("clip 1") == Vote(tuple(reversed(vote.emotions))).break_tie("clip 1")
+    assert Vote(("fear",)).break_tie("x") == "fear"
 
 
 def test_votes_of_the_sound_alone_are_read(tmp_path: Path) -> None:
@@ -152,7 +154,7 @@ def test_the_published_votes_and_what_they_are_worth(shared_dir: Path) -> None:
     assert accuracy_and_uar({name: vote for name, vote in votes.items() if name in here}) == pytest.approx(
         (0.4479, 0.4605), abs=5e-5
     )
-    settled = [vote.settled(name) == EMOTION_OF_CODE[name.split("_")[2]] for name, vote in votes.items()]
+    settled = [vote.break_tie(name) == EMOTION_OF_CODE[name.split("_")[2]] for name, vote in votes.items()]
     assert sum(settled) / len(settled) == pytest.approx(0.4462, abs=0.005)
 
 

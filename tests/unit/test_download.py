@@ -3,6 +3,8 @@
 import fcntl
 import random
 import resource
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,7 +117,7 @@ def test_a_file_always_damaged_is_named_and_all_others_come(
         fetch(tmp_path, publisher)
     assert time.monotonic() - started < 10  # four endless bodies that are not cut off take 20 s
     assert f"{FIRST}: {reason}, 4 times" in str(refused.value)
-    assert "run the same command again, what is there is kept" in str(refused.value)
+    assert "run the same command again, fetched files are kept" in str(refused.value)
     assert clips_in(tmp_path / "AudioWAV") == {name: CLIPS[name] for name in list(CLIPS)[1:]}
     publisher.faults.clear()
     assert fetch(tmp_path, publisher).n_kept == 11
@@ -135,7 +137,9 @@ def test_the_server_s_wish_to_wait_is_respected(tmp_path: Path, publisher: Publi
 def test_a_wish_to_wait_too_long_ends_it(tmp_path: Path, publisher: Publisher) -> None:
     publisher.retry_after_s = 3600
     publisher.faults["/raw/SentenceFilenames.csv"] = ["busy"]
-    with pytest.raises(CorpusError, match=r"answers 429 Too Many Requests and asks to wait for 3600 s.: check network"):
+    with pytest.raises(
+        CorpusError, match=r"answers 429 Too Many Requests and requests a wait of 3600 s.: check network"
+    ):
         fetch(tmp_path, publisher)
 
 
@@ -146,15 +150,35 @@ def test_errors_and_silence_pass(tmp_path: Path, publisher: Publisher, fault: st
     assert is_whole(tmp_path)
 
 
-def test_partial_files_of_a_killed_download_are_replaced(tmp_path: Path, publisher: Publisher) -> None:
+def test_temporary_files_of_a_killed_download_are_no_clips_and_are_removed(
+    tmp_path: Path, publisher: Publisher
+) -> None:
     (tmp_path / "AudioWAV").mkdir()
-    first, second, third = (tmp_path / "AudioWAV" / f"{name}.wav.part" for name in list(CLIPS)[:3])
-    first.write_bytes(CLIPS[first.name[:15]][:150_000])
-    second.write_bytes(b"x" * 150_000)
-    third.write_bytes(b"too much" * 100_000)
+    for name, data in list(CLIPS.items())[:3]:
+        leave_unfinished(tmp_path / "AudioWAV" / f"{name}.wav", data[:150_000])
+    leave_unfinished(tmp_path / "summaryTable.csv", b"cut off")
+    own = tmp_path / "AudioWAV" / ".notes.part"
+    own.write_text("not of a download")
+    with pytest.raises(CorpusError, match="holds no WAV or FLAC file"):
+        CremaD().scan(tmp_path)
     assert fetch(tmp_path, publisher).n_fetched == 12
+    assert own.exists()
+    own.unlink()
     assert is_whole(tmp_path)
+    assert list(tmp_path.glob(".*.part")) == []
     assert publisher.asked[FIRST] == 1
+
+
+def leave_unfinished(path: Path, data: bytes) -> None:
+    """Write a file in a process that dies before it has finished."""
+    code = (
+        "import os, sys; from pathlib import Path; from ser.files import replace_file\n"
+        "with replace_file(Path(sys.argv[1])) as temporary:\n"
+        "    temporary.write_bytes(sys.stdin.buffer.read())\n"
+        "    os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], input=data, check=False).returncode == 9
+    assert not path.exists()
 
 
 def test_torn_pointers_and_tables_are_asked_for_again(tmp_path: Path, publisher: Publisher) -> None:
@@ -190,7 +214,7 @@ def test_a_list_of_other_things_is_refused(tmp_path: Path) -> None:
 
 def test_something_else_than_a_pointer_is_refused(tmp_path: Path, publisher: Publisher) -> None:
     publisher.files[FIRST.replace("media", "raw")] = b"<html>Sign in</html>"
-    with pytest.raises(CorpusError, match=r"1 of 12 clips of CREMA-D are missing .*wav is no LFS pointer"):
+    with pytest.raises(CorpusError, match=r"1 of 12 clips of CREMA-D are missing .*wav is not an LFS pointer"):
         fetch(tmp_path, publisher)
 
 
@@ -239,7 +263,7 @@ def test_a_server_without_clips_is_given_up_soon(tmp_path: Path, publisher: Publ
     assert sum(path.startswith("/media") for path in publisher.asked) == 10
 
 
-def test_nobody_there_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_server_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"could not be fetched \(http://127.0.0.1:9/.*: .*refused, 4 times\): check"):
         download(tmp_path, Addresses("http://127.0.0.1:9", "http://127.0.0.1:9"), on_progress=print, policy=IMPATIENT)
 

@@ -1,4 +1,4 @@
-"""One take under two names is found, and two takes are not taken for one: on the shared real clips."""
+"""Duplicates are found, and different recordings are not taken for duplicates: on the shared real clips."""
 
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from ser.corpora.cremad import CremaD, parse
 from ser.corpora.locations import read_bytes
 from ser.corpora.voices import speak
 from ser.features.base import Spectra
-from ser.features.duplicates import ALIKE, exclude_duplicates, fingerprint, similar_pairs
+from ser.features.duplicates import ALIKE, exclude_duplicates, find_similar_pairs, fingerprint
 from ser.features.spaces import MelSpace
 
 SPACE = MelSpace()
 ACTORS = ("1017", "1045", "1056")
-# Found by this very rule, and confirmed by the waves: at the best lag they correlate to 0.986 and more.
+# Found by this rule, and confirmed by the waves, which correlate to 0.986 or more at the best lag.
 TWICE = {
     ("1017_IWL_ANG_XX", "1017_IWL_FEA_XX"),
     ("1017_IWW_ANG_XX", "1017_IWW_FEA_XX"),
@@ -26,7 +26,7 @@ TWICE = {
 }
 
 
-def known_by(wave: np.ndarray) -> np.ndarray:
+def fingerprint_wave(wave: np.ndarray) -> np.ndarray:
     return fingerprint(SPACE.compute(Spectra(np.ascontiguousarray(wave, np.float32), SPACE.framing)))
 
 
@@ -40,8 +40,8 @@ def waves(clips: list[Clip]) -> list[np.ndarray]:
     return [decode(read_bytes(clip.location)) for clip in clips]
 
 
-def test_takes_that_are_in_the_corpus_twice_are_found_and_no_others(clips, waves) -> None:
-    pairs = similar_pairs(np.stack([known_by(wave) for wave in waves]))
+def test_recordings_that_are_in_the_corpus_twice_are_found_and_no_others(clips, waves) -> None:
+    pairs = find_similar_pairs(np.stack([fingerprint_wave(wave) for wave in waves]))
     assert {(clips[one].name, clips[other].name) for one, other in pairs} == TWICE
     for one, other in pairs:
         a, b = waves[one], waves[other]
@@ -64,7 +64,10 @@ def test_takes_that_are_in_the_corpus_twice_are_found_and_no_others(clips, waves
 def test_a_changed_copy_of_a_real_clip_is_found(waves, change, share: float) -> None:
     rng = np.random.default_rng(0)
     chosen = waves[::6]
-    alike = [float(known_by(w).astype(float) @ known_by(change(w, rng)).astype(float)) >= ALIKE for w in chosen]
+    alike = [
+        float(fingerprint_wave(w).astype(float) @ fingerprint_wave(change(w, rng)).astype(float)) >= ALIKE
+        for w in chosen
+    ]
     assert len(alike) > 30
     assert np.mean(alike) >= share
 
@@ -73,13 +76,13 @@ def test_synthetic_voices_are_all_different(synthetic_dir: Path) -> None:
     from ser.corpora.base import CORPORA
 
     clips = CORPORA["synthetic"]().scan(synthetic_dir).clips
-    assert similar_pairs(np.stack([known_by(speak(clip, seed=0)) for clip in clips])) == []
+    assert find_similar_pairs(np.stack([fingerprint_wave(speak(clip, seed=0)) for clip in clips])) == []
 
 
 def test_silence_is_like_nothing() -> None:
-    silence = known_by(np.zeros(16_000))
+    silence = fingerprint_wave(np.zeros(16_000))
     assert not silence.any()
-    assert similar_pairs(np.stack([silence, silence])) == []
+    assert find_similar_pairs(np.stack([silence, silence])) == []
 
 
 def test_pairs_are_found_across_blocks_of_rows() -> None:
@@ -87,7 +90,7 @@ def test_pairs_are_found_across_blocks_of_rows() -> None:
     rows = rng.standard_normal((2500, 384))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     rows[2400], rows[1023] = rows[5], rows[1024]
-    assert similar_pairs(rows.astype(np.float16)) == [(5, 2400), (1023, 1024)]
+    assert find_similar_pairs(rows.astype(np.float16)) == [(5, 2400), (1023, 1024)]
 
 
 def test_of_two_labels_neither_stays_and_of_one_label_the_first(clips) -> None:
@@ -96,14 +99,14 @@ def test_of_two_labels_neither_stays_and_of_one_label_the_first(clips) -> None:
         "1017_IWL_ANG_XX", "1017_IWL_FEA_XX", "1017_IWW_ANG_XX", "1017_IWW_FEA_XX", "1045_IWL_DIS_XX",
         "1056_TAI_ANG_XX",
     ]  # fmt: skip
-    assert reasons["1045_IWL_DIS_XX"] == "the same take as 1045_ITH_DIS_XX (disgust), labelled disgust"
+    assert reasons["1045_IWL_DIS_XX"] == "the same recording as 1045_ITH_DIS_XX (disgust), labelled disgust"
 
 
 @pytest.mark.parametrize("n_mels", [16, 40, 100, 128])
-def test_a_take_is_known_in_any_number_of_bands(n_mels: int) -> None:
+def test_a_recording_is_found_in_any_number_of_bands(n_mels: int) -> None:
     space = MelSpace(n_mels=n_mels)
     clip = parse("1001_DFA_ANG_XX", "1001_DFA_ANG_XX.wav")
     assert clip is not None
     wave = speak(clip, seed=0)
     prints = [fingerprint(space.compute(Spectra(sound, space.framing))) for sound in (wave, 0.5 * wave)]
-    assert similar_pairs(np.stack(prints)) == [(0, 1)]
+    assert find_similar_pairs(np.stack(prints)) == [(0, 1)]

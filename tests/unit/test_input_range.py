@@ -1,4 +1,4 @@
-"""What a model has heard, and what of a clip lies outside."""
+"""Training input range of a model, and warnings for clips outside it."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_every_training_clip_is_within_the_range_of_all() -> None:
     ],
     ids=["usual", "short", "long", "quiet", "silent", "clipped"],
 )
-def test_what_lies_outside_is_named_with_its_figure_and_the_range(wave: np.ndarray, warning: str) -> None:
+def test_a_deviation_is_named_with_its_value_and_the_range(wave: np.ndarray, warning: str) -> None:
     assert RANGE.warning(wave) == warning
 
 
@@ -48,7 +48,7 @@ def test_a_peak_that_just_reaches_full_scale_is_not_clipping() -> None:
     assert RANGE.warning(wave).startswith("clipped: 1.2 %")
 
 
-def test_all_that_is_unusual_is_said() -> None:
+def test_every_deviation_is_named() -> None:
     assert [part.split(":")[0] for part in RANGE.warning(0.01 * VOICE[:800]).split("; ")] == [
         "shorter than every training clip",
         "quieter than every training clip",

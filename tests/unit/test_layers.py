@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from ser.models.layers import GridAverage, Pool, pool, scaled
+from ser.models.layers import GridAverage, Pool, pool, scale_units
 
 
 @pytest.mark.parametrize("grid", [1, 2, 5, 7])
@@ -32,4 +32,4 @@ def test_pooling_of_one_axis_leaves_the_other():
 
 
 def test_scaled_counts_never_vanish():
-    assert [scaled(64, 0.125), scaled(6, 0.0625), scaled(6, 1.0)] == [8, 1, 6]
+    assert [scale_units(64, 0.125), scale_units(6, 0.0625), scale_units(6, 1.0)] == [8, 1, 6]

@@ -17,9 +17,9 @@ from ser.experiment.experiment import Experiment, all_cells, default_experiment
 from ser.experiment.trial import Trial
 from ser.experiment.trial_data import TrialData
 from ser.features.dataset import fit_normalisation, join_clips
-from ser.splits.leaks import check, check_fitted, check_predictions, check_unseen
+from ser.splits.leaks import check_fitted, check_partition, check_predictions, check_unseen
 from ser.splits.partition import Kind, Partition
-from ser.splits.split import Split, partition, seen_by_selection, selection_of
+from ser.splits.split import Split, find_selection_clips, format_selection, partition
 
 SPEAKERS = [str(speaker) for speaker in range(1001, 1011)]
 
@@ -43,7 +43,7 @@ FOUR = [clip(name) for name in ("1001_DFA_ANG_XX", "1002_IEO_ANG_XX", "1003_ITH_
 
 def test_four_clips_that_share_nothing_pass_every_rule() -> None:
     digests = {c.name: c.name for c in FOUR}
-    check(toy("speaker-and-sentence-independent"), FOUR, digests, [(FOUR[0].name, FOUR[1].name)])
+    check_partition(toy("speaker-and-sentence-independent"), FOUR, digests, [(FOUR[0].name, FOUR[1].name)])
     check_unseen(toy(), FOUR, {FOUR[2].name}, digests)
     check_fitted(toy(), FOUR, {"normalisation": (0, 1), "calibration": (2,)})
 
@@ -63,31 +63,33 @@ def test_four_clips_that_share_nothing_pass_every_rule() -> None:
 def test_what_is_claimed_to_be_apart_is_refused_on_two_sides(kind: Kind, same: dict, refused: str | None) -> None:
     clips = [*FOUR[:3], replace(FOUR[3], **same)]
     if refused is None:
-        check(toy(kind), clips, None)
+        check_partition(toy(kind), clips, None)
         return
     with pytest.raises(UserError, match=f"toy leaks: {refused}"):
-        check(toy(kind), clips, None)
+        check_partition(toy(kind), clips, None)
 
 
-def test_an_augmented_twin_that_crosses_is_refused() -> None:
-    with pytest.raises(UserError, match="toy leaks: 1001_DFA_ANG_XX in train and 1004_TAI_ANG_XX in test are one take"):
-        check(toy(), FOUR, None, [(FOUR[0].name, FOUR[3].name)])
-    check(toy(), FOUR, None, [(FOUR[0].name, FOUR[1].name), (FOUR[0].name, "in no part")])
+def test_a_changed_duplicate_in_another_part_is_refused() -> None:
+    with pytest.raises(
+        UserError, match="toy leaks: 1001_DFA_ANG_XX in train and 1004_TAI_ANG_XX in test are the same recording"
+    ):
+        check_partition(toy(), FOUR, None, [(FOUR[0].name, FOUR[3].name)])
+    check_partition(toy(), FOUR, None, [(FOUR[0].name, FOUR[1].name), (FOUR[0].name, "in no part")])
 
 
 def test_partition_passes_duplicates_to_the_gate() -> None:
     cut = partition(CLIPS, Split())
     pair = (NAMES[cut.train[0]], NAMES[cut.validation[0]])
-    with pytest.raises(UserError, match=r"assignment leaks: .* are one take"):
+    with pytest.raises(UserError, match=r"assignment leaks: .* are the same recording"):
         partition(CLIPS, Split(), duplicates=[pair])
 
 
 @pytest.mark.parametrize("split", [Split(name="speaker-5fold-present", fold=2), Split(seed=1), Split()])
 def test_clips_that_selection_saw_are_no_test_clips(split: Split) -> None:
     searched = Split()
-    after = replace(split, selection=selection_of(searched))
+    after = replace(split, selection=format_selection(searched))
     seen = {NAMES[at] for at in partition(CLIPS, searched).validation}
-    assert seen_by_selection(CLIPS, after) == seen
+    assert find_selection_clips(CLIPS, after) == seen
     before, cut = partition(CLIPS, split), partition(CLIPS, after)
     assert {NAMES[at] for at in cut.test} == {NAMES[at] for at in before.test} - seen
     assert (cut.train, cut.validation) == (before.train, before.validation)
@@ -113,7 +115,7 @@ def test_a_test_clip_that_selection_saw_is_refused() -> None:
         check_unseen(toy(), FOUR, {FOUR[3].name}, None)
 
 
-def test_so_are_its_bytes_and_its_take_under_another_name() -> None:
+def test_so_are_its_bytes_and_its_recording_under_another_name() -> None:
     digests = {c.name: c.name for c in FOUR} | {FOUR[3].name: FOUR[2].name}
     with pytest.raises(UserError, match="selection saw test clip 1004_TAI_ANG_XX"):
         check_unseen(toy(), FOUR, {FOUR[2].name}, digests)
@@ -123,7 +125,7 @@ def test_so_are_its_bytes_and_its_take_under_another_name() -> None:
 
 @pytest.mark.parametrize("what", ["normalisation", "calibration", "selection"])
 def test_what_was_fitted_on_test_clips_is_refused(what: str) -> None:
-    with pytest.raises(UserError, match=rf"toy leaks: {what} saw 1 test clips \(1004_TAI_ANG_XX\); fit it on training"):
+    with pytest.raises(UserError, match=rf"toy leaks: {what} saw 1 test clips \(1004_TAI_ANG_XX\): fit it on training"):
         check_fitted(toy(), FOUR, {"other": (0, 1), what: (2, 3)})
 
 
@@ -145,7 +147,7 @@ def test_predictions_of_a_leak_are_not_reported(split: str, rows: list, selected
     if leak is None:
         check_predictions(split, rows, selected)
         return
-    with pytest.raises(UserError, match=f"these predictions leak: {leak}.*; evaluate {split} again"):
+    with pytest.raises(UserError, match=f"these predictions leak: {leak}.*: evaluate {split} again"):
         check_predictions(split, rows, selected)
 
 
@@ -160,21 +162,21 @@ def small() -> tuple[Experiment, TrialData]:
     return experiment.with_values({"training.max_epochs": 1}), data
 
 
-def test_training_hears_the_votes_on_its_own_clips(small, monkeypatch) -> None:
+def test_training_uses_the_votes_on_its_own_clips(small, monkeypatch) -> None:
     experiment, data = small
     # Nobody's votes are anybody else's: the number of the clip stands in them.
     votes = np.repeat(np.arange(len(CLIPS), dtype=np.float32)[:, None], len(data.emotions), axis=1)
-    heard = {}
+    arguments = {}
 
-    def listening(*args, **rest):
-        heard.update(rest)
+    def spy(*args, **rest):
+        arguments.update(rest)
         return fit(*args, **rest)
 
     fit = trial_module.fit  # type: ignore[attr-defined]
-    monkeypatch.setattr(trial_module, "fit", listening)
+    monkeypatch.setattr(trial_module, "fit", spy)
     trial = Trial(experiment, replace(data, votes=votes))
-    assert heard["votes"][:, 0].tolist() == list(trial.partition.train)
-    assert heard["train"].clips.tolist() == list(trial.partition.train)
+    assert arguments["votes"][:, 0].tolist() == list(trial.partition.train)
+    assert arguments["train"].clips.tolist() == list(trial.partition.train)
 
 
 def test_a_normalisation_that_saw_test_clips_is_not_reported(small, monkeypatch, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_guessing_the_largest_class_is_chance_for_recall_not_for_accuracy():
     assert accuracy(confusion) == 0.9
 
 
-def test_absent_classes_are_left_out_of_every_mean():
+def test_absent_classes_are_excluded_from_every_mean():
     with_absent = np.array([[3, 1, 0], [0, 2, 0], [0, 0, 0]])
     without = with_absent[:2, :2]
     assert np.isnan(recall_per_class(with_absent)[2])

@@ -8,7 +8,7 @@ import pytest
 from ser.audio import SAMPLE_RATE_HZ, decode
 from ser.corpora import ravdess, savee, tess
 from ser.corpora.base import CORPORA, Clip, CorpusError, Scan
-from ser.corpora.layouts import LeftOut
+from ser.corpora.layouts import Excluded
 from tests.support.published_corpora import NAMES, TESS_WORDS, write_sound
 
 TESS_FOLDER = "TESS Toronto emotional speech set data"
@@ -50,8 +50,8 @@ def test_a_name_says_who_says_what_and_how(parse, stem: str, clip: tuple[str, ..
         (tess.parse, "YAF_food_ps", "pleasant surprise is none of the six emotions"),
     ],
 )
-def test_what_fits_and_is_not_of_the_six_is_left_out_with_its_reason(parse, stem: str, reason: str) -> None:
-    assert parse(stem, f"/data/{stem}.wav") == LeftOut(reason)
+def test_what_fits_and_is_not_of_the_six_is_excluded_with_its_reason(parse, stem: str, reason: str) -> None:
+    assert parse(stem, f"/data/{stem}.wav") == Excluded(reason)
 
 
 @pytest.mark.parametrize(
@@ -81,25 +81,25 @@ def test_names_outside_the_grammar_are_not_guessed(parse, stems: list[str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("corpus", "n_published", "n_taken", "n_speakers", "left_out"),
+    ("corpus", "n_published", "n_used", "n_speakers", "excluded"),
     [
         ("ravdess", 1440, 1056, 24, {"calm": 192, "surprise": 192}),
         ("savee", 480, 420, 4, {"surprise": 60}),
         ("tess", 2800, 2400, 2, {"pleasant surprise": 400}),
     ],
 )
-def test_all_published_names_are_taken_or_left_out_by_reason(
-    tmp_path: Path, corpus: str, n_published: int, n_taken: int, n_speakers: int, left_out: dict[str, int]
+def test_all_published_names_are_used_or_excluded_by_reason(
+    tmp_path: Path, corpus: str, n_published: int, n_used: int, n_speakers: int, excluded: dict[str, int]
 ) -> None:
     names = list(NAMES[corpus]())
     scan = scan_of(corpus, tmp_path, *names)
     assert len(set(names)) == n_published
-    assert len(scan.clips) == n_taken == CORPORA[corpus].n_published_clips
+    assert len(scan.clips) == n_used == CORPORA[corpus].n_published_clips
     assert len({clip.speaker for clip in scan.clips}) == n_speakers == CORPORA[corpus].n_published_speakers
     counts = {
-        reason.removesuffix(" is none of the six emotions"): len(names) for reason, names in scan.left_out.items()
+        reason.removesuffix(" is none of the six emotions"): len(names) for reason, names in scan.excluded.items()
     }
-    assert (counts, scan.misnamed) == (left_out, ())
+    assert (counts, scan.misnamed) == (excluded, ())
 
 
 def test_clips_are_spread_over_the_emotions_as_published(tmp_path: Path) -> None:
@@ -147,18 +147,18 @@ def test_the_four_corpora_of_kaggle_s_set_lie_side_by_side(tmp_path: Path) -> No
     assert counts == {"ravdess": 1056, "savee": 420, "tess": 2400, "cremad": 1}
 
 
-def test_the_clip_that_lacks_a_letter_gets_it_and_is_not_taken_twice(tmp_path: Path) -> None:
+def test_the_clip_that_lacks_a_letter_gets_it_and_is_not_used_twice(tmp_path: Path) -> None:
     (clip,) = scan_of("tess", tmp_path, "OAF_neutral/OA_bite_neutral.wav").clips
     assert (clip.name, clip.speaker) == ("OAF_bite_neutral", "OAF")
-    twins = "as OAF_neutral/OAF_bite_neutral.wav and OAF_neutral/OA_bite_neutral.wav: keep one"
-    with pytest.raises(CorpusError, match=f"holds OAF_bite_neutral twice, {twins}"):
+    duplicates = "as OAF_neutral/OAF_bite_neutral.wav and OAF_neutral/OA_bite_neutral.wav: keep one"
+    with pytest.raises(CorpusError, match=f"holds OAF_bite_neutral twice, {duplicates}"):
         scan_of("tess", tmp_path, "OAF_neutral/OAF_bite_neutral.wav")
 
 
-def test_songs_beside_speech_are_left_out(tmp_path: Path) -> None:
+def test_songs_beside_speech_are_excluded(tmp_path: Path) -> None:
     scan = scan_of("ravdess", tmp_path, "Actor_01/03-01-04-01-01-01-01.wav", "Actor_01/03-02-04-01-01-01-01.wav")
     assert [clip.name for clip in scan.clips] == ["03-01-04-01-01-01-01"]
-    assert dict(scan.left_out) == {"song, not speech": ("03-02-04-01-01-01-01.wav",)}
+    assert dict(scan.excluded) == {"song, not speech": ("03-02-04-01-01-01-01.wav",)}
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_parts_come_together_and_clips_are_chosen(path: Path) -> None:
     assert counts.speakers == ("1001", "1002")
     assert counts.confusions.shape == (2, 2, 2, 2)
     assert counts.confusions[0, 1].tolist() == [[0, 1], [0, 0]]
-    one = both.where(both.speakers == "1001")
+    one = both.select(both.speakers == "1001")
     assert one.clips.tolist() == ["1001_B", "1001_A"]
     assert one.probabilities.shape == (2, 2)
 
@@ -53,7 +53,7 @@ def test_parts_come_together_and_clips_are_chosen(path: Path) -> None:
     ("text", "rule"),
     [
         (TEXT.replace("speaker,", ""), "must begin with the columns clip, part, speaker, truth, prediction"),
-        (TEXT.replace("anger,sadness,0.25", "anger,joy,0.25"), "has no column of the classes joy"),
+        (TEXT.replace("anger,sadness,0.25", "anger,joy,0.25"), "has no column for the classes joy: train again"),
         ("", "cannot be read"),
     ],
 )

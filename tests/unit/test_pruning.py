@@ -12,7 +12,7 @@ from rich.console import Console
 from ser.audio import AudioFacts
 from ser.commands.feature_pruning import prune
 from ser.errors import UserError
-from ser.experiment.preparation import pipeline_of
+from ser.experiment.preparation import build_pipeline
 from ser.features.entry import Entry
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
@@ -21,7 +21,7 @@ from ser.sweep.journal import Journal, Started
 from ser.sweep.plan import Plan
 
 PLAN = Plan(cells=("lenet5-1d", "lenet5-2d"), settings={"features.framing.hop_s": 0.02})
-OF_SWEEP = pipeline_of(PLAN.experiments.values()).digest
+OF_SWEEP = build_pipeline(PLAN.experiments.values()).digest
 OF_NOBODY = "0" * 64
 ENTRY = Entry(AudioFacts("d", 10, 0.5), {"1d": np.zeros((20, 7), np.float32)})
 
@@ -61,7 +61,7 @@ def test_what_this_command_and_the_sweeps_name_stays(store: FeatureStore, tmp_pa
 def test_what_a_variant_of_an_ablation_names_stays(store: FeatureStore, tmp_path: Path) -> None:
     variants: dict[str, dict[str, Value]] = {"few": {"features.n_mels": 32}}
     plan = Plan(cells=("sercnn-2d",), final_seeds=1, variants=variants)
-    digest = pipeline_of([plan.variant_experiments["sercnn-2d", "few"]]).digest
+    digest = build_pipeline([plan.variant_experiments["sercnn-2d", "few"]]).digest
     store.write(store.key("one", digest), ENTRY)
     with closing(Journal(tmp_path / "sweeps" / "a" / "journal.jsonl")) as journal:
         journal.append(Started("a", plan.as_dict(), {}))

@@ -56,11 +56,11 @@ def test_more_are_refused_with_number_and_reason(quarantine: Quarantine, n_bad: 
     rule = f"{n_bad} of the first {looked_at} of 200 clips cannot be used, more than {max_bad:g} % of all (--max-bad)"
     with pytest.raises(CorpusError, match=re.escape(rule)) as refused:
         Quarantine(quarantine.report, max_bad).refuse_too_many(found(n_bad), len(CLIPS))
-    assert f"{quarantine.report} lists them; the commonest reason: reason clip" in str(refused.value)
+    assert f"{quarantine.report} lists them; the most frequent reason: reason clip" in str(refused.value)
 
 
 def test_without_one_good_clip_nothing_goes_on(quarantine: Quarantine) -> None:
-    with pytest.raises(CorpusError, match=r"none of 200 clips can be used; .* lists them; the commonest"):
+    with pytest.raises(CorpusError, match=r"none of 200 clips can be used; .* lists them; the most frequent"):
         Quarantine(quarantine.report, 100).refuse_too_many(found(200, 0), len(CLIPS))
 
 

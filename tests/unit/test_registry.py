@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from ser.settings.ranges import SettingError
-from ser.settings.registry import Registry, unknown_name
+from ser.settings.registry import Registry, describe_unknown_name
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_unknown_name_gets_the_nearest_and_all(shapes):
 
 
 def test_a_name_like_none_gets_all_and_no_guess():
-    assert str(unknown_name("cell", "zzz", ["vgg16-1d", "vgg16-2d"])) == (
+    assert str(describe_unknown_name("cell", "zzz", ["vgg16-1d", "vgg16-2d"])) == (
         "unknown cell 'zzz': known are vgg16-1d, vgg16-2d"
     )
 
@@ -58,7 +58,7 @@ def test_a_name_like_none_gets_all_and_no_guess():
     [("lenet-1d", "lenet5-1d"), ("vgg-2d", "vgg16-2d"), ("VGG16-2D", None), ("alexnet2d", "alexnet-2d")],
 )
 def test_usual_slips_are_understood(typed, meant):
-    message = str(unknown_name("cell", typed, ["alexnet-2d", "lenet5-1d", "vgg16-2d"]))
+    message = str(describe_unknown_name("cell", typed, ["alexnet-2d", "lenet5-1d", "vgg16-2d"]))
     assert (f"did you mean '{meant}'?" in message) == (meant is not None)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ser.evaluation.bootstrap import Interval
-from ser.evaluation.speaker_counts import speaker_counts
+from ser.evaluation.speaker_counts import count_by_speaker
 from ser.report.content import (
     Chart,
     Column,
@@ -163,5 +163,5 @@ def test_what_is_drawn_lies_inside_the_picture() -> None:
     ("seeds", "said"), [([0, 0, 1, 1], "2 test clips of 2 speakers"), ([0, 0, 0, 1], "1 to 3 test clips of 2 speakers")]
 )
 def test_clips_are_told_as_a_range_where_seeds_differ(seeds: list[int], said: str) -> None:
-    counts = speaker_counts(["a", "b"] * 2, [0] * 4, [0] * 4, n_classes=2, repeats=seeds)
+    counts = count_by_speaker(["a", "b"] * 2, [0] * 4, [0] * 4, n_classes=2, repeats=seeds)
     assert clips_of(counts, "test") == said

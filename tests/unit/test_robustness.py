@@ -15,8 +15,8 @@ from ser.evaluation.robustness import (
     append_robustness,
     choose_clips,
     choose_talkers,
-    complete_clips,
-    confusions_by_condition,
+    count_confusions,
+    find_complete_clips,
     read_robustness,
     write_robustness,
 )
@@ -79,7 +79,9 @@ def test_where_few_others_speak_fewer_babble_and_nobody_alone() -> None:
     of_two = [each for each in CLIPS if each.speaker in ("1001", "1002")]
     assert [talker.speaker for talker in choose_talkers(of_two[0], of_two)] == ["1002"]
     alone = [each for each in CLIPS if each.speaker == "1001"]
-    with pytest.raises(UserError, match="all training clips are of speaker 1001: babble needs others"):
+    with pytest.raises(
+        UserError, match="babble needs another speaker, and all training clips are of 1001: use more clips"
+    ):
         choose_talkers(alone[0], alone)
 
 
@@ -108,12 +110,12 @@ def test_wherever_a_kill_cut_the_file_only_whole_clips_count(tmp_path: Path) -> 
         answers = read_robustness(path)
         assert answers == answers_to(*CLIPS[:3])[: len(answers)]
         expected = {each.name for each in CLIPS[: len(answers) // len(answers_to(CLIPS[0]))]}
-        assert complete_clips(answers, TRIALS) == expected
+        assert find_complete_clips(answers, TRIALS) == expected
 
 
 def test_answers_of_another_trial_do_not_make_a_clip_whole() -> None:
-    assert complete_clips(answers_to(CLIPS[0]), [*TRIALS, ("vgg16-2d", 0)]) == set()
-    assert complete_clips(answers_to(CLIPS[0]), TRIALS[:1]) == {CLIPS[0].name}
+    assert find_complete_clips(answers_to(CLIPS[0]), [*TRIALS, ("vgg16-2d", 0)]) == set()
+    assert find_complete_clips(answers_to(CLIPS[0]), TRIALS[:1]) == {CLIPS[0].name}
 
 
 DAMAGED = ("lenet5-1d,0,clean,,x,1001,anger", "l,zero,clean,,x,1001,anger,anger", "l,0,white,7,x,1001,anger,anger")
@@ -136,7 +138,7 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path) -> None:
 
 def test_confusions_by_cell_and_condition() -> None:
     emotions = tuple(EMOTION_OF_CODE.values())
-    by_cell = confusions_by_condition(answers_to(*CLIPS, prediction="fear"), emotions)
+    by_cell = count_confusions(answers_to(*CLIPS, prediction="fear"), emotions)
     assert by_cell.keys() == {"lenet5-1d", "sercnn-2d"}
     for by_condition in by_cell.values():
         assert by_condition.keys() == set(CONDITIONS)

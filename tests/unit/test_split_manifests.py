@@ -9,7 +9,7 @@ import pytest
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES, SPEAKERS, CremaD, parse
 from ser.errors import UserError
 from ser.splits.manifests import load_manifests
-from ser.splits.partition import CLAIMS, digest_of
+from ser.splits.partition import CLAIMS, digest_parts
 from ser.splits.split import Split, describe_missing, partition
 
 PRESENT, SENTENCE, BOTH = "speaker-5fold-present", "sentence-disjoint", "speaker-and-sentence-disjoint"
@@ -138,6 +138,6 @@ def test_what_the_lists_name_and_the_corpus_lacks_is_told() -> None:
 
 
 def test_the_digest_of_parts_is_of_names_alone() -> None:
-    assert digest_of({"train": (0,), "validation": (1,), "test": (2,)}, CLIPS[:3]) == digest_of(
+    assert digest_parts({"train": (0,), "validation": (1,), "test": (2,)}, CLIPS[:3]) == digest_parts(
         {"train": (2,), "validation": (1,), "test": (0,)}, CLIPS[2::-1]
     )

@@ -12,7 +12,7 @@ from ser.errors import UserError
 from ser.evaluation.bootstrap import interval, recall_intervals
 from ser.evaluation.metrics import unweighted_average_recall
 from ser.evaluation.significance import compare, correct_p_values, holm
-from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts, speaker_counts
+from ser.evaluation.speaker_counts import FIGURES, SpeakerCounts, count_by_speaker
 
 UAR = FIGURES["uar"]
 N_CLASSES = 3
@@ -27,10 +27,10 @@ def predicted(n_speakers: int, n_clips: int, *, seed: int, skill: float = 0.6, s
     prediction = np.where(rng.random(truth.size) < ease, truth, (truth + rng.integers(1, N_CLASSES, truth.size)) % 3)
     repeats = np.repeat(np.arange(n_repeats), n_speakers * n_clips)
     names = [f"{index:04d}" for index in speaker]
-    return speaker_counts(names, truth, prediction, n_classes=N_CLASSES, repeats=list(repeats))
+    return count_by_speaker(names, truth, prediction, n_classes=N_CLASSES, repeats=list(repeats))
 
 
-@pytest.mark.parametrize("module", ["calibration", "significance", "speaker_counts"])
+@pytest.mark.parametrize("module", ["calibration", "complete_seeds", "significance", "speaker_counts"])
 def test_the_examples_are_true(module: str) -> None:
     results = doctest.testmod(importlib.import_module(f"ser.evaluation.{module}"), extraglobs={"np": np})
     assert results.attempted >= 1
@@ -41,7 +41,7 @@ def test_counts_are_by_repeat_and_speaker_whatever_the_order_of_the_clips() -> N
     rows = [("b", 0, 1, 7), ("a", 1, 1, 7), ("b", 0, 0, 8), ("a", 1, 0, 8), ("b", 0, 1, 7)]
     for order in (rows, [rows[at] for at in (1, 4, 0, 2, 3)]):
         speakers, truth, prediction, seeds = zip(*order, strict=True)
-        counts = speaker_counts(speakers, truth, prediction, n_classes=2, repeats=seeds)
+        counts = count_by_speaker(speakers, truth, prediction, n_classes=2, repeats=seeds)
         assert counts.speakers == ("a", "b")
         assert counts.confusions.tolist() == [
             [[[0, 0], [0, 1]], [[0, 2], [0, 0]]],
@@ -68,8 +68,8 @@ def test_one_repeat_has_no_spread() -> None:
 def test_whole_weights_count_a_speaker_so_often(name: str) -> None:
     counts = predicted(3, 20, seed=2, n_repeats=2)
     twice = counts.confusions[:, [0, 0, 2]].sum(axis=1)
-    np.testing.assert_array_equal(counts.weighted(np.array([[2, 0, 1]]))[0], twice)
-    np.testing.assert_allclose(FIGURES[name](counts.weighted(np.array([[2, 0, 1]])))[0], FIGURES[name](twice))
+    np.testing.assert_array_equal(counts.weight_speakers(np.array([[2, 0, 1]]))[0], twice)
+    np.testing.assert_allclose(FIGURES[name](counts.weight_speakers(np.array([[2, 0, 1]])))[0], FIGURES[name](twice))
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -120,7 +120,7 @@ def test_recalls_have_intervals_of_their_own() -> None:
     assert np.isnan([recall_intervals(without)[2].value, recall_intervals(without)[2].low]).all()
 
 
-def test_a_speaker_without_clips_in_a_repeat_is_left_out_of_it() -> None:
+def test_a_speaker_without_clips_in_a_repeat_is_excluded_from_it() -> None:
     """As where each seed draws its own test clips: some draws have none of a repeat at all."""
     whole = predicted(3, 30, seed=19, n_repeats=2)
     kept = np.array([[1, 1, 1], [0, 0, 1]])[:, :, None, None]
@@ -150,7 +150,7 @@ def test_exchanging_the_two_turns_the_sign(name: str) -> None:
 
 
 def test_a_small_difference_of_all_speakers_is_found_where_their_own_spread_would_hide_it() -> None:
-    """What pairing is for: the same speakers are easy for both."""
+    """Purpose of pairing: the same speakers are easy for both."""
     one = predicted(30, 60, seed=12, spread=0.3)
     worse = one.confusions.copy()
     for truth in range(N_CLASSES):
@@ -163,7 +163,7 @@ def test_a_small_difference_of_all_speakers_is_found_where_their_own_spread_woul
     assert result.p_value < 0.001
 
 
-def test_chance_is_called_real_about_as_often_as_it_may() -> None:
+def test_false_positives_are_about_as_frequent_as_the_level() -> None:
     pairs = ((predicted(10, 12, seed=2 * n), predicted(10, 12, seed=2 * n + 1)) for n in range(200))
     found = sum(compare(one, other, UAR, n_resamples=1024).p_value <= 0.05 for one, other in pairs)
     assert 2 <= found <= 20
@@ -183,12 +183,12 @@ def test_a_single_repeat_is_compared_with_every_repeat() -> None:
 @pytest.mark.parametrize(
     ("other", "rule"),
     [
-        (lambda: predicted(8, 30, seed=0, n_repeats=2), "3 and 2 repeats do not pair: give both the same seeds"),
+        (lambda: predicted(8, 30, seed=0, n_repeats=2), "3 and 2 repeats cannot be paired: give both the same seeds"),
         (lambda: predicted(8, 27, seed=0, n_repeats=3), "not evaluated on the same clips"),
         (lambda: predicted(7, 30, seed=0, n_repeats=3), "not evaluated on the same clips"),
     ],
 )
-def test_what_does_not_pair_is_refused(other: Callable[[], SpeakerCounts], rule: str) -> None:
+def test_repeats_and_clips_that_cannot_be_paired_are_refused(other: Callable[[], SpeakerCounts], rule: str) -> None:
     with pytest.raises(UserError, match=rule):
         compare(predicted(8, 30, seed=0, n_repeats=3), other(), UAR)
 
@@ -205,7 +205,7 @@ def test_a_single_speaker_is_refused() -> None:
 )
 def test_rows_that_do_not_fit_are_refused(speakers: list[str], truth: list[int], prediction: list[int]) -> None:
     with pytest.raises(UserError, match="equally long and hold a clip"):
-        speaker_counts(speakers, truth, prediction, n_classes=2)
+        count_by_speaker(speakers, truth, prediction, n_classes=2)
 
 
 def test_corrections_keep_the_order_and_the_intervals() -> None:

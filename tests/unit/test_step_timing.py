@@ -52,7 +52,7 @@ def test_the_first_epoch_is_about_the_same_in_every_way():
     assert losses[0] != losses[2], "bfloat16 was not used"
 
 
-def test_a_training_told_to_stop_stops_within_its_epoch():
+def test_a_training_stops_within_its_epoch():
     run = start("float32", "contiguous")
     seen = threading.Event()
     batch = TRAIN.batch
@@ -80,7 +80,7 @@ def test_every_way_of_a_cell_is_measured_the_plain_one_first():
         assert all(0 < way.ms_per_clip < 1000 for way in ways)
 
 
-def test_another_way_is_taken_only_where_it_is_worth_it():
+def test_other_settings_are_chosen_only_where_they_are_clearly_faster():
     plain = StepTiming(dict(PLAIN), 1.0)
     other: dict[str, Value] = {PRECISION: "bfloat16", MEMORY_FORMAT: "contiguous"}
     assert choose_fastest((plain, StepTiming(other, 0.95))) is plain

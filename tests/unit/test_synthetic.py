@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 from ser.audio import decode, digest_of
-from ser.corpora.base import CorpusError, describe
+from ser.corpora.base import CorpusError, describe_completeness
 from ser.corpora.locations import read_bytes
 from ser.corpora.synthetic import Synthetic, make_synthetic
 from ser.corpora.voices import MANNERS
@@ -101,7 +101,7 @@ def test_a_folder_killed_at_its_first_step_is_completed(tmp_path: Path) -> None:
 def test_the_folder_says_how_it_was_made(made: Path) -> None:
     held = json.loads((made / "SYNTHETIC.json").read_text())
     assert held == {"voices": 1, "n_speakers": 5, "n_sentences": 2, "seed": 0}
-    assert describe(Synthetic, Synthetic().scan(made).clips) == "60 of 360 clips, 5 of 10 speakers"
+    assert describe_completeness(Synthetic, Synthetic().scan(made).clips) == "60 of 360 clips, 5 of 10 speakers"
 
 
 def test_a_folder_made_otherwise_is_not_mixed_with(made: Path) -> None:

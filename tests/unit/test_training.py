@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from ser.evaluation.inference import evaluate, probabilities
+from ser.evaluation.inference import compute_probabilities, evaluate
 from ser.training.checkpoint import FILE_NAME, TrainingError, load_state, save_state
 from tests.support.tone_training import (
     N_CLASSES,
@@ -32,7 +32,7 @@ def test_learns_what_can_be_learnt():
     assert all(epoch.seconds > 0 for epoch in epochs)
 
 
-def test_labels_that_mean_nothing_are_heard_by_chance():
+def test_random_labels_are_predicted_at_chance_level():
     rng = np.random.default_rng(0)
     train, validation = Tones(150, seed=4), Tones(300, seed=5)
     train.labels, validation.labels = rng.permutation(train.labels), rng.permutation(validation.labels)
@@ -145,7 +145,7 @@ def test_votes_are_learnt_as_far_as_their_share_goes():
 
 
 def test_votes_that_count_must_be_there():
-    with pytest.raises(TrainingError, match=r"training.vote_share 0.3 needs what listeners heard: put .*summaryTable"):
+    with pytest.raises(TrainingError, match=r"training.vote_share 0.3 needs the listeners' votes: put .*summaryTable"):
         start(settings=replace(QUICK, vote_share=0.3))
 
 
@@ -154,7 +154,7 @@ def states(*runs):
     return [{**run.state().weights, **run.state().optimizer} for run in runs]
 
 
-def test_a_state_does_not_change_as_training_goes_on():
+def test_a_state_does_not_change_as_training_continues():
     run = start()
     epochs = iter(run)
     next(epochs)
@@ -228,17 +228,17 @@ def test_too_few_clips_are_refused():
 
 
 def test_missing_and_damaged_states_are_refused(tmp_path):
-    with pytest.raises(TrainingError, match="start this training anew"):
+    with pytest.raises(TrainingError, match="start this training again"):
         load_state(tmp_path / "missing")
     (tmp_path / FILE_NAME).write_bytes(b"not a state")
-    with pytest.raises(TrainingError, match="start this training anew"):
+    with pytest.raises(TrainingError, match="start this training again"):
         load_state(tmp_path)
 
 
 def test_evaluation_keeps_order_and_sums_to_one():
     network = model().eval()
     seen = evaluate(network, VALIDATION, n_classes=N_CLASSES, batch_size=7)
-    shares = probabilities(seen.logits, temperature=1.0)
+    shares = compute_probabilities(seen.logits, temperature=1.0)
     assert shares.shape == (30, N_CLASSES)
     np.testing.assert_allclose(shares.sum(axis=1), 1)
     picked = shares[np.arange(30), VALIDATION.labels]

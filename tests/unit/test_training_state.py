@@ -1,4 +1,4 @@
-"""Which of several stored states a training goes on from."""
+"""Choice of the stored state from which a training resumes."""
 
 from pathlib import Path
 

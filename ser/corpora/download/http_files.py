@@ -1,4 +1,4 @@
-"""Whole files over HTTP: urllib3's retries, a bound on the size, and a checksum."""
+"""Files over HTTP, each read as a whole: urllib3's retries, a limit on the size, and a checksum."""
 
 import hashlib
 import threading
@@ -19,16 +19,16 @@ _TRANSIENT_STATUSES = (408, 425, 429, 500, 502, 503, 504)
 
 
 class DownloadError(Exception):
-    """A file that could not be fetched; the message says why."""
+    """File that could not be fetched; the message gives address and reason."""
 
 
-class NotThereError(DownloadError):
-    """The server has no such file."""
+class NotFoundError(DownloadError):
+    """File that the server does not have."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Tries for each file, seconds between them, and timeouts of a connection."""
+    """Number of tries for each file, seconds between them, and timeouts of a connection."""
 
     n_tries: int = 6
     backoff_s: float = 0.5
@@ -38,7 +38,13 @@ class RetryPolicy:
 
 
 class Downloader:
-    """Reads files for several threads; once `stop` is set, each of them ends with `CancelledError`."""
+    """Reader of files for several threads; once `stop` is set, each thread ends with `CancelledError`.
+
+    Args:
+        n_threads: largest number of threads that read at the same time.
+        policy: of retries.
+        stop: event that ends all downloads.
+    """
 
     def __init__(self, *, n_threads: int, policy: RetryPolicy, stop: threading.Event) -> None:
         self._policy, self._stop = policy, stop
@@ -64,16 +70,16 @@ class Downloader:
 
         Raises:
             DownloadError: no answer, a refusal, or a wrong body at each try.
-            CancelledError: stopped in the meantime.
+            CancelledError: `stop` was set in the meantime.
         """
-        # urllib3 retries up to the headers of a response; its body is read here.
+        # urllib3 retries only until the headers of a response have arrived; the body is read here.
         for n_failed in range(self._policy.n_tries):
             _wait(self._stop, n_failed * self._policy.backoff_s)
             with self._get(url) as response:
                 try:
                     body = self._read_body(response, at_most)
                 except requests.RequestException as error:
-                    reason = _innermost_reason(error)
+                    reason = _find_reason(error)
                     continue
             if len(body) > at_most:
                 reason = f"it has more than {at_most:,} bytes"
@@ -84,7 +90,7 @@ class Downloader:
         raise DownloadError(f"{url}: {reason}, {self._policy.n_tries} times")
 
     def _read_body(self, response: requests.Response, at_most: int) -> bytes:
-        """The body, or its beginning where it is larger."""
+        """Read the body, or its beginning if it is larger than `at_most`."""
         body = bytearray()
         for chunk in response.iter_content(_CHUNK_BYTES):
             _wait(self._stop, 0)
@@ -97,18 +103,18 @@ class Downloader:
         try:
             response = self._session.get(url, stream=True, timeout=(self._policy.connect_s, self._policy.read_s))
         except requests.ConnectionError as error:
-            raise DownloadError(f"{url}: {_innermost_reason(error)}, {self._policy.n_tries} times") from None
+            raise DownloadError(f"{url}: {_find_reason(error)}, {self._policy.n_tries} times") from None
         except (requests.RequestException, HTTPError) as error:
-            raise DownloadError(f"{url}: {_innermost_reason(error)}") from None
+            raise DownloadError(f"{url}: {_find_reason(error)}") from None
         if response.ok:
             return response
         response.close()
-        refusal = NotThereError if response.status_code == requests.codes.not_found else DownloadError
+        refusal = NotFoundError if response.status_code == requests.codes.not_found else DownloadError
         raise refusal(f"{url}: the server answers {response.status_code} {response.reason}")
 
 
 class _Retries(Retry):
-    """urllib3's retries with waits that end when the download is stopped and are never longer than `backoff_max`."""
+    """Retries of urllib3 with waits that end when the download is stopped and never exceed `backoff_max`."""
 
     def __init__(self, *, stop: threading.Event, **settings: Any) -> None:
         super().__init__(**settings)
@@ -118,11 +124,11 @@ class _Retries(Retry):
         return super().new(stop=self._stop, **changes)
 
     def sleep(self, response: BaseHTTPResponse | None = None) -> None:
-        asked_s = self.get_retry_after(response) if response else None
-        if response and asked_s and asked_s > self.backoff_max:
+        requested_s = self.get_retry_after(response) if response else None
+        if response and requested_s and requested_s > self.backoff_max:
             answer = f"the server answers {response.status} {response.reason}"
-            raise ResponseError(f"{answer} and asks to wait for {asked_s:.0f} s")
-        _wait(self._stop, asked_s or self.get_backoff_time())
+            raise ResponseError(f"{answer} and requests a wait of {requested_s:.0f} s")
+        _wait(self._stop, requested_s or self.get_backoff_time())
 
 
 def _wait(stop: threading.Event, duration_s: float) -> None:
@@ -130,10 +136,11 @@ def _wait(stop: threading.Event, duration_s: float) -> None:
         raise CancelledError
 
 
-def _innermost_reason(error: Exception) -> str:
-    """Reason of an error of `requests`, which wraps those of three layers."""
+def _find_reason(error: Exception) -> str:
+    """Innermost reason of an error of `requests`, which wraps the errors of three layers."""
     while error.args and isinstance(error.args[0], Exception):
         error = error.args[0]
     reason = getattr(error, "reason", error)
     text = str(reason.args[0]) if isinstance(reason, ProtocolError) else str(reason)
+    # urllib3 gives the reason of a failed connection only as text, after the name of the connection.
     return text.rpartition(": ")[2] or type(error).__name__

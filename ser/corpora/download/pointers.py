@@ -1,4 +1,4 @@
-"""The Git LFS pointers of CREMA-D's clips: size and checksum of each file."""
+"""Git LFS pointers of CREMA-D's clips: size and checksum of each file."""
 
 import fcntl
 import hashlib
@@ -12,7 +12,7 @@ from typing import NamedTuple, TextIO
 from ser.audio import LARGEST_BYTES
 from ser.corpora.base import CorpusError
 from ser.corpora.cremad import PUBLISHED_AS
-from ser.corpora.download.http_files import Downloader, DownloadError, NotThereError
+from ser.corpora.download.http_files import Downloader, DownloadError, NotFoundError
 
 _POINTER = re.compile(r"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (\d+)\n")
 _FILE = ".lfs-pointers"
@@ -20,14 +20,14 @@ _LINE = re.compile(r"^(\S+) ([0-9a-f]{64}) (\d+)\n", re.MULTILINE)
 
 
 class Pointer(NamedTuple):
-    """Name under which a clip is published, SHA-256 and size of its file."""
+    """Pointer of a clip: the name of its published file, SHA-256 and size in bytes."""
 
     name: str
     digest: str
     n_bytes: int
 
     def matches(self, path: Path) -> bool:
-        """Tell whether `path` is a file with these bytes."""
+        """True if `path` is a file of this size and checksum."""
         if not path.is_file() or path.stat().st_size != self.n_bytes:
             return False
         with path.open("rb") as file:
@@ -35,30 +35,30 @@ class Pointer(NamedTuple):
 
 
 class Pointers:
-    """Pointers by name: fetched once, then kept in a file, one per line."""
+    """Pointers by name, each fetched once and then stored in a file, one per line."""
 
     def __init__(self, file: TextIO, downloader: Downloader, base: str) -> None:
         self._file, self._downloader, self._base = file, downloader, base
         self._lock = threading.Lock()
         file.seek(0)
         text = file.read()
-        kept = (Pointer(name, digest, int(size)) for name, digest, size in _LINE.findall(text))
-        self._known = {pointer.name: pointer for pointer in kept if pointer.n_bytes <= LARGEST_BYTES}
-        if text and not text.endswith("\n"):  # killed while it wrote
+        stored = (Pointer(name, digest, int(size)) for name, digest, size in _LINE.findall(text))
+        self._known = {pointer.name: pointer for pointer in stored if pointer.n_bytes <= LARGEST_BYTES}
+        if text and not text.endswith("\n"):  # An earlier process was killed while it wrote.
             file.write("\n")
 
     def find(self, name: str) -> Pointer:
-        """Find the pointer of a clip under its own name or the one that PUBLISHED_AS pairs with it.
+        """Find or fetch the pointer of a clip, under its own name or the other one in PUBLISHED_AS.
 
         Raises:
-            DownloadError: no pointer, or one to more bytes than a clip may have.
+            DownloadError: no pointer, or the size of its file exceeds that of a clip.
         """
         spellings = (name, *(other for pair in PUBLISHED_AS.items() if name in pair for other in pair if other != name))
         for spelling in spellings:
             if spelling in self._known:
                 return self._known[spelling]
         for spelling in spellings[:-1]:
-            with suppress(NotThereError):
+            with suppress(NotFoundError):
                 return self._fetch(spelling)
         return self._fetch(spellings[-1])
 
@@ -66,7 +66,7 @@ class Pointers:
         url = f"{self._base}/AudioWAV/{name}.wav"
         match = _POINTER.fullmatch(self._downloader.read(url).decode("ascii", "replace"))
         if match is None:
-            raise DownloadError(f"{url} is no LFS pointer")
+            raise DownloadError(f"{url} is not an LFS pointer")
         pointer = Pointer(name, match[1], int(match[2]))
         if pointer.n_bytes > LARGEST_BYTES:
             size, limit = pointer.n_bytes / 1e6, LARGEST_BYTES / 1e6
@@ -89,5 +89,5 @@ def lock_pointers(place: Path, downloader: Downloader, base: str) -> Iterator[Po
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CorpusError(f"another process downloads into {place}: wait for it, or stop it") from None
+            raise CorpusError(f"another process downloads into {place}", "wait for it, or stop it") from None
         yield Pointers(file, downloader, base)

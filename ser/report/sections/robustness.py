@@ -6,7 +6,7 @@ from ser.errors import UserError
 from ser.evaluation.bootstrap import Interval
 from ser.evaluation.perturbations import CONDITIONS, SNRS_DB, Condition, Kind
 from ser.evaluation.robustness import ROBUSTNESS_FILE, PerturbedPrediction, read_robustness
-from ser.evaluation.speaker_counts import SpeakerCounts, speaker_counts
+from ser.evaluation.speaker_counts import SpeakerCounts, count_by_speaker
 from ser.report.content import Block, Chart, Column, Gallery, Note, Section, Table
 from ser.report.report_data import ReportData
 from ser.report.svg import Axis, Picture, Point, fit_axis
@@ -62,7 +62,7 @@ def _heard(study: ReportData, answers: list[PerturbedPrediction]) -> Heard:
 
 def _counts(study: ReportData, answers: list[PerturbedPrediction]) -> SpeakerCounts:
     place = {emotion: at for at, emotion in enumerate(study.emotions)}
-    return speaker_counts(
+    return count_by_speaker(
         [answer.speaker for answer in answers],
         [place[answer.truth] for answer in answers],
         [place[answer.prediction] for answer in answers],

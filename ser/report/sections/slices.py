@@ -56,7 +56,7 @@ def _table(study: ReportData, board: SplitResults, slicing: Slicing, groups: lis
 
 
 def _column(line: NetworkResult, slicing: Slicing, group: str) -> Column:
-    seen = line.predictions.where(slicing.groups(line.predictions) == group)
+    seen = line.predictions.select(slicing.groups(line.predictions) == group)
     n_clips, n_speakers = len(np.unique(seen.clips)), len(np.unique(seen.speakers))
     return Column(group, f"{group} %", percent=True, detail=f"{n_clips:,} clips, {n_speakers} speakers")
 
@@ -64,7 +64,7 @@ def _column(line: NetworkResult, slicing: Slicing, group: str) -> Column:
 def _row(study: ReportData, line: NetworkResult, slicing: Slicing, groups: list[str]) -> tuple[Value, ...]:
     of = slicing.groups(line.predictions)
     figures = (
-        study.interval(line.predictions.where(of == group).counts(), "uar") if (of == group).any() else None
+        study.interval(line.predictions.select(of == group).counts(), "uar") if (of == group).any() else None
         for group in groups
     )
     return (line.name, *figures)
@@ -75,7 +75,7 @@ def _span(line: NetworkResult, slicing: Slicing, groups: list[str]) -> float | N
     of = slicing.groups(line.predictions)
     alike: dict[frozenset[int], list[float]] = defaultdict(list)
     for group in groups:
-        part = line.predictions.where(of == group)
+        part = line.predictions.select(of == group)
         if len(np.unique(part.speakers)) >= FEWEST_SPEAKERS:
             alike[frozenset(part.truth.tolist())].append(part.counts().figure(FIGURES["uar"]))
     values = max(alike.values(), key=len, default=[])

@@ -117,7 +117,7 @@ def _matched(client: MlflowClient, found: RunEvaluation, known: RunEvaluation) -
     seeds = np.intersect1d(one.repeats, other.repeats)
     if not len(seeds):
         raise UserError(f"their final evaluations have no seed in common ({found.what})")
-    one, other = (predictions.where(np.isin(predictions.repeats, seeds)) for predictions in (one, other))
+    one, other = (predictions.select(np.isin(predictions.repeats, seeds)) for predictions in (one, other))
     if _asked(one) != _asked(other):
         raise UserError(f"their validation clips are not the same ({found.what})")
     return one, other

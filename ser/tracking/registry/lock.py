@@ -10,8 +10,6 @@ one request that follows still makes that one change, late: a second version of 
 `champion` ends in an error that says so, and a late `previous` is corrected by the next promotion or rollback.
 """
 
-import os
-import socket
 import time
 import uuid
 from collections.abc import Iterator
@@ -21,7 +19,7 @@ from dataclasses import dataclass
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from ser.sweep.driver import user_name
+from ser.sweep.driver import current_driver
 
 TAKEN_OVER_AFTER_S = 30.0
 TAKEN, GONE = "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"
@@ -67,7 +65,7 @@ def lock_model(client: MlflowClient, model: str, *, taken_over_after_s: float = 
         model: name of the registered model; it need not be there yet.
         taken_over_after_s: how long the same other process may hold the lock.
     """
-    holder = f"{user_name()}@{socket.gethostname()} pid {os.getpid()} {uuid.uuid4()}"
+    holder = f"{current_driver()} {uuid.uuid4()}"
     lock = Lock(client, f"{model}.changing", holder)
     _take(lock, taken_over_after_s)
     try:

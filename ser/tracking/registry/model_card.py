@@ -91,7 +91,7 @@ def _described(experiment: Experiment) -> dict[str, str]:
     """What the settings say."""
     space, emotions = experiment.features, CORPORA[experiment.corpus.name].emotions
     if isinstance(space, FrameSpace):
-        features = f"{space.n_channels} rows a frame ({', '.join(family_range().chosen(space.families))})"
+        features = f"{space.n_channels} rows a frame ({', '.join(family_range().select_members(space.families))})"
     else:
         features = f"the log-mel spectrogram, {space.n_mels} bands"
     kind = load_manifests()[experiment.split.name].kind
@@ -131,7 +131,7 @@ def _actors(corpus: str, folder: str) -> Mapping[str, Actor]:
 def _slices(predictions: Predictions, actors: Mapping[str, Actor]) -> list[_Row]:
     rows = []
     for title, group in _groups(actors).items():
-        part = predictions.where(np.isin(predictions.speakers, sorted(group)))
+        part = predictions.select(np.isin(predictions.speakers, sorted(group)))
         if len(part):
             rows.append(_scores(f"test, {title}", part))
     return rows
