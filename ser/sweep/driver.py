@@ -88,4 +88,4 @@ def user_name() -> str:
     try:
         return "_".join(getpass.getuser().split())
     except (KeyError, OSError):
-        return f"uid{os.getuid()}"  # users of containers may have no name
+        return f"uid{os.getuid()}"

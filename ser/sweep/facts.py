@@ -37,7 +37,7 @@ class SweepFacts:
         n_validation: validation clips.
         n_test: test clips.
         emotions: names of the classes, in the order of their labels.
-        features_versions: version of the numbers of each feature space.
+        features_versions: version of each feature space, which changes with its definition.
     """
 
     sweep_id: str = ""
@@ -57,7 +57,7 @@ class SweepFacts:
     n_validation: int = 0
     n_test: int = 0
     emotions: tuple[str, ...] = ()
-    # Journals of before it was recorded are of version 2.
+    # Journals without this fact were written with version 2.
     features_versions: Mapping[str, int] = field(default_factory=lambda: {"1d": 2, "2d": 2})
 
     def as_dict(self) -> dict[str, Any]:
@@ -97,10 +97,15 @@ def describe_corpus(prepared: PreparedCorpus, parts: Partition) -> dict[str, Any
 
 
 def refuse_other_features(sweep: str, facts: SweepFacts, plan: Plan) -> None:
-    """Refuse to resume a sweep whose networks would see other numbers than those that are trained already.
+    """Refuse to resume a sweep after the definition of its features has changed.
+
+    Args:
+        sweep: name of the sweep.
+        facts: facts from its journal.
+        plan: plan from its journal.
 
     Raises:
-        UserError: the numbers of a feature space in use have changed since the sweep began.
+        UserError: a feature space of the plan has another version than when the sweep began.
     """
     for cell, experiment in plan.experiments.items():
         space = experiment.features

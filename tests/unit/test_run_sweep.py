@@ -76,7 +76,9 @@ def names(tmp_path) -> Path:
 def begun(home: Path, name: str, *, plan: Plan | None = None, facts: dict[str, Any] | None = None) -> Path:
     """A sweep as a killed driver left it."""
     journal = Journal(home / "sweeps" / name / "journal.jsonl")
-    journal.append(Started(name, (plan or Plan(cells=("lenet5-1d",))).as_dict(), facts or {}))
+    versions = {"1d": FrameSpace.version, "2d": MelSpace.version}
+    facts = {"features_versions": versions, **(facts or {})}
+    journal.append(Started(name, (plan or Plan(cells=("lenet5-1d",))).as_dict(), facts))
     journal.append(Closed("killed"))
     journal.close()
     return journal.path
