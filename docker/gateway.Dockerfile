@@ -1,4 +1,4 @@
-# What stands in front of the model server.
+# Image of the gateway in front of the model server.
 FROM python:3.11-slim-bookworm
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends nginx-light && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 1000 --create-home ser

@@ -1,4 +1,4 @@
-# The tracking server.
+# Image of the tracking server.
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 1000 --create-home ser && install -d -o ser -g ser /artifacts
 COPY docker/requirements/mlflow.txt /tmp/

@@ -1,4 +1,4 @@
-# The model server: `ser` comes with the model.
+# Image of the model server; the code of `ser` is part of the model.
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 1000 --create-home ser
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu

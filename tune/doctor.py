@@ -1,11 +1,11 @@
-"""Find what would stop a long sweep before it starts, with the remedy for each problem.
+"""Find problems before a long sweep starts, with the remedy for each.
 
     python tune/doctor.py
     python tune/doctor.py --plan full --corpus-dir data/cremad --fix
 
-Checks disk, memory, corpus, feature store, the journals of earlier sweeps, the tracker and runs left open in it, and
-Ray. `--fix` does what is safe: it cuts the torn line of a journal, removes damaged entries and unfinished files of the
-feature store and checkpoints that nothing needs, and closes runs whose driver process is gone.
+Checks disk, memory, corpus, feature store, the journals of earlier sweeps, the tracker with its open runs, and Ray.
+`--fix` makes the safe repairs: it removes the torn line of a journal, damaged entries and unfinished files of the
+feature store, and checkpoints that are no longer needed; it closes runs whose driver process has ended.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from ser.commands.main import run_command
 PLANS = Path(__file__).parent / "plans"
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line."""
     parser = options.make_parser(__doc__)
     options.add_plan(parser, PLANS, default="quick")
     options.add_corpus(parser, default=None)
@@ -28,7 +28,7 @@ def arguments() -> argparse.Namespace:
     options.add_tracking_uri(parser)
     options.add_ray_address(parser)
     options.add_home(parser)
-    parser.add_argument("--fix", action="store_true", help="repair what can be repaired safely")
+    parser.add_argument("--fix", action="store_true", help="make the safe repairs")
     return parser.parse_args()
 
 
@@ -40,8 +40,8 @@ def main(given: argparse.Namespace, console: Console) -> int:
 
 
 if __name__ == "__main__":
-    given = arguments()
+    given = parse_arguments()
     run_command(
         lambda console: main(given, console),
-        stopped="Stopped. What was repaired is repaired; nothing else was changed.",
+        stopped="Stopped. Completed repairs are kept; nothing else was changed.",
     )

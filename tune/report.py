@@ -1,9 +1,9 @@
-"""Report a sweep: one HTML page that opens from the disk, the same as Markdown, and a CSV file for each table.
+"""Report a sweep: one self-contained HTML page, the same as Markdown, and a CSV file for each table.
 
     python tune/report.py --sweep NAME --out DIR
 
-It reads the sweep's journal and the predictions beside it, trains nothing and needs no network. While the sweep runs it
-reports what is there so far.
+Reads the journal of the sweep and the predictions in its folder; trains nothing and needs no network connection. For a
+running sweep the report covers the results so far.
 """
 
 import argparse
@@ -17,14 +17,14 @@ from ser.commands import options
 from ser.commands.main import run_command
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line."""
     parser = options.make_parser(__doc__)
     add = parser.add_argument
     add("--sweep", required=True, metavar="NAME", help="name of the sweep")
-    add("--out", type=Path, required=True, metavar="DIR", help="folder for the report; files in it are replaced")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder of the report; existing files are replaced")
     options.add_home(parser)
-    add("--resamples", type=options.positive_whole_number, metavar="N", help="resamples of each interval")
+    add("--resamples", type=options.parse_count, metavar="N", help="number of resamples for each interval")
     return parser.parse_args()
 
 
@@ -39,7 +39,5 @@ def main(given: argparse.Namespace, console: Console) -> int:
 
 
 if __name__ == "__main__":
-    given = arguments()
-    run_command(
-        lambda console: main(given, console), stopped="Stopped. The same command makes the report from the start."
-    )
+    given = parse_arguments()
+    run_command(lambda console: main(given, console), stopped="Stopped. The same command starts the report again.")

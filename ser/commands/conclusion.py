@@ -1,4 +1,4 @@
-"""The end of a sweep as its user sees it: table, champion, and the commands that come next."""
+"""The end of a sweep on the console: tables, champion, and the commands to run next."""
 
 import shlex
 from collections import Counter
@@ -20,33 +20,36 @@ from ser.tracking.registry.comparison import CHAMPION
 
 
 def conclude(
-    record: SweepState, publication: Publication, *, resume: str, home: Path, scope: str, console: Console
+    state: SweepState, publication: Publication, *, resume: str, home: Path, scope: str, console: Console
 ) -> int:
-    """Print how the sweep ended and, unless it was stopped, register its best models; the exit code.
+    """Print how the sweep ended and, unless it was stopped, register its best models.
 
     Args:
-        record: the sweep as its journal tells it.
-        publication: of its runs and models.
-        resume: the command that goes on with it.
-        home: where the sweep is.
-        scope: which models become versions.
-        console: to print to.
+        state: the sweep, replayed from its journal.
+        publication: the runs and models of the sweep in the tracker.
+        resume: the command that resumes the sweep.
+        home: folder of features, journals and checkpoints.
+        scope: which models become versions: all, cells or champion.
+        console: where to print.
+
+    Returns:
+        Exit code, one of `ser.commands.exit_codes`.
     """
-    rows = rank_cells(record)
-    _show_outcomes(record, console)
+    rows = rank_cells(state)
+    _print_outcomes(state, console)
     if rows:
         console.print(make_leaderboard_table(rows))
-    finals = collect_final_rows(record)
+    finals = collect_final_rows(state)
     if finals:
         console.print(make_final_table(finals))
-    variants = compare_variants(record)
+    variants = compare_variants(state)
     if variants:
-        console.print(make_ablation_table(record, variants))
-    console.print("Sending what is left to MLflow ...")
+        console.print(make_ablation_table(state, variants))
+    console.print("Sending the remaining events to MLflow ...")
     try:
         problem = publication.finish()
-        if rows and not problem and _is_concluded(record):
-            _register(record, publication, rows, scope, console)
+        if rows and not problem and _has_concluded(state):
+            _register(state, publication, rows, scope, console)
     except TrackerError as error:
         problem = str(error)
     except UserError as error:
@@ -54,46 +57,48 @@ def conclude(
         print_line(console, "All results are in the tracker. To register one: python tune/promote.py --run ID")
         return UNREGISTERED
     if problem:
-        print_line(console, f"The tracker {publication.uri} did not take everything ({problem}). Nothing is lost.")
-        print_line(console, f"Once it answers, this sends the rest and registers the models: {resume}")
+        print_line(console, f"The tracker {publication.uri} did not accept everything ({problem}). Nothing is lost.")
+        print_line(console, f"Once it answers, this command sends the rest and registers the models: {resume}")
         return UNSENT
-    if not _is_finished(record):
-        print_line(console, f"Stopped before the end. Go on with: {resume}")
+    if not _is_finished(state):
+        print_line(console, f"Stopped before the end. Resume with: {resume}")
         return STOPPED
     if variants:
-        print_line(console, f"Pictures and curves: python tune/report.py --sweep {record.name}{_at(home)} --out report")
-    return _without_result(record, rows, console)
+        print_line(
+            console, f"Pictures and curves: python tune/report.py --sweep {state.name}{_home_option(home)} --out report"
+        )
+    return _report_missing_results(state, rows, console)
 
 
-def _is_finished(record: SweepState) -> bool:
-    return record.closed is not None and record.closed.outcome == "finished"
+def _is_finished(state: SweepState) -> bool:
+    return state.closed is not None and state.closed.outcome == "finished"
 
 
-def _is_concluded(record: SweepState) -> bool:
-    """Whether it came to the end that was asked for: of its trials, or of its time budget."""
-    return record.closed is not None and record.closed.outcome in ("finished", "budget")
+def _has_concluded(state: SweepState) -> bool:
+    """True if the sweep reached the requested end: of its trials, or of its time budget."""
+    return state.closed is not None and state.closed.outcome in ("finished", "budget")
 
 
 def resume_command(name: str, home: Path, ray_address: str | None = None) -> str:
-    """What goes on with the sweep `name`."""
+    """The command line that resumes the sweep `name`."""
     cluster = "" if ray_address is None else f" --ray-address {shlex.quote(ray_address)}"
-    return f"python tune/run_sweep.py --resume {name}{_at(home)}{cluster}"
+    return f"python tune/run_sweep.py --resume {name}{_home_option(home)}{cluster}"
 
 
-def _at(home: Path) -> str:
+def _home_option(home: Path) -> str:
     return "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
 
 
-def _show_outcomes(record: SweepState, console: Console) -> None:
-    counts = Counter(trial.outcome for trial in record.trials.values())
+def _print_outcomes(state: SweepState, console: Console) -> None:
+    counts = Counter(trial.outcome for trial in state.trials.values())
     listed = ", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items())) or "none"
-    console.print(f"\nSweep {record.name}: {len(record.trials)} trials: {listed}")
+    console.print(f"\nSweep {state.name}: {len(state.trials)} trials: {listed}")
 
 
 def _register(
-    record: SweepState, publication: Publication, rows: list[LeaderboardRow], scope: str, console: Console
+    state: SweepState, publication: Publication, rows: list[LeaderboardRow], scope: str, console: Console
 ) -> None:
-    registration = publication.register(record, scope=scope)
+    registration = publication.register(state, scope=scope)
     name, best = registration.name, rows[0]
     listed = ", ".join(f"{alias} {number}" for alias, number in sorted(registration.aliases.items()))
     print_line(console, f"Best by validation: {best.cell} (trial {best.key})")
@@ -109,14 +114,14 @@ def _register(
     )
 
 
-def _without_result(record: SweepState, rows: list[LeaderboardRow], console: Console) -> int:
-    if record.plan.is_ablation:
-        failures = list_failures(record)
+def _report_missing_results(state: SweepState, rows: list[LeaderboardRow], console: Console) -> int:
+    if state.plan.is_ablation:
+        failures = list_failures(state)
         for failure in failures:
             print_line(console, f"{failure}. The runs' tag ser.reason says why.")
         return NOT_MET if failures else FINISHED
-    missing = sorted(set(record.plan.cells) - {row.cell for row in rows})
-    if not missing or (rows and record.plan.search == "global"):
+    missing = sorted(set(state.plan.cells) - {row.cell for row in rows})
+    if not missing or (rows and state.plan.search == "global"):
         return FINISHED
     console.print(f"No trial completed in: {', '.join(missing)}. The runs' tag ser.reason says why.")
     return NOT_MET

@@ -1,4 +1,4 @@
-"""A corpus that is not there yet, made or fetched before its clips are looked for."""
+"""Acquisition of a corpus that is missing: generated or downloaded before its clips are searched."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,25 +18,27 @@ _LINE_EVERY_S = 10.0
 
 
 def acquire_corpus(corpus: str, folder: Location, *, download_from: str | None, console: Console) -> None:
-    """Make the synthetic corpus in a local folder, fetch CREMA-D if asked to; all else is as it is.
+    """Generate the synthetic corpus in a local folder, or download CREMA-D on request.
+
+    Any other corpus is used as it is.
 
     Args:
-        corpus: its name.
-        folder: where it is to be.
-        download_from: two addresses, as `Addresses.parse` takes them; None to fetch nothing.
-        console: to tell how far it is.
+        corpus: name of the corpus.
+        folder: folder or URL of the corpus.
+        download_from: two addresses, in the form of `Addresses.parse`; None to download nothing.
+        console: where to print the progress.
 
     Raises:
-        CorpusError: the folder holds something else, or what was asked for cannot be had.
+        CorpusError: the folder holds something else, the download fails, or the corpus has no download.
     """
     if download_from is not None and corpus != "cremad":
-        raise CorpusError(f"--download fetches cremad only, not {corpus}: leave it away")
+        raise CorpusError(f"--download fetches cremad only, not {corpus}", "omit it")
     if download_from is not None:
-        with _progress(console) as told:
-            tally = download(folder, Addresses.parse(download_from), on_progress=told)
+        with _show_progress(console) as show_progress:
+            result = download(folder, Addresses.parse(download_from), on_progress=show_progress)
         console.print(
-            f"CREMA-D in {folder}: {tally.n_fetched:,} clips fetched, {tally.n_kept:,} were there, "
-            "every checksum right",
+            f"CREMA-D in {folder}: {result.n_fetched:,} clips fetched, {result.n_kept:,} were there, "
+            "all checksums match",
             markup=False,
         )
     elif corpus == "synthetic" and not is_remote(folder):
@@ -44,29 +46,34 @@ def acquire_corpus(corpus: str, folder: Location, *, download_from: str | None, 
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Callable[[DownloadProgress], None]]:
-    """A bar on a terminal, a line now and then in a log."""
-    started = shown = time.monotonic()
+def _show_progress(console: Console) -> Iterator[Callable[[DownloadProgress], None]]:
+    """Show progress as a bar on a terminal, as occasional lines in a log."""
+    started = printed = time.monotonic()
     if console.is_terminal:
         with Progress(TextColumn("Download"), BarColumn(), TextColumn("{task.description}"), console=console) as bar:
             task = bar.add_task("", total=None)
-            yield lambda tally: bar.update(
-                task, total=tally.n_clips, completed=tally.n_done, description=_text(tally, time.monotonic() - started)
+            yield lambda progress: bar.update(
+                task,
+                total=progress.n_clips,
+                completed=progress.n_done,
+                description=_format_progress(progress, time.monotonic() - started),
             )
         return
 
-    def line(tally: DownloadProgress) -> None:
-        nonlocal shown
-        if time.monotonic() - shown >= _LINE_EVERY_S:
-            shown = time.monotonic()
-            console.print(f"Download: {_text(tally, shown - started)}")
+    def print_progress(progress: DownloadProgress) -> None:
+        nonlocal printed
+        if time.monotonic() - printed >= _LINE_EVERY_S:
+            printed = time.monotonic()
+            console.print(f"Download: {_format_progress(progress, printed - started)}")
 
-    yield line
+    yield print_progress
 
 
-def _text(tally: DownloadProgress, elapsed_s: float) -> str:
-    """Clips, megabytes a second, and the time left by the clips that came so far."""
-    text = f"{tally.n_done:,} of {tally.n_clips:,} clips, {tally.n_bytes / 1e6 / elapsed_s:.1f} MB/s"
-    if not tally.n_fetched:
+def _format_progress(progress: DownloadProgress, elapsed_s: float) -> str:
+    """Format clips, megabytes per second, and the time left as estimated from the clips fetched so far."""
+    text = f"{progress.n_done:,} of {progress.n_clips:,} clips, {progress.n_bytes / 1e6 / elapsed_s:.1f} MB/s"
+    if not progress.n_fetched:
         return text
-    return f"{text}, about {format_duration((tally.n_clips - tally.n_done) * elapsed_s / tally.n_fetched)} left"
+    return (
+        f"{text}, about {format_duration((progress.n_clips - progress.n_done) * elapsed_s / progress.n_fetched)} left"
+    )

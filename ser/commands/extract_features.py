@@ -1,4 +1,4 @@
-"""Extract the features of a corpus, and remove those that nothing needs any more."""
+"""Extract the features of a corpus into the feature store; verify and prune the store on request."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,10 +36,10 @@ class ExtractionRequest:
 
 
 def run_extraction(request: ExtractionRequest, console: Console) -> int:
-    """Find the clips, then extract.
+    """Find the clips and extract their features; verify and prune the store on request.
 
     Returns:
-        Exit code: not met where features deviate from librosa's.
+        Exit code, `NOT_MET` where features deviate from librosa's.
 
     Raises:
         UserError: corpus, feature store or Ray cannot be used.

@@ -1,4 +1,4 @@
-"""A sweep as a job of a Ray cluster: this machine's code and words are sent there, and the job is followed."""
+"""Submission of a sweep to a Ray cluster as a job, with the code of this machine; the job is then followed."""
 
 import os
 import shlex
@@ -39,27 +39,31 @@ from ser.redaction import redact
 from ser.sweep.driver import COMMIT, find_git_commit, stop_on_sigterm
 
 _SUBMITTED = "SER_SUBMITTED"
-_ENDS = (FINISHED, NOT_MET, REFUSED, UNSENT, UNREGISTERED, STOPPED)
-_NO_OPTIONS = ("command", "plans", "settings", "download_from", "dry_run")
+_SWEEP_EXIT_CODES = (FINISHED, NOT_MET, REFUSED, UNSENT, UNREGISTERED, STOPPED)
+_NOT_OPTIONS = ("command", "plans", "settings", "download_from", "dry_run")
 
 
 def is_submitted() -> bool:
-    """Whether this process is the job that `submit` made."""
+    """True if this process is a job that `submit` has submitted."""
     return _SUBMITTED in os.environ
 
 
 def submit(request: SweepRequest, console: Console) -> int:
-    """Run the sweep, or its dry run, on the cluster and follow it; of one that runs there already, follow that.
+    """Run the sweep, or its dry run, on the cluster and follow it; a sweep that runs there already is only followed.
+
+    Args:
+        request: the command line; its `ray_address` is the address of a job server.
+        console: where to print the log of the job.
 
     Returns:
-        The exit code of the sweep, as `run_session` tells it.
+        The exit code of the sweep on the cluster, or `CLUSTER_LOST`.
 
     Raises:
-        UserError: a request that cannot be carried out, or a place that the cluster would lose.
-        SettingError: a name in it that is not known.
-        UserError: the cluster cannot be used.
+        UserError: the request cannot be carried out, the cluster would lose one of its folders, or the cluster cannot
+            be used.
+        SettingError: an unknown name in the request.
     """
-    _refuse_hopeless(request)
+    _refuse_early(request)
     address = resolve_job_server(request.ray_address)
     assert address is not None
     name = request.resume or sweep_name(request)
@@ -67,47 +71,50 @@ def submit(request: SweepRequest, console: Console) -> int:
     client = connect_to_jobs(address)
     with stop_on_sigterm():
         if not request.dry_run and (running := find_running_job(client, name)):
-            print_line(
-                console, f"Sweep {name} runs there already, as job {running}: this follows it, and changes nothing."
-            )
-            return _followed(FollowedJob(client, running, console), resume, console)
+            print_line(console, f"Sweep {name} runs there already, as job {running}: following it, nothing is changed.")
+            return _follow(FollowedJob(client, running, console), resume, console)
         job_id = f"{name}-{uuid.uuid4().hex[:8]}"
-        named = request if request.resume or request.dry_run else replace(request, name=name)
+        named_request = request if request.resume or request.dry_run else replace(request, name=name)
         print_line(console, f"Submitting to {address} as job {job_id} ...")
-        followed = FollowedJob(client, job_id, console)
+        job = FollowedJob(client, job_id, console)
         try:
-            _send(client, named, job_id, metadata={} if request.dry_run else {SWEEP: name})
+            _send(client, named_request, job_id, metadata={} if request.dry_run else {SWEEP: name})
         except KeyboardInterrupt:
-            return _stopped(followed, resume, console)
-        return _followed(followed, resume, console)
+            return _stop(job, resume, console)
+        return _follow(job, resume, console)
 
 
 def refuse_temporary_places(*, home: Path | None, corpus_dir: Location | None, tracking_uri: str | None) -> None:
-    """Refuse what would lie in the folder of the job, which goes when the job ends; None is not given.
+    """Refuse places inside the working folder of the job, which Ray removes when the job ends.
+
+    Args:
+        home: folder of features, journals and checkpoints; None if not given.
+        corpus_dir: folder or URL of the corpus; None if not given.
+        tracking_uri: address of the tracker; None if not given.
 
     Raises:
-        UserError: a relative path, or a tracker without a server, which keeps its models in the folder.
+        UserError: a relative path, or a tracker without a server, which keeps its models in the working folder.
     """
     for option, variable, place in (("--home", "SER_HOME", home), ("--corpus-dir", "SER_DATA", corpus_dir)):
         if place is not None and not (os.fspath(place).startswith("/") or is_remote(place)):
             raise UserError(
-                f"{option} of a submitted sweep is a place of the cluster: give an absolute path or a URL, or omit it "
-                f"and set {variable} where the cluster's head starts; got '{place}'"
+                f"{option} of a submitted sweep must be an absolute path or a URL on the cluster, got '{place}'",
+                f"correct it, or omit it and set {variable} where the cluster's head starts",
             )
     if tracking_uri is not None and not tracking_uri.startswith(("http://", "https://")):
         raise UserError(
-            "--tracking-uri of a submitted sweep is the address of an MLflow server that the cluster reaches: give it, "
-            "or omit it and set MLFLOW_TRACKING_URI where the cluster's head starts; "
-            f"got '{redact(tracking_uri)}'"
+            "--tracking-uri of a submitted sweep must be the address of an MLflow server that the cluster reaches, "
+            f"got '{redact(tracking_uri)}'",
+            "correct it, or omit it and set MLFLOW_TRACKING_URI where the cluster's head starts",
         )
 
 
 def command_words(request: SweepRequest) -> list[str]:
-    """The command line that means the request on the cluster: what was given, a plan's file by its name alone."""
+    """The command line of the request on the cluster: the given options; a plan file by its name alone."""
     given = {f.name: getattr(request, f.name) for f in fields(request) if getattr(request, f.name) is not f.default}
     if request.plan and request.plan.endswith(".toml"):
         given["plan"] = Path(request.plan).name
-    words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if name not in _NO_OPTIONS]
+    words = [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if name not in _NOT_OPTIONS]
     if request.download_from is not None:
         words.append(f"--download-from={request.download_from}")
     if request.dry_run:
@@ -115,8 +122,8 @@ def command_words(request: SweepRequest) -> list[str]:
     return [*words, *request.settings]
 
 
-def _refuse_hopeless(request: SweepRequest) -> None:
-    """What would be refused there is refused here, as far as it can be known."""
+def _refuse_early(request: SweepRequest) -> None:
+    """Refuse here what the cluster would refuse, as far as this machine can tell."""
     refuse_temporary_places(
         home=None if request.home is SweepRequest.home else request.home,
         corpus_dir=request.corpus_dir,
@@ -124,8 +131,9 @@ def _refuse_hopeless(request: SweepRequest) -> None:
     )
     if request.tracking_uri and redact(request.tracking_uri) != request.tracking_uri:
         raise UserError(
-            "--tracking-uri of a submitted sweep must hold no password, which Ray's dashboard would show: set "
-            f"MLFLOW_TRACKING_URI where the cluster's head starts; got '{redact(request.tracking_uri)}'"
+            "--tracking-uri of a submitted sweep must hold no password, which Ray's dashboard would show, "
+            f"got '{redact(request.tracking_uri)}'",
+            "omit it and set MLFLOW_TRACKING_URI where the cluster's head starts",
         )
     if request.time_budget is not None:
         parse_seconds(request.time_budget)
@@ -152,43 +160,47 @@ def _send(client: JobClient, request: SweepRequest, job_id: str, *, metadata: di
         )
 
 
-def _followed(job: FollowedJob, resume: str, console: Console) -> int:
+def _follow(job: FollowedJob, resume: str, console: Console) -> int:
     try:
-        return _code(job.follow(), resume, console)
+        return _choose_exit_code(job.follow(), resume, console)
     except JobLostError as error:
-        return _lost(error, resume, console)
+        return _report_loss(error, resume, console)
     except KeyboardInterrupt:
-        return _stopped(job, resume, console)
+        return _stop(job, resume, console)
 
 
-def _stopped(job: FollowedJob, resume: str, console: Console) -> int:
-    """Stop the job and follow it to its end; who is interrupted again waits no longer."""
-    print_line(console, "Stopping the sweep on the cluster; Ctrl-C again leaves it to that ...")
+def _stop(job: FollowedJob, resume: str, console: Console) -> int:
+    """Stop the job and follow it to its end; a second interrupt ends the waiting."""
+    print_line(console, "Stopping the sweep on the cluster; Ctrl-C again stops waiting for it ...")
     try:
         job.stop()
-        return _code(job.follow(), resume, console)
+        return _choose_exit_code(job.follow(), resume, console)
     except JobLostError as error:
-        return _lost(error, resume, console)
+        return _report_loss(error, resume, console)
     except KeyboardInterrupt:
-        print_line(console, f"Left. The cluster goes on stopping the sweep; once it has, go on with: {resume}")
+        print_line(
+            console,
+            f"No longer waiting. The cluster is still stopping the sweep; once it has stopped, resume with: {resume}",
+        )
         return STOPPED
 
 
-def _code(job: JobOutcome, resume: str, console: Console) -> int:
-    if job.was_stopped:
-        print_line(console, f"Stopped on the cluster. Resume it with: {resume}")
+def _choose_exit_code(outcome: JobOutcome, resume: str, console: Console) -> int:
+    if outcome.was_stopped:
+        print_line(console, f"Stopped on the cluster. Resume with: {resume}")
         return STOPPED
-    if job.exit_code in _ENDS:
-        return job.exit_code
+    if outcome.exit_code in _SWEEP_EXIT_CODES:
+        return outcome.exit_code
     print_line(
         console,
-        f"The job died on the cluster ({job.message}). Nothing that was reported is lost, resume it with: {resume}",
+        f"The job died on the cluster ({outcome.message}). No reported result is lost. Resume with: {resume}",
     )
     return CLUSTER_LOST
 
 
-def _lost(error: JobLostError, resume: str, console: Console) -> int:
+def _report_loss(error: JobLostError, resume: str, console: Console) -> int:
     print_line(
-        console, f"The sweep's job {error}. Once the cluster answers, this follows it or goes on with it: {resume}"
+        console,
+        f"The sweep's job {error.problem}. Once the cluster answers, this command follows or resumes it: {resume}",
     )
     return CLUSTER_LOST

@@ -1,4 +1,4 @@
-"""Entry of every script: errors for people are caught here and nowhere else."""
+"""Entry point of every script: the only place where a `UserError` ends a command."""
 
 import sys
 from collections.abc import Callable
@@ -16,8 +16,8 @@ def run_command(command: Callable[[Console], int], *, stopped: str) -> NoReturn:
     """Run a command and exit with its code.
 
     Args:
-        command: prints to the console that it is given, and returns an exit code.
-        stopped: what Ctrl-C prints: what is kept, and how to continue.
+        command: takes the console to print to, and returns an exit code.
+        stopped: message after Ctrl-C: what is kept, and how to continue.
     """
     console = make_console()
     try:

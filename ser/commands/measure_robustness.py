@@ -1,4 +1,4 @@
-"""Measure how robust the networks of a sweep are, and show the table."""
+"""Measure the robustness of the best networks of a sweep, and print the table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,15 +34,15 @@ class RobustnessRequest:
 
 
 def run_robustness(request: RobustnessRequest, console: Console) -> int:
-    """Measure what a finished or stopped sweep lacks, and show the table.
+    """Make the predictions that a finished or stopped sweep lacks, and print the table.
 
     Returns:
-        Exit code.
+        Exit code, one of `ser.commands.exit_codes`.
 
     Raises:
-        JournalError: no such sweep, or no trial of it has completed.
-        UserError: the corpus folder does not hold the sweep's clips; Ray or the feature store cannot be used; fewer
-            than one clip is asked for, the file of the sweep is damaged, or a clip cannot be read.
+        JournalError: no such sweep, or none of its trials has completed.
+        UserError: the corpus folder does not hold the sweep's clips, Ray or the feature store cannot be used,
+            `robustness.csv` of the sweep is damaged, or a clip cannot be read.
     """
     folder = SweepFolder(request.home / "sweeps" / request.sweep)
     state = replay(folder.journal)
@@ -55,12 +55,12 @@ def run_robustness(request: RobustnessRequest, console: Console) -> int:
             clips,
             corpus_dir=corpus_dir,
             home=request.home,
-            max_bad=100.0,  # the sweep has decided; other clips than its own are refused below
+            max_bad=100.0,  # the sweep has decided; any other clips are refused below
             console=console,
         )
         refuse_other_clips(state.name, state.facts, prepared, parts)
-        answers = measure_robustness(folder.path, networks, prepared, parts, n_clips=request.clips, console=console)
-    console.print(robustness_table(answers, prepared.emotions))
+        predictions = measure_robustness(folder.path, networks, prepared, parts, n_clips=request.clips, console=console)
+    console.print(robustness_table(predictions, prepared.emotions))
     return FINISHED
 
 
@@ -68,26 +68,28 @@ def best_trials(state: SweepState) -> tuple[BestTrial, ...]:
     """The best trial of each cell.
 
     Raises:
-        JournalError: no trial has completed, an ablation, which keeps no weights, or a bundle has gone.
+        JournalError: no trial has completed, the sweep is an ablation, which keeps no weights, or a bundle is missing.
     """
     if state.plan.is_ablation:
-        raise JournalError(f"'{state.name}' is an ablation, which keeps no weights: give a sweep that searched")
+        raise JournalError(f"'{state.name}' is an ablation, which keeps no weights", "give a sweep with a search")
     best = (state.best_of_cell(cell) for cell in sorted({key.cell for key in state.trials}))
     networks = tuple(BestTrial(trial.key, Path(trial.ended.bundle)) for trial in best if trial and trial.ended)
     if not networks:
-        raise JournalError(f"no trial of sweep '{state.name}' has completed: go on with it first, by --resume")
+        raise JournalError(
+            f"no trial of sweep '{state.name}' has completed", f"resume it first with --resume {state.name}"
+        )
     for network in networks:
         if not network.bundle.is_dir():
             raise JournalError(
-                f"the weights of {network.key} are not in {network.bundle}: give the --home that the sweep had, on "
-                "a volume that this machine sees"
+                f"the weights of {network.key} are not in {network.bundle}",
+                "give the --home of the sweep, on a volume that this machine sees",
             )
     return networks
 
 
-def robustness_table(answers: Sequence[PerturbedPrediction], emotions: Sequence[str]) -> Table:
-    """UAR by cell and condition, for a terminal."""
-    n_clips = len({answer.clip for answer in answers})
+def robustness_table(predictions: Sequence[PerturbedPrediction], emotions: Sequence[str]) -> Table:
+    """Table of UAR by cell and condition, for a terminal."""
+    n_clips = len({prediction.clip for prediction in predictions})
     table = Table(
         box=box.SIMPLE_HEAD,
         caption=f"UAR % on {n_clips:,} test clips, the same for all; dB is speech over white noise or babble",
@@ -95,7 +97,7 @@ def robustness_table(answers: Sequence[PerturbedPrediction], emotions: Sequence[
     table.add_column("cell")
     for condition in CONDITIONS:
         table.add_column(condition.name.replace(" ", "\n", 1), justify="right")
-    for cell, by_condition in sorted(count_confusions(answers, emotions).items()):
+    for cell, by_condition in sorted(count_confusions(predictions, emotions).items()):
         figures = (100 * unweighted_average_recall(by_condition[condition]) for condition in CONDITIONS)
         table.add_row(cell, *(f"{figure:.1f}" for figure in figures))
     return table

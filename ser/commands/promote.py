@@ -1,4 +1,4 @@
-"""Move the champion of a corpus: to a better candidate, or back to the one before."""
+"""Move the alias champion of a corpus: to a better candidate, or back to the previous champion."""
 
 from rich.console import Console
 
@@ -13,21 +13,21 @@ from ser.tracking.registry.versions import Versions, registered_model_name
 def run_promotion(
     corpus: str, tracking_uri: str | None, run_id: str | None, *, force: bool, dry_run: bool, console: Console
 ) -> int:
-    """Compare the candidate with the champion, and promote it where it is better.
+    """Compare the candidate with the champion, and promote it if it is better.
 
     Args:
-        corpus: whose champion.
-        tracking_uri: of the tracker; None for MLflow's default.
+        corpus: name of the corpus.
+        tracking_uri: address of the tracker; None for MLflow's default.
         run_id: run of the candidate; None for the version under the alias `candidate`.
-        force: promote without being better.
+        force: promote the candidate even if it is not better.
         dry_run: change nothing.
-        console: to print to.
+        console: where to print.
 
     Returns:
-        Exit code: not met where the champion stays.
+        Exit code, `NOT_MET` where the champion stays.
 
     Raises:
-        UserError: the registry has no such run or champion, or the tracker cannot be used.
+        UserError: the registry has no such run or candidate, or the tracker cannot be used.
     """
     versions = Versions(open_tracker(tracking_uri), registered_model_name(corpus))
     candidate = versions.read_run(run_id) if run_id else versions.read_aliased_run(CANDIDATE)
@@ -40,20 +40,25 @@ def run_promotion(
 
 
 def run_rollback(corpus: str, tracking_uri: str | None, console: Console) -> int:
-    """Make the champion before the champion again.
+    """Move the alias champion back to the previous champion.
+
+    Args:
+        corpus: name of the corpus.
+        tracking_uri: address of the tracker; None for MLflow's default.
+        console: where to print.
 
     Returns:
-        Exit code.
+        Exit code, one of `ser.commands.exit_codes`.
 
     Raises:
-        UserError: there is no champion, or none before it; or the tracker cannot be used.
+        UserError: there is no champion or no previous one, or the tracker cannot be used.
     """
     versions = Versions(open_tracker(tracking_uri), registered_model_name(corpus))
-    now, was = roll_back(versions)
-    before = versions.find_by_alias(PREVIOUS)
+    current, replaced = roll_back(versions)
+    previous = versions.find_by_alias(PREVIOUS)
     print_line(
         console,
-        f"{versions.name}: {CHAMPION} goes back from version {was.version} to version {now.version}; {PREVIOUS} is "
-        f"{f'version {before.version}' if before else 'none'}",
+        f"{versions.name}: {CHAMPION} goes back from version {replaced.version} to version {current.version}; "
+        f"{PREVIOUS} is {f'version {previous.version}' if previous else 'none'}",
     )
     return FINISHED

@@ -13,21 +13,21 @@ from ser.sweep.folder import SweepFolder
 
 
 def run_report(home: Path, sweep: str, *, out: Path, command: str, n_resamples: int | None, console: Console) -> int:
-    """Write the report and print where it is.
+    """Write the report and print its path.
 
     Args:
-        home: where the sweep is.
-        sweep: its name.
+        home: folder of features, journals and checkpoints.
+        sweep: name of the sweep.
         out: folder for the report.
-        command: that makes the report.
-        n_resamples: of each interval; None for the default.
-        console: to print to.
+        command: the command line, which the report quotes.
+        n_resamples: resamples of each interval; None for the default.
+        console: where to print.
 
     Returns:
-        Exit code.
+        Exit code, one of `ser.commands.exit_codes`.
 
     Raises:
-        UserError: no such sweep, nothing to report yet, or a file that cannot be read or written.
+        UserError: no such sweep, nothing to report yet, or a file cannot be read or written.
     """
     journal = SweepFolder(home / "sweeps" / sweep).journal
     try:
@@ -36,6 +36,6 @@ def run_report(home: Path, sweep: str, *, out: Path, command: str, n_resamples: 
     except OSError as error:
         raise UserError(
             f"{error.filename or out} cannot be used ({error.strerror or error})",
-            "mend its permissions, free some space, or give another --out",
+            "correct its permissions, free some space, or give another --out",
         ) from None
     return FINISHED

@@ -1,4 +1,4 @@
-"""Run a sweep: resolve what was asked for, find the clips, train, and conclude with table and registered models."""
+"""Run a sweep: resolve the request, find the clips, train, and conclude with tables and registered models."""
 
 import os
 import platform
@@ -51,12 +51,12 @@ _VERSIONS = ("torch", "numpy", "scikit-learn", "ray", "optuna", "mlflow")
 
 @dataclass(frozen=True)
 class ResolvedSweep:
-    """A sweep as it was asked for, decided before anything but its journal is read.
+    """The resolved request of a sweep, decided before anything but its journal is read.
 
     Attributes:
-        folder: of the sweep.
-        before: state of a sweep that is resumed; empty for a new one.
-        plan: with all that the command line changes.
+        folder: folder of the sweep.
+        before: state of a resumed sweep; empty for a new one.
+        plan: the plan, with the changes of the command line.
         trainings: planned trainings of the final evaluation or of an ablation.
         corpus_dir: folder or URL of the corpus.
         tracking_uri: address of the tracker; None for MLflow's default.
@@ -78,7 +78,7 @@ class ResolvedSweep:
 
     @property
     def is_finished(self) -> bool:
-        """Whether nothing is left to train."""
+        """True if nothing is left to train."""
         closed = self.before.closed
         return closed is not None and closed.outcome == "finished" and self.plan == self.before.plan
 
@@ -90,8 +90,8 @@ def run_sweep(request: SweepRequest, console: Console) -> int:
         Exit code, one of `ser.commands.exit_codes`.
 
     Raises:
-        UserError: a request that cannot be carried out, or a corpus, store, journal, cluster or tracker that cannot
-            be used.
+        UserError: the request cannot be carried out, or corpus, feature store, journal, cluster or tracker cannot be
+            used.
     """
     if resolve_job_server(request.ray_address) and not is_submitted():
         return submit(request, console)
@@ -117,7 +117,7 @@ def run_sweep(request: SweepRequest, console: Console) -> int:
         )
         with publication:
             if not sweep.is_finished:
-                origin = _origin(sweep_id, request.command, publication.uri)
+                origin = _describe_origin(sweep_id, request.command, publication.uri)
                 with connect(address):
                     _train(sweep, request, clips, journal, origin, console)
             return conclude(
@@ -131,11 +131,12 @@ def run_sweep(request: SweepRequest, console: Console) -> int:
 
 
 def resolve_sweep(request: SweepRequest) -> ResolvedSweep:
-    """Decide what the command line and the journal of a resumed sweep mean.
+    """Resolve the command line and the journal of a resumed sweep.
 
     Raises:
-        UserError: no such plan or sweep, or one that cannot be carried out.
-        JournalError: a sweep of that name is there, or none; or its journal is damaged or of another version.
+        UserError: no such plan, or a plan that cannot be carried out.
+        JournalError: a new sweep has the name of an existing one, a resumed sweep does not exist, or its journal is
+            damaged or of another version of ser.
     """
     if request.register not in SCOPES:
         raise UserError(f"--register must be one of {', '.join(SCOPES)}, got '{request.register}'")
@@ -158,7 +159,7 @@ def _train(
     origin: dict[str, object],
     console: Console,
 ) -> None:
-    """Prepare the corpus and run the trials that the journal does not have yet. Ray must be running."""
+    """Prepare the corpus and run the trials that the journal lacks; Ray must be running."""
     plan, before = sweep.plan, sweep.before
     needs = trial_resources(plan)
     refuse_too_large(needs)
@@ -167,7 +168,7 @@ def _train(
         clips,
         corpus_dir=sweep.corpus_dir,
         home=request.home,
-        # A resumed sweep has decided; other clips than its own are refused below.
+        # A resumed sweep has decided; any other clips are refused below.
         max_bad=100.0 if before.name else request.max_bad,
         console=console,
     )
@@ -178,7 +179,7 @@ def _train(
         remove_baselines(sweep.folder.path)
         plan = with_fastest_settings(plan, needs, home=request.home, console=console)
     data = share_trial_data(prepared, plan.trained_experiments.values(), console)
-    if not plan.is_ablation:  # it compares variants with each other, and tests nothing
+    if not plan.is_ablation:  # an ablation compares variants with each other, and tests nothing
         measure_baselines(sweep.folder.path, prepared, list_compared_splits(plan, trainings), console)
     facts = SweepFacts(**{**origin, **describe_corpus(prepared, parts)})
     with _close_on_exit(journal):
@@ -186,19 +187,25 @@ def _train(
         controller = Controller(journal, plan, trainings)
         n_slots = count_parallel_trials(needs)
         announce_trainings(controller, n_slots, console)
-        display = Display(
-            console,
-            controller.state,
-            n_searched=plan.n_searched,
-            n_trials=lambda: controller.n_trials,
-            n_slots=n_slots,
-            budget_s=sweep.budget_s,
-        )
+        display = _make_display(controller, plan, n_slots, sweep.budget_s, console)
         run_trials(sweep.folder, controller, data, display, time_budget_s=sweep.budget_s)
 
 
-def _origin(sweep_id: str, command: str, tracking_uri: str) -> dict[str, object]:
-    """The fields of `SweepFacts` that tell where the sweep was started from."""
+def _make_display(
+    controller: Controller, plan: Plan, n_slots: int, budget_s: float | None, console: Console
+) -> Display:
+    return Display(
+        console,
+        controller.state,
+        n_searched=plan.n_searched,
+        n_trials=lambda: controller.n_trials,
+        n_slots=n_slots,
+        budget_s=budget_s,
+    )
+
+
+def _describe_origin(sweep_id: str, command: str, tracking_uri: str) -> dict[str, object]:
+    """Collect the fields of `SweepFacts` about the process that starts the sweep."""
     return {
         "sweep_id": sweep_id,
         "command": command,
@@ -211,7 +218,7 @@ def _origin(sweep_id: str, command: str, tracking_uri: str) -> dict[str, object]
 
 @contextmanager
 def _close_on_exit(journal: Journal) -> Iterator[None]:
-    """However the block ends, the journal says so: a stop may come when the sweep has begun and nothing runs yet."""
+    """Append the closing event when the block ends without one: a stop may come before the first trial runs."""
     try:
         yield
     finally:
@@ -223,7 +230,9 @@ def _new_name(request: SweepRequest) -> str:
     name = sweep_name(request)
     journal = _folder(request, name).journal
     if journal.exists() and replay(journal).name:
-        raise JournalError(f"there is a sweep '{name}'", f"resume it with --resume {name}, or choose another --name")
+        raise JournalError(
+            f"there is already a sweep '{name}'", f"resume it with --resume {name}, or choose another --name"
+        )
     return name
 
 
@@ -234,7 +243,7 @@ def _read_resumed(request: SweepRequest) -> SweepState:
     if not state.name:
         raise JournalError(f"the sweep '{request.resume}' never began", f"start it with --name {request.resume}")
     for trial in state.trials.values():
-        _ = trial.experiment  # refused here if of another version: Tune wraps what its hooks raise
+        _ = trial.experiment  # refused here if of another version: Tune wraps the errors of its hooks
     return state
 
 

@@ -1,4 +1,4 @@
-"""The clips of a sweep: found, checked by their names before Ray starts, and prepared by Ray tasks."""
+"""The corpus of a sweep: clips found and checked by name before Ray starts, then prepared by Ray tasks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +20,16 @@ from ser.sweep.plan import Plan
 def find_sweep_clips(
     plan: Plan, trainings: Sequence[PlannedTraining], corpus_dir: Location, console: Console
 ) -> tuple[Clip, ...]:
-    """The clips of a sweep, by their names alone: what can be refused without reading them is refused here.
+    """Find the clips of a sweep by their names, and refuse what can be refused without reading them.
+
+    Args:
+        plan: plan of the sweep.
+        trainings: planned trainings, whose splits must fit the clips.
+        corpus_dir: folder or URL of the corpus.
+        console: where to print the excluded clips.
 
     Raises:
-        CorpusError: no usable corpus in the folder, or listeners' votes are needed and are not there.
+        CorpusError: no usable corpus in the folder, or the listeners' votes are needed and missing.
         UserError: the split does not fit the clips.
     """
     clips = find_clips(plan.corpus_choice, corpus_dir, console)
@@ -34,28 +40,38 @@ def find_sweep_clips(
 
 
 def refuse_missing_votes(plan: Plan, clips: Sequence[Clip], corpus_dir: Location) -> None:
-    """Refuse to train on listeners' votes where they are not known.
+    """Refuse to train on listeners' votes that are missing.
 
     Raises:
-        CorpusError: the votes of a clip are not there.
+        CorpusError: the votes of a clip are missing.
     """
     for (_, variant), experiment in plan.trained_experiments.items():
         if experiment.training.vote_share:
             try:
                 read_vote_shares(experiment.corpus, corpus_dir, clips)
             except CorpusError as error:
-                of_variant = f"variant '{variant}': " if variant else ""
-                raise CorpusError(f"{of_variant}{error.problem}", error.remedy) from None
+                prefix = f"variant '{variant}': " if variant else ""
+                raise CorpusError(f"{prefix}{error.problem}", error.remedy) from None
 
 
 def prepare_sweep_corpus(
     plan: Plan, clips: Sequence[Clip], *, corpus_dir: Location, home: Path, max_bad: float, console: Console
 ) -> tuple[PreparedCorpus, Partition]:
-    """Features of a sweep's clips in the store of its home, and the parts of its split. Ray must be running.
+    """Extract the features of a sweep's clips into the store, and partition the clips by its split.
+
+    Ray must be running.
+
+    Args:
+        plan: plan of the sweep.
+        clips: clips as `find_sweep_clips` gives them.
+        corpus_dir: folder or URL of the corpus.
+        home: folder of the feature store.
+        max_bad: largest allowed percentage of unusable clips.
+        console: where to print the progress.
 
     Raises:
-        CorpusError: more than `max_bad` percent of the clips cannot be used.
-        UserError: the split does not fit the clips that can be used, or leaks; or the feature store cannot be used.
+        CorpusError: more than `max_bad` percent of the clips are unusable.
+        UserError: the split does not fit the usable clips or leaks, or the feature store cannot be used.
     """
     prepared = prepare_corpus(
         plan.corpus_choice,
@@ -76,7 +92,7 @@ def prepare_sweep_corpus(
 def choose_trainings(
     prepared: PreparedCorpus, trainings: Sequence[PlannedTraining], console: Console
 ) -> tuple[PlannedTraining, ...]:
-    """The planned trainings that are left to test on; why others are omitted is printed.
+    """Choose the planned trainings whose splits fit the clips, and print the reason for each omitted one.
 
     Raises:
         UserError: a split does not fit the clips, or leaks.

@@ -1,4 +1,4 @@
-"""The command line of `run_sweep.py`, and the plan and the name that it asks for."""
+"""The command line of `run_sweep.py`, and the plan and the name that it requests."""
 
 import re
 from collections.abc import Sequence
@@ -52,11 +52,11 @@ class SweepRequest:
 
 
 def new_plan(request: SweepRequest) -> Plan:
-    """The plan of a new sweep, as the command line changes it.
+    """Read the plan of a new sweep and apply the changes of the command line.
 
     Raises:
-        UserError: no such plan, or one that cannot be carried out.
-        SettingError: a name in it that is not known.
+        UserError: no such plan, or a plan that cannot be carried out.
+        SettingError: an unknown name in the plan or on the command line.
     """
     plan = read_plan(request.plan or "quick", folder=request.plans)
     given = {
@@ -71,8 +71,8 @@ def new_plan(request: SweepRequest) -> Plan:
     changed: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if plan.is_ablation and (request.trials_per_cell or request.search):
         raise UserError(
-            f"plan {request.plan} has variants: it is an ablation and searches nothing; omit --trials-per-cell "
-            "and --search, and say how often each variant is trained by --final-seeds and --folds"
+            f"plan {request.plan} has variants, so it is an ablation and has no search",
+            "omit --trials-per-cell and --search, and set the trainings of each variant with --final-seeds and --folds",
         )
     plan = with_settings(replace(plan, **changed), _parse_settings(request.settings))
     plan.validate()
@@ -83,11 +83,11 @@ def new_plan(request: SweepRequest) -> Plan:
 
 
 def add_final_evaluation(plan: Plan, request: SweepRequest) -> Plan:
-    """The plan with the final evaluation that was asked for: it may be added to a sweep that has begun or ended.
+    """Add the requested final evaluation to a plan; the sweep may have begun or ended already.
 
     Raises:
-        UserError: it is not given whole, or cannot be carried out.
-        SettingError: a split of it that is not known.
+        UserError: --final-seeds is missing, or the final evaluation cannot be carried out.
+        SettingError: an unknown split.
     """
     given: dict[str, Any] = {
         "final_seeds": request.final_seeds,
@@ -97,52 +97,52 @@ def add_final_evaluation(plan: Plan, request: SweepRequest) -> Plan:
     plan = replace(plan, **{name: value for name, value in given.items() if value is not None})
     if not plan.final_seeds and (request.folds or request.final_splits):
         raise UserError(
-            "--folds and --final-splits are of the final evaluation: say how many seeds, as in --final-seeds 3"
+            "--folds and --final-splits belong to the final evaluation, which needs seeds", "add --final-seeds 3"
         )
     plan_trainings(plan)
     return plan
 
 
 def refuse_changes(request: SweepRequest) -> None:
-    """Refuse what would change the plan of a sweep that goes on.
+    """Refuse options that would change the plan of a resumed sweep.
 
     Raises:
-        UserError: some of that is given.
+        UserError: one of these options is given.
     """
     fixed = ("plan", "corpus", "split", "cells", "trials_per_cell", "max_epochs", "search", "seed", "name", "settings")
     given = [f"--{name.replace('_', '-')}" for name in fixed if getattr(request, name) not in (None, [], ())]
     if given:
-        raise UserError(f"--resume takes the plan from the sweep's journal: omit {', '.join(given)}")
+        raise UserError("--resume reads the plan from the sweep's journal", f"omit {', '.join(given)}")
 
 
 def sweep_name(request: SweepRequest) -> str:
-    """The name of a new sweep: as given, else plan, date and time.
+    """The name of a new sweep: as given, else made of plan, date and time.
 
     Raises:
-        UserError: a name that no folder should have.
+        UserError: a name that is unsafe for a folder.
     """
     name = request.name or f"{Path(request.plan or 'quick').stem}-{datetime.now():%Y%m%d-%H%M%S}"
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-        raise UserError(f"a sweep's name is made of letters, digits, '.', '_' and '-', got '{name}'")
+        raise UserError(f"a sweep's name must consist of letters, digits, '.', '_' and '-', got '{name}'")
     return name
 
 
 def parse_seconds(text: str) -> float:
-    """Seconds of '90s', '30m' or '2h'.
+    """Parse a duration such as '90s', '30m' or '2h' into seconds.
 
     Raises:
-        UserError: not of this form.
+        UserError: the text has another form.
     """
     factors = {"s": 1.0, "m": 60.0, "h": 3600.0}
     number, unit = text[:-1], text[-1:]
     if unit not in factors or not number.replace(".", "", 1).isdecimal() or not float(number):
-        raise UserError(f"--time-budget must be a number with s, m or h, as in 30m; got '{text}'")
+        raise UserError(f"--time-budget must be a number with s, m or h, as in 30m, got '{text}'")
     return float(number) * factors[unit]
 
 
 def _parse_settings(pairs: Sequence[str]) -> dict[str, Value]:
     for pair in pairs:
         if "=" not in pair:
-            raise UserError(f"a setting is given as name=value, as in training.lr=0.001; got '{pair}'")
+            raise UserError(f"a setting must have the form name=value, as in training.lr=0.001, got '{pair}'")
     split_pairs = (pair.split("=", 1) for pair in pairs)
     return {name: value for name, value in split_pairs}  # noqa: C416 - lists of two are no pairs to a type checker

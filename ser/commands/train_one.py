@@ -1,4 +1,4 @@
-"""Train one network in this process: a logged run again, or an experiment given by its settings."""
+"""Train one network in this process: repeat a logged run, or train an experiment given by its settings."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,13 @@ class TrainingRequest:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a training came to: metrics of each epoch, test figures, and the standard error of the best epoch's UAR."""
+    """Result of a training.
+
+    Attributes:
+        epochs: validation metrics of each epoch.
+        test: test metrics by name; empty if the training was not tested.
+        standard_error: standard error over clips of the best epoch's validation UAR, a fraction.
+    """
 
     epochs: tuple[Mapping[str, float], ...]
     test: Mapping[str, float]
@@ -51,18 +57,24 @@ class TrainingResult:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Whether a repetition gave what was logged: to the last bit, within tolerance, or neither; and a sentence."""
+    """Agreement of a repetition with its logged run.
+
+    Attributes:
+        exact: every figure is the same to the last bit.
+        agrees: the figures are the same, or within tolerance.
+        summary: one line for a person.
+    """
 
     exact: bool
     agrees: bool
-    sentence: str
+    summary: str
 
 
 def run_training(request: TrainingRequest, console: Console) -> int:
-    """Train, and for a logged run say whether the result agrees.
+    """Train, and compare the result with the logged run if there is one.
 
     Returns:
-        Exit code: not met where a run is not reproduced.
+        Exit code, `NOT_MET` where a run is not reproduced.
 
     Raises:
         UserError: settings, run, corpus, feature store or tracker cannot be used.
@@ -74,28 +86,28 @@ def run_training(request: TrainingRequest, console: Console) -> int:
             return _train_experiment(settings, request, Path(scratch), console)
         if others := ", ".join(name for name in settings if name != "run"):
             raise UserError("run=... is trained with its own settings", f"omit {others}")
-        return _repeat(settings["run"], request, Path(scratch), console)
+        return _repeat_run(settings["run"], request, Path(scratch), console)
 
 
-def _repeat(run_id: str, request: TrainingRequest, folder: Path, console: Console) -> int:
+def _repeat_run(run_id: str, request: TrainingRequest, folder: Path, console: Console) -> int:
     client = open_tracker(request.tracking_uri)
     logged = read_run(client, run_id)
     _refuse_other_features(logged)
     corpus_dir = request.corpus_dir or logged.corpus_dir
-    data = local_data(logged.experiment, corpus_dir, request.home / "features", console)
+    data = load_local_data(logged.experiment, corpus_dir, request.home / "features", console)
     refuse_other_clips(data, logged, corpus_dir)
     torch.set_num_threads(logged.n_threads)
     result = train_network(
         logged.experiment,
         data,
-        device=_device(),
+        device=_choose_device(),
         folder=folder,
         console=console,
         before=logged.epochs,
         test=bool(logged.test),
     )
     agreement = check_agreement(logged, result)
-    print_line(console, f"Run {run_id} {agreement.sentence}")
+    print_line(console, f"Run {run_id} {agreement.summary}")
     if request.log:
         console.print(f"Logged as run {log_repeated_training(client, logged, result.epochs, result.test, folder)}")
     return FINISHED if agreement.agrees else NOT_MET
@@ -107,25 +119,31 @@ def _refuse_other_features(logged: LoggedRun) -> None:
         raise UserError(
             f"run {logged.run.info.run_id} was trained on version {logged.features_version} of the "
             f"{space.dimensions}-D features, this is version {space.version}",
-            "repeat it with the code of its sweep (tag ser.git_commit of its parent run), or train its settings anew",
+            "repeat it with the code of its sweep (tag ser.git_commit of its parent run), or train its settings again",
         )
 
 
 def _train_experiment(settings: Mapping[str, str], request: TrainingRequest, folder: Path, console: Console) -> int:
     experiment = from_flat(settings)
     corpus_dir = request.corpus_dir or default_corpus_dir(experiment.corpus.name)
-    data = local_data(experiment, corpus_dir, request.home / "features", console)
-    result = train_network(experiment, data, device=_device(), folder=folder, console=console)
+    data = load_local_data(experiment, corpus_dir, request.home / "features", console)
+    result = train_network(experiment, data, device=_choose_device(), folder=folder, console=console)
     console.print(", ".join(f"{name} {100 * value:.1f} %" for name, value in result.test.items()))
     return FINISHED
 
 
-def _device() -> str:
+def _choose_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, console: Console) -> TrialData:
-    """The clips that a sweep with this experiment would train, validate and test on, in its feature space.
+def load_local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, console: Console) -> TrialData:
+    """Load the training, validation and test clips of an experiment, as a sweep would use them.
+
+    Args:
+        experiment: names corpus, split and feature space.
+        corpus_dir: folder or URL of the corpus.
+        store_dir: folder of the feature store.
+        console: where to print the progress.
 
     Raises:
         CorpusError: no usable corpus in the folder.
@@ -138,12 +156,12 @@ def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, co
         store=FeatureStore(store_dir.resolve()),
         pipeline=build_pipeline([experiment]),
         extractor=LocalExtractor(),
-        # Whether too many are bad was decided when the run began; other clips than its own are refused.
+        # The limit of unusable clips was applied when the run began; any other clips are refused.
         max_bad=100.0,
         console=console,
     )
     if not prepared.clips:
-        raise CorpusError(f"not one clip in {corpus_dir} can be used", "the quarantine report says why")
+        raise CorpusError(f"none of the clips in {corpus_dir} can be used", "see the reasons in the quarantine report")
     return load_trial_data(
         experiment.cell.dimensions,
         prepared.clips,
@@ -159,18 +177,19 @@ def local_data(experiment: Experiment, corpus_dir: Location, store_dir: Path, co
 
 
 def refuse_other_clips(data: TrialData, logged: LoggedRun, corpus_dir: Location) -> None:
-    """Refuse to repeat a run on other clips than its own.
+    """Refuse to repeat a run on clips that differ from its own.
 
     Raises:
-        CorpusError: clips or their bytes have changed.
+        CorpusError: the clips or their bytes have changed.
     """
     if logged.corpus_digest and logged.corpus_digest != digest_clips(
         data.clips, [facts.digest for facts in data.facts]
     ):
         raise CorpusError(
-            f"{corpus_dir} does not hold the clips that run {logged.run.info.run_id} was trained on: give their folder "
-            f"by --corpus-dir; it was {logged.corpus_dir}. If it is that one, its files have changed, or another "
-            "version of ser chose among them"
+            f"{corpus_dir} does not hold the clips that run {logged.run.info.run_id} was trained on, from "
+            f"{logged.corpus_dir}; if it is the same folder, its files have changed, or another version of ser has "
+            "selected the clips",
+            "give their folder with --corpus-dir",
         )
 
 
@@ -184,23 +203,26 @@ def train_network(
     before: Sequence[Mapping[str, float]] = (),
     test: bool = True,
 ) -> TrainingResult:
-    """Train in this process, told epoch by epoch.
+    """Train in this process, and print a line for each epoch.
 
     Args:
-        experiment: what to train.
-        data: on which clips.
-        device: where.
-        folder: for bundle and predictions.
-        console: told of each epoch.
-        before: what was logged of each epoch of a run that this repeats; no more epochs are trained.
-        test: whether to test at the end.
+        experiment: everything that defines the training.
+        data: clips and features.
+        device: device of torch, `cpu` or `cuda`.
+        folder: folder for bundle and predictions.
+        console: where to print.
+        before: logged metrics of each epoch of the run to repeat, which limit the number of epochs; empty for none.
+        test: test the best epoch at the end.
+
+    Raises:
+        TrainingError: the training fails, as on a loss that is not finite.
     """
     trial = Trial(experiment, data, device=device)
     n_epochs = len(before) or experiment.training.max_epochs
     epochs: list[Epoch] = []
     for epoch in trial.epochs():
         epochs.append(epoch)
-        console.print(_told(epochs, n_epochs, before), highlight=False, soft_wrap=True)
+        console.print(_format_epoch(epochs, n_epochs, before), highlight=False, soft_wrap=True)
         if epoch.epoch == n_epochs:
             break
     results = trial.finish(folder) if test else {}
@@ -213,11 +235,18 @@ def train_network(
 
 
 def check_agreement(logged: LoggedRun, again: TrainingResult) -> Agreement:
-    """Compare a repetition with its run.
+    """Compare a repetition with its logged run.
 
     On the same machine with the same versions every figure is the same to the last bit. Elsewhere sums are rounded in
-    another order, which training enlarges: then the loss of the first epoch may differ by 2 %, and the best validation
-    UAR by two standard errors over clips. Our choice.
+    another order, and training amplifies the difference. There the loss of the first epoch may differ by 2 %, and the
+    best validation UAR by two standard errors over clips.
+
+    Args:
+        logged: the logged run.
+        again: result of its repetition.
+
+    Source:
+        The tolerances are our choice.
     """
     n_figures = sum(map(len, logged.epochs)) + len(again.test)
     same_test = all(logged.test.get(name) == value for name, value in again.test.items())
@@ -225,19 +254,19 @@ def check_agreement(logged: LoggedRun, again: TrainingResult) -> Agreement:
         return Agreement(True, True, f"agrees exactly: {n_figures} figures of {len(again.epochs)} epochs are the same")
     loss, loss_again = logged.epochs[0]["train_loss"], again.epochs[0]["train_loss"]
     best, best_again = (max(epoch["val_uar"] for epoch in epochs) for epochs in (logged.epochs, again.epochs))
-    loss_off, uar_off = abs(loss_again / loss - 1), abs(best_again - best)
+    loss_difference, uar_difference = abs(loss_again / loss - 1), abs(best_again - best)
     allowed = STANDARD_ERRORS * again.standard_error
-    agrees = loss_off <= LOSS_TOLERANCE and uar_off <= allowed
-    how = "agrees within tolerance, not to the last bit" if agrees else "does not agree"
+    agrees = loss_difference <= LOSS_TOLERANCE and uar_difference <= allowed
+    verdict = "agrees within tolerance, not to the last bit" if agrees else "does not agree"
     return Agreement(
         False,
         agrees,
-        f"{how}: the loss of epoch 1 differs by {100 * loss_off:.2g} % ({100 * LOSS_TOLERANCE:g} are allowed), "
-        f"the best validation UAR by {100 * uar_off:.2g} points ({100 * allowed:.2g} are allowed)",
+        f"{verdict}: the loss of epoch 1 differs by {100 * loss_difference:.2g} % ({100 * LOSS_TOLERANCE:g} are "
+        f"allowed), the best validation UAR by {100 * uar_difference:.2g} points ({100 * allowed:.2g} are allowed)",
     )
 
 
-def _told(epochs: Sequence[Epoch], n_epochs: int, before: Sequence[Mapping[str, float]]) -> str:
+def _format_epoch(epochs: Sequence[Epoch], n_epochs: int, before: Sequence[Mapping[str, float]]) -> str:
     epoch = epochs[-1]
     left_s = (n_epochs - epoch.epoch) * sum(each.seconds for each in epochs) / len(epochs)
     beside = f" (logged {100 * before[epoch.epoch - 1]['val_uar']:.2f})" if before else ""

@@ -1,4 +1,4 @@
-"""Serve the demo page, and the model behind it where none is served yet."""
+"""Serve the demo page, and the model behind it if none is served yet."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ def show_page(request: PageRequest, console: Console) -> int:
     """Serve the page until Ctrl-C or SIGTERM; the page ends before the model that is served for it.
 
     Returns:
-        Exit code.
+        Exit code, one of `ser.commands.exit_codes`.
 
     Raises:
         UserError: no model answers, or the port cannot be used.
@@ -58,7 +58,7 @@ def show_page(request: PageRequest, console: Console) -> int:
 
 @contextmanager
 def _find_model(request: PageRequest, console: Console) -> Iterator[ServedModel]:
-    """The model that is served at `--url`, or is served while the block runs."""
+    """Find the model that is served at `--url`, or serve one while the block runs."""
     if not request.url:
         print_line(console, f"Serving {request.model} ...")
         with serve_model(request.model) as model:

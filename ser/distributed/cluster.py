@@ -107,9 +107,14 @@ def missing_token_error(address: str | None) -> UserError:
 
 def _connection_error(address: str | None, error: Exception) -> UserError:
     reason = str(error).splitlines()[0]
-    # Ray raises a plain RuntimeError for a wrong token.
+    # Ray raises a plain RuntimeError for a wrong token and for other versions.
     if "Unauthenticated" in str(error):
         return missing_token_error(address)
+    if "Version mismatch" in str(error):
+        return UserError(
+            f"the Ray cluster at '{address}' must have the same versions of Ray and Python as this machine",
+            f"use one Ray and one Python at both ends; here it is Ray {version('ray')}",
+        )
     if address is None:
         return UserError(f"Ray does not start on this machine ({reason})")
     return UserError(

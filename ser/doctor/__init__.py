@@ -1,1 +1,1 @@
-"""What is wrong before a long sweep does: one file per thing that is looked at, each a generator of findings."""
+"""Checks before a long sweep, one per file, each a generator of findings."""

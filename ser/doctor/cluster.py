@@ -1,4 +1,4 @@
-"""Ray: the cluster at an address, or this machine and what earlier sessions left on it."""
+"""Check of Ray: the cluster at an address, or this machine and leftover processes of earlier sessions."""
 
 import os
 import shlex
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ser.distributed.cluster import connect, describe_cluster, refuse_too_large
 from ser.distributed.tune_adapter import trial_resources
-from ser.doctor.finding import Finding, fine, problem, refused, warning
+from ser.doctor.finding import Finding, fine, problem, problem_from, warning
 from ser.errors import UserError
 from ser.sweep.plan import Plan
 
@@ -19,13 +19,13 @@ _DAEMONS = ("raylet", "gcs_server")
 
 @dataclass(frozen=True)
 class RayProcess:
-    """One of the two processes that every Ray has.
+    """One of the two daemons that every Ray has.
 
     Attributes:
-        pid: its number.
+        pid: process id.
         name: raylet or gcs_server.
-        session: of Ray, which both bear.
-        parent: command of the process that started it and still is there, or ''.
+        session: name of the Ray session, which both daemons share.
+        parent: command of the process that started it; '' where that process has ended.
     """
 
     pid: int
@@ -35,32 +35,27 @@ class RayProcess:
 
 
 def ray_findings(address: str | None, plan: Plan) -> Iterator[Finding]:
-    """Of the cluster at `address` (or RAY_ADDRESS); without one, of this machine."""
+    """Check the cluster at `address` (or RAY_ADDRESS); without one, this machine.
+
+    Args:
+        address: address of a running Ray, or None.
+        plan: plan whose trials must fit.
+    """
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address is None:
-        yield _this_machine(plan)
-        yield from leftover_process_findings(ray_processes())
+        yield _check_this_machine(plan)
+        yield from leftover_process_findings(find_ray_processes())
         return
     try:
         with connect(address):
             refuse_too_large(trial_resources(plan))
             yield fine("Ray", f"{address}: {describe_cluster()}")
     except UserError as error:
-        yield _refused(error)
-
-
-def _refused(error: UserError) -> Finding:
-    if "Version mismatch" in str(error):
-        return problem(
-            "Ray",
-            f"{str(error).partition(' (')[0]}, or one of another version does",
-            remedy=f"use one Ray and one Python at both ends; here it is Ray {version('ray')}",
-        )
-    return refused("Ray", error)
+        yield problem_from("Ray", error)
 
 
 def leftover_process_findings(processes: list[RayProcess]) -> Iterator[Finding]:
-    """A line per Ray of this user that no command holds any more."""
+    """Report each Ray session of this user, with a warning where its command has ended."""
     sessions: dict[str, list[RayProcess]] = {}
     for process in processes:
         sessions.setdefault(process.session, []).append(process)
@@ -72,26 +67,26 @@ def leftover_process_findings(processes: list[RayProcess]) -> Iterator[Finding]:
         else:
             yield warning(
                 "Ray",
-                f"session {session} runs without a command that holds it (pids {pids}) and takes memory",
-                remedy=f"use it: --ray-address auto; or end it: kill {pids}",
+                f"session {session} is still running and uses memory, but its command has ended (pids {pids})",
+                remedy=f"use it with --ray-address auto, or end it: kill {pids}",
             )
 
 
-def ray_processes(proc: Path = _PROC) -> list[RayProcess]:
-    """Those of this user, on this machine; none where the system does not tell."""
+def find_ray_processes(proc: Path = _PROC) -> list[RayProcess]:
+    """Find the Ray daemons of this user on this machine; none where the system has no /proc."""
     found = []
     for folder in sorted(proc.glob("[0-9]*")):
         try:
-            words = _command(folder)
+            words = _read_command(folder)
             name = Path(words[0]).name if words else ""
             if name in _DAEMONS and folder.stat().st_uid == os.getuid():
-                found.append(RayProcess(int(folder.name), name, _session(words), _parent(proc, folder)))
-        except OSError:  # it has ended meanwhile
+                found.append(RayProcess(int(folder.name), name, _parse_session(words), _find_parent(proc, folder)))
+        except OSError:  # the process has ended meanwhile
             continue
     return found
 
 
-def _this_machine(plan: Plan) -> Finding:
+def _check_this_machine(plan: Plan) -> Finding:
     cpus = os.cpu_count() or 1
     found = f"no address given: a sweep starts Ray {version('ray')} on the {cpus} CPUs of this machine"
     if plan.cpus_per_trial > cpus:
@@ -103,18 +98,18 @@ def _this_machine(plan: Plan) -> Finding:
     return fine("Ray", found)
 
 
-def _command(folder: Path) -> list[str]:
+def _read_command(folder: Path) -> list[str]:
     return [os.fsdecode(word) for word in (folder / "cmdline").read_bytes().split(b"\0") if word]
 
 
-def _session(words: list[str]) -> str:
+def _parse_session(words: list[str]) -> str:
     return next((word.partition("=")[2] for word in words if word.startswith("--session-name=")), "unknown")
 
 
-def _parent(proc: Path, folder: Path) -> str:
-    """What started the process; '' where that has ended, so that the machine's first process has it now."""
+def _find_parent(proc: Path, folder: Path) -> str:
+    """Command of the parent process; '' where it has ended and init has adopted the child."""
     lines = (line.split() for line in (folder / "status").read_text().splitlines())
     parent = next(words[1] for words in lines if words[0] == "PPid:")
-    words = _command(proc / parent)
+    words = _read_command(proc / parent)
     is_python = bool(words) and ("python" in Path(words[0]).name or any("ray" in Path(word).name for word in words[:2]))
     return shlex.join(words)[:100] if is_python else ""

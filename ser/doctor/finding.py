@@ -1,14 +1,16 @@
-"""What one look at one thing found."""
+"""Result of one check of the doctor: level, finding, remedy and, where it is safe, a repair."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ser.errors import UserError
+
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 class Level(StrEnum):
-    """How bad it is: a warning costs something, a problem keeps a sweep from its end."""
+    """Severity of a finding: a warning has a cost, a problem prevents a sweep from completing."""
 
     OK = "ok"
     WARNING = "warning"
@@ -17,13 +19,14 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the doctor's.
+    """One line of the doctor's output.
 
     Attributes:
-        check: what was looked at.
-        found: what was found, with figures.
-        remedy: a command or a sentence; empty where nothing is wrong.
-        fix: does what is safe, and says what it did; None where there is nothing safe to do.
+        level: severity.
+        check: name of the check.
+        found: description with figures.
+        remedy: a command or an instruction; empty where nothing is wrong.
+        fix: makes a safe repair and returns a description of it; None where no repair is safe.
     """
 
     level: Level
@@ -34,28 +37,27 @@ class Finding:
 
 
 def fine(check: str, found: str) -> Finding:
-    """Nothing is wrong."""
+    """Finding without anything wrong."""
     return Finding(Level.OK, check, found)
 
 
 def warning(check: str, found: str, *, remedy: str, fix: Callable[[], str] | None = None) -> Finding:
-    """A sweep would run, but not as well, or something is left over."""
+    """Finding with a cost: a sweep would run, but not as well, or something is left over."""
     return Finding(Level.WARNING, check, found, remedy, fix)
 
 
 def problem(check: str, found: str, *, remedy: str, fix: Callable[[], str] | None = None) -> Finding:
-    """A sweep would not start, or not come to its end."""
+    """Finding that would prevent a sweep from starting or from completing."""
     return Finding(Level.PROBLEM, check, found, remedy, fix)
 
 
-def refused(check: str, error: Exception) -> Finding:
-    """The problem that an exception of ours tells; what follows its first colon is the remedy."""
-    found, _, remedy = str(error).partition(": ")
-    return problem(check, found, remedy=remedy or "see the sentence above")
+def problem_from(check: str, error: UserError) -> Finding:
+    """Finding with the problem and the remedy of an error."""
+    return problem(check, error.problem, remedy=error.remedy or "see the line above")
 
 
-def size(n_bytes: float) -> str:
-    """Bytes in the unit that fits: 512 B, 3.5 kB, 12 GB."""
+def format_size(n_bytes: float) -> str:
+    """Format bytes in the unit that fits: 512 B, 3.5 kB, 12 GB."""
     for unit in _UNITS:
         if n_bytes < 1000 or unit == _UNITS[-1]:
             break

@@ -1,4 +1,4 @@
-"""Runs that a tracker shows as running: of which sweep, by whom, and whether that driver still lives."""
+"""Check of runs that the tracker shows as running: their sweep, their driver process, and if that is still alive."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,77 +20,82 @@ _CHECK = "open runs"
 
 
 def open_run_findings(uri: str, home: Path, sweeps: Sequence[FoundSweep]) -> Iterator[Finding]:
-    """A line per sweep that has some.
+    """Report each sweep with open runs in the tracker at `uri`.
+
+    Args:
+        uri: address of the tracker.
+        home: folder of the sweeps.
+        sweeps: sweeps found there.
 
     Raises:
-        TrackerError: the tracker does not serve.
+        TrackerError: the tracker cannot be used.
     """
     found = find_open_runs(uri) if is_serving(uri) else []
-    by_id = {sweep.record.facts.sweep_id: sweep for sweep in sweeps if sweep.record.facts.sweep_id}
+    by_id = {sweep.state.facts.sweep_id: sweep for sweep in sweeps if sweep.state.facts.sweep_id}
     for runs in found:
-        yield _finding(uri, home, runs, by_id.get(runs.sweep_id))
+        yield _check_runs(uri, home, runs, by_id.get(runs.sweep_id))
     if not found:
         yield fine(_CHECK, f"none in {redact(uri)}")
 
 
-def _finding(uri: str, home: Path, runs: OpenRuns, sweep: FoundSweep | None) -> Finding:
+def _check_runs(uri: str, home: Path, runs: OpenRuns, sweep: FoundSweep | None) -> Finding:
     driver = parse_driver(runs.driver)
-    whom = f"by {runs.driver or 'an unknown driver'} since {datetime.fromtimestamp(runs.since_s):%Y-%m-%d %H:%M}"
-    what = f"{runs.sweep}: {len(runs.keys)} open, {whom}"
-    if (sweep is not None and sweep.runs) or (driver is not None and driver.is_alive):
-        return fine(_CHECK, f"{what}, who drives it now")
+    since = f"{datetime.fromtimestamp(runs.since_s):%Y-%m-%d %H:%M}"
+    found = f"{runs.sweep}: {len(runs.keys)} open, by {runs.driver or 'an unknown driver process'} since {since}"
+    if (sweep is not None and sweep.is_running) or (driver is not None and driver.is_alive):
+        return fine(_CHECK, f"{found}, still running")
     if driver is not None and not driver.is_here:
         return warning(
             _CHECK,
-            f"{what}, on another machine",
-            remedy=f"ask {driver.user} on {driver.host} to {_resume(home, sweep)}",
+            f"{found}, on another machine",
+            remedy=f"ask {driver.user} on {driver.host} to {_format_request(home, sweep)}",
         )
     if sweep is None:
         return warning(
             _CHECK,
-            f"{what}, whose sweep is not in {home}",
-            remedy="go on with it from the home folder it began in: its parent run's tag ser.command says which",
+            f"{found}; the sweep is not in {home}",
+            remedy="resume it from the home folder where it began, which the tag ser.command of its parent run names",
         )
     if sweep.damage:
         return warning(
             _CHECK,
-            f"{what}, who is gone; how they ended is not known, its journal is damaged",
-            remedy=f"{resume_command(sweep.name, home)}, once its journal is mended",
+            f"{found}, which has ended; the outcome is not known, because the journal is damaged",
+            remedy=f"repair the journal, then {resume_command(sweep.name, home)}",
         )
     if sweep.is_finished and not sweep.n_unsent:
-        remedy = "nobody writes them any more: --fix closes them as they ended"
+        remedy = "no process writes them any more: --fix closes them with the outcomes of the journal"
     else:
         remedy = f"{resume_command(sweep.name, home)}; or --fix closes them until then"
-    return warning(_CHECK, f"{what}, who is gone", remedy=remedy, fix=lambda: _close(uri, runs, sweep))
+    return warning(_CHECK, f"{found}, which has ended", remedy=remedy, fix=lambda: _close_runs(uri, runs, sweep))
 
 
-def _resume(home: Path, sweep: FoundSweep | None) -> str:
+def _format_request(home: Path, sweep: FoundSweep | None) -> str:
     if sweep is None:
-        return "go on with it, or to end it"
-    return f"end it, or go on with it here: {resume_command(sweep.name, home)}"
+        return "resume it, or to end it"
+    return f"end it, or resume it here: {resume_command(sweep.name, home)}"
 
 
-def _close(uri: str, runs: OpenRuns, sweep: FoundSweep) -> str:
+def _close_runs(uri: str, runs: OpenRuns, sweep: FoundSweep) -> str:
     with lock_out_drivers(sweep.folder.journal) as free:
         if not free:
-            return f"left those of {runs.sweep}: it runs now"
-        ends = _ends(sweep.folder.journal)
-        of_runs = {run_id: ends.get(key, ends[""]) for run_id, key in runs.keys.items()}
-        close_runs(uri, of_runs)
-    counts = Counter(status for status, _ in of_runs.values())
+            return f"kept the runs of {runs.sweep} open: it is running now"
+        ends = _read_ends(sweep.folder.journal)
+        ends_by_run = {run_id: ends.get(key, ends[""]) for run_id, key in runs.keys.items()}
+        close_runs(uri, ends_by_run)
+    counts = Counter(status for status, _ in ends_by_run.values())
     listed = ", ".join(f"{n} {status}" for status, n in sorted(counts.items()))
-    rest = "" if sweep.is_finished else "; a resume opens again those that go on"
-    return f"closed {len(of_runs)} runs of {runs.sweep} as they ended: {listed}{rest}"
+    rest = "" if sweep.is_finished else "; resuming the sweep reopens the unfinished ones"
+    return f"closed {len(ends_by_run)} runs of {runs.sweep} with the outcomes of the journal: {listed}{rest}"
 
 
-def _ends(journal: Path) -> dict[str, tuple[str, float]]:
-    """Status and time of the end by key, as the journal tells them now; under '' of what has not come to its end.
+def _read_ends(journal: Path) -> dict[str, tuple[str, float]]:
+    """Read status and end time by trial key from the journal as it is now; under '' those of unfinished trials.
 
-    Not the time of a trial that was killed and taken up again, but when anything was heard of its sweep last.
+    The end time of an unfinished trial is that of the sweep's last event: a resumed trial runs on after it was killed.
     """
-    record, last_s = SweepState(), 0.0
+    state, last_s = SweepState(), 0.0
     for _, event in read_events(journal):
-        record.apply(event)
+        state.apply(event)
         last_s = event.time_s
-    goes_on = {str(key) for key, trial in record.trials.items() if not trial.is_terminal}
-    return {key: end for key, end in list_run_ends(record).items() if key not in goes_on} | {"": ("KILLED", last_s)}
+    unfinished = {str(key) for key, trial in state.trials.items() if not trial.is_terminal}
+    return {key: end for key, end in list_run_ends(state).items() if key not in unfinished} | {"": ("KILLED", last_s)}

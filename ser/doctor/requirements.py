@@ -1,4 +1,4 @@
-"""What a sweep takes of a machine, roughly: of the plan, the networks of its defaults and the clips."""
+"""Rough requirements of a sweep, estimated from its plan, its networks at their default settings and its clips."""
 
 import os
 from collections.abc import Iterable
@@ -12,12 +12,12 @@ from ser.experiment.experiment import Experiment
 from ser.features.spaces import name_stored_features
 from ser.sweep.plan import Plan
 
-# Measured on 2 cores: a driver with its Ray, a worker with torch and a small network, the features of a clip.
+# Measured on 2 cores: a driver process with its Ray, a worker with torch and a small network, features of a clip.
 _DRIVER_BYTES = 1_200_000_000
 _TRIAL_BYTES = 800_000_000
 BYTES_PER_CLIP = 110_000
 
-# Weights, their gradient, two moments, the best weights and a copy on the way to the disk.
+# Weights, gradient, two moments, the best weights, and a copy that is being written to the disk.
 _COPIES_IN_TRAINING = 6
 _COPIES_IN_STATE = 4
 _BYTES_PER_WEIGHT = 4
@@ -25,13 +25,13 @@ _BYTES_PER_WEIGHT = 4
 
 @dataclass(frozen=True)
 class Requirements:
-    """Of one sweep.
+    """Requirements of one sweep.
 
     Attributes:
         n_slots: trials that run at a time.
         features: bytes of the features of all clips, on disk and again in Ray's shared memory.
-        trials_on_disk: bytes of the weights that its trials leave, and of the states of the open ones, at most.
-        memory: bytes, without the features.
+        trials_on_disk: largest number of bytes of bundles of ended trials and checkpoints of open ones.
+        memory: bytes of memory, without the features.
     """
 
     n_slots: int
@@ -41,25 +41,32 @@ class Requirements:
 
 
 def estimate_requirements(plan: Plan, *, n_clips: int | None = None) -> Requirements:
-    """What the plan takes on this machine alone; without a number of clips the corpus is taken as whole."""
+    """Estimate the requirements of a plan on this machine alone.
+
+    Args:
+        plan: the plan.
+        n_clips: number of clips; None for the whole published corpus.
+    """
     n_clips = CORPORA[plan.corpus].n_published_clips if n_clips is None else n_clips
     trained = plan.trained_experiments
-    weights = [n * _BYTES_PER_WEIGHT for n in _n_weights(trained.values())]
+    weights = [n * _BYTES_PER_WEIGHT for n in _count_weights(trained.values())]
     n_slots = max(1, int((os.cpu_count() or 1) / plan.cpus_per_trial))
     largest = max(weights)
     n_kept = 0 if plan.is_ablation else plan.trials_per_cell
     return Requirements(
         n_slots=n_slots,
-        features=n_clips * BYTES_PER_CLIP * (1 + len(_stored(trained.values()) - _stored(plan.experiments.values()))),
+        features=n_clips
+        * BYTES_PER_CLIP
+        * (1 + len(_list_stored(trained.values()) - _list_stored(plan.experiments.values()))),
         trials_on_disk=n_kept * sum(weights) + n_slots * _COPIES_IN_STATE * largest,
         memory=_DRIVER_BYTES + n_slots * (_TRIAL_BYTES + _COPIES_IN_TRAINING * largest),
     )
 
 
-def _stored(experiments: Iterable[Experiment]) -> set[str]:
+def _list_stored(experiments: Iterable[Experiment]) -> set[str]:
     return {name_stored_features(experiment.features) for experiment in experiments}
 
 
-def _n_weights(experiments: Iterable[Experiment]) -> list[int]:
-    with torch.device("meta"):  # shapes alone
+def _count_weights(experiments: Iterable[Experiment]) -> list[int]:
+    with torch.device("meta"):  # shapes without memory
         return [sum(p.numel() for p in build_network(experiment).parameters()) for experiment in experiments]

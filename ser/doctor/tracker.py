@@ -1,4 +1,4 @@
-"""The trackers that the next sweep, and the unfinished ones, write to."""
+"""Check of the trackers that the next sweep and the unfinished sweeps write to."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ser.corpora.base import CORPORA
-from ser.doctor.disk import nearest_existing_folder, write_time_s
+from ser.doctor.disk import find_existing_folder, measure_write_s
 from ser.doctor.finding import Finding, Level, fine, problem, warning
 from ser.doctor.sweeps import FoundSweep
 from ser.redaction import redact
@@ -15,58 +15,58 @@ from ser.tracking.client.uri import find_database_file, find_local_folder, resol
 
 
 def list_trackers(uri: str | None, sweeps: Sequence[FoundSweep]) -> list[str]:
-    """The addresses to look at: that of the next sweep, then those of sweeps that are not done with theirs."""
-    left = (sweep for sweep in sweeps if sweep.record.name and (not sweep.is_finished or sweep.n_unsent))
-    named = [sweep.record.facts.tracking_uri for sweep in left if sweep.record.facts.tracking_uri]
-    return list(dict.fromkeys([resolve_tracking_uri(uri), *named]))
+    """List the trackers to check: that of the next sweep, then those that earlier sweeps still need."""
+    unfinished = (sweep for sweep in sweeps if sweep.state.name and (not sweep.is_finished or sweep.n_unsent))
+    earlier = [sweep.state.facts.tracking_uri for sweep in unfinished if sweep.state.facts.tracking_uri]
+    return list(dict.fromkeys([resolve_tracking_uri(uri), *earlier]))
 
 
 def as_warning(finding: Finding) -> Finding:
-    """Of a tracker that the next sweep does without: a warning at most."""
+    """Lower a problem to a warning, for a tracker that the next sweep does not use."""
     if finding.level is not Level.PROBLEM:
         return finding
     return replace(finding, level=Level.WARNING, found=f"{finding.found}; only earlier sweeps write to it")
 
 
 def is_serving(uri: str) -> bool:
-    """Whether there is something to ask: an SQLite file comes into being with the first sweep."""
+    """True if the tracker exists: the first sweep creates an SQLite file."""
     path = find_database_file(uri)
     return path is None or (path.exists() and path.stat().st_size > 0)
 
 
 def tracker_findings(uri: str) -> Iterator[Finding]:
-    """Whether the tracker takes what a sweep sends.
+    """Check that the tracker accepts runs and artefacts.
 
     Raises:
-        TrackerError: it does not answer, or not as MLflow.
+        TrackerError: the tracker does not answer, or is not MLflow.
     """
     if not is_serving(uri):
-        yield _fresh(uri)
+        yield _check_missing_database(uri)
         return
     number = read_server_version(uri)
     locations = read_artefact_locations(uri, sorted(CORPORA))
-    yield _versions(uri, number)
+    yield _compare_versions(uri, number)
     for experiment, location in locations.items():
         folder = find_local_folder(location)
         if folder is not None:
-            yield from _artefacts(uri, experiment, folder)
+            yield from _check_artefacts(uri, experiment, folder)
 
 
-def _fresh(uri: str) -> Finding:
+def _check_missing_database(uri: str) -> Finding:
     path = find_database_file(uri)
     assert path is not None
     try:
-        write_time_s(nearest_existing_folder(path.parent))
+        measure_write_s(find_existing_folder(path.parent))
     except OSError as error:
         return problem(
             "tracker",
-            f"{path} is not there, and its folder takes no file ({error.strerror or error})",
-            remedy="give another --tracking-uri, or mend the folder's permissions",
+            f"{path} does not exist, and its folder cannot be written to ({error.strerror or error})",
+            remedy="give another --tracking-uri, or correct the folder's permissions",
         )
-    return fine("tracker", f"{path} is not there yet; the first sweep makes it (MLflow {version('mlflow')})")
+    return fine("tracker", f"{path} does not exist yet; the first sweep creates it (MLflow {version('mlflow')})")
 
 
-def _versions(uri: str, number: str) -> Finding:
+def _compare_versions(uri: str, number: str) -> Finding:
     here = version("mlflow")
     if not number:
         return fine("tracker", f"{redact(uri)}: a database of MLflow {here}")
@@ -79,16 +79,16 @@ def _versions(uri: str, number: str) -> Finding:
     return fine("tracker", f"{redact(uri)}: MLflow {number}, as here")
 
 
-def _artefacts(uri: str, experiment: str, folder: Path) -> Iterator[Finding]:
+def _check_artefacts(uri: str, experiment: str, folder: Path) -> Iterator[Finding]:
     try:
-        write_time_s(nearest_existing_folder(folder))
+        measure_write_s(find_existing_folder(folder))
     except OSError as error:
         served = uri.startswith("http")
         yield problem(
             "tracker",
-            f"the artefacts of experiment '{experiment}' go to {folder}, which takes no file here "
+            f"the artefacts of experiment '{experiment}' go to {folder}, which cannot be written to from here "
             f"({error.strerror or error})",
-            remedy="start the server with --artifacts-destination, so that it keeps them itself, and a new experiment"
+            remedy="start the server with --artifacts-destination, so that it stores them itself, and a new experiment"
             if served
-            else "mend the folder's permissions, or give another --tracking-uri",
+            else "correct the folder's permissions, or give another --tracking-uri",
         )

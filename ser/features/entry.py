@@ -1,4 +1,4 @@
-"""What the store keeps of one clip, and its form on disk.
+"""Entry of the feature store for one clip, and its form on disk.
 
 One line with the facts of the sound, then the features as safetensors. The line begins with a checksum of the rest of
 it and names length and checksum of the features. So the bytes are judged before anything in them is parsed, and the
@@ -26,7 +26,7 @@ class DamagedEntryError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """What is kept of one clip: facts of its sound, and its features as `Pipeline.pack` leaves them."""
+    """Stored content of one clip: facts of its sound, and its features as `Pipeline.pack` leaves them."""
 
     facts: AudioFacts
     features: dict[str, Rows]
@@ -70,7 +70,7 @@ def read_facts(path: Path) -> AudioFacts:
 
 
 def _judge(content: bytes) -> tuple[dict[str, Any], bytes]:
-    """What the first line says, if it is whole, and the bytes after it."""
+    """Content of the first line, checked, and the bytes after it."""
     line, _, features = content.partition(b"\n")
     checksum, _, about = line.partition(b" ")
     if checksum != _checksum(about).encode():

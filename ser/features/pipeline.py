@@ -8,7 +8,7 @@ where it went in version 1 of the code:
     mfcc 0.01 (0.01), in all 0.86 (0.98); decoding the WAV file comes on top, 0.15.
 
 The transform is in double precision. scipy's in single would save 0.15 ms, but contrast then differs by up to 6e-3 of
-its scale (16 of 229 real clips beyond 1e-4), numpy's saves nothing and differs by up to 1e-3. In single, and anew in
+its scale (16 of 229 real clips beyond 1e-4), numpy's saves nothing and differs by up to 1e-3. In single, and again in
 double for the tenth of the frames whose valleys are deepest, would save 0.08 and come within 6e-5 instead of 3e-7.
 tests/benchmarks/bench_features.py compares all with librosa's functions.
 """
@@ -31,7 +31,7 @@ FORM_VERSION = 3
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What is computed and stored of every clip."""
+    """Features that are computed and stored of every clip."""
 
     frame_space: FrameSpace = field(default_factory=FrameSpace)
     mel_space: MelSpace = field(default_factory=MelSpace)

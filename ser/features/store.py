@@ -38,21 +38,21 @@ class FeatureStore:
 
     @staticmethod
     def key(audio_digest: str, pipeline_digest: str) -> str:
-        """The name of the features that this pipeline makes of this sound."""
+        """Key of the features of one sound, computed by one pipeline."""
         return f"{pipeline_digest}/{audio_digest}"
 
     def path(self, key: str) -> Path:
-        """Where the entry of `key` lies."""
+        """Path of the entry of `key`."""
         pipeline, _, sound = key.partition("/")
         return self.root / pipeline / sound[:2] / f"{sound}{_SUFFIX}"
 
     def keys(self, pipeline_digest: str = "*") -> Iterator[str]:
-        """Of all entries, whole or not; of one pipeline, if told which."""
+        """Keys of all entries, whole or not; with a digest those of one pipeline."""
         for path in self.root.glob(f"{pipeline_digest}/*/*{_SUFFIX}"):
             yield self.key(path.stem, path.parts[-3])
 
     def facts(self, key: str) -> AudioFacts | None:
-        """What the entry of `key` says of its sound, where it is as long as it should be; its features are not read.
+        """Facts of the sound of the entry of `key`, if it has the right length; its features are not read.
 
         Raises:
             UserError: it is there and cannot be read.
@@ -97,7 +97,7 @@ class FeatureStore:
             raise describe_store_error(error, self.root) from error
 
     def abandoned(self) -> list[Path]:
-        """What killed writers have left; what is being written now is younger."""
+        """Files that killed writers have left; files that are being written are younger."""
         return sorted(path for path in self.root.glob(f"{_UNFINISHED}/*") if _age_s(path) > _GIVEN_UP_S)
 
     def clean(self) -> int:
@@ -143,7 +143,7 @@ class FeatureStore:
 
 
 def describe_store_error(error: OSError, root: Path) -> UserError:
-    """What a user is told of `error`, met while writing into `root`."""
+    """Error for the user about `error`, met while writing into `root`."""
     if error.errno in _NO_ROOM:
         return UserError(
             f"no room left for features in {root}: free some, or choose another folder; what is there is kept"

@@ -1,8 +1,7 @@
-"""What the tests with real processes share: a corpus, a plan of one trial at a time, a finished sweep, its registry."""
+"""What the tests with real processes share: a finished sweep, its champion, its registry."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import mlflow
@@ -11,51 +10,15 @@ import pytest
 from mlflow.entities import LoggedModelStatus, Run
 from mlflow.tracking import MlflowClient
 
-from ser.corpora.synthetic import make_synthetic
 from ser.experiment.bundle import Classifier, load_bundle
 from ser.report.leaderboard import rank_cells
 from ser.tracking.registry.versions import Versions
-from tests.support.command_runner import run_sweep
-from tests.support.container_stack import EngineError, Stack, engine
-from tests.support.fault_environment import NAME, write_plan
-from tests.support.model_server import Server, gateway, serving
 from tests.support.registry_runs import MODEL
-from tests.support.sweep_results import FinishedSweep, client_of, record_of
+from tests.support.script_in_process import RunHere, script_runner
+from tests.support.shared_sweep import corpus_dir, finished, guarded, plan_file, server, stack
+from tests.support.sweep_results import FinishedSweep
 
-
-@pytest.fixture(scope="session")
-def corpus_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus") / "synthetic"
-    make_synthetic(folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def plan_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("plan") / "small.toml"
-    return write_plan(path, at_a_time=1)
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, plan_file: Path, corpus_dir: Path) -> FinishedSweep:
-    folder = tmp_path_factory.mktemp("finished")
-    ended = run_sweep("--plan", plan_file, "--corpus-dir", corpus_dir, "--name", NAME, folder=folder)
-    assert ended.code == 0, ended.seen
-    return FinishedSweep(folder, ended, client_of(folder), record_of(folder, NAME))
-
-
-@pytest.fixture(scope="session")
-def server(finished: FinishedSweep) -> Iterator[Server]:
-    """The champion, served."""
-    with serving(finished.folder) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def guarded(finished: FinishedSweep, server: Server) -> Iterator[Server]:
-    """The same server behind the gateway."""
-    with gateway(finished.folder, server) as guarded:
-        yield guarded
+__all__ = ["corpus_dir", "finished", "guarded", "plan_file", "server", "stack"]
 
 
 @pytest.fixture(scope="session")
@@ -66,17 +29,10 @@ def classifier(finished: FinishedSweep) -> Classifier:
     return Classifier(load_bundle(Path(best.ended.bundle)))
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack of containers, up."""
-    with ExitStack() as engine_runs:
-        try:
-            engine_runs.enter_context(engine())
-        except EngineError as error:
-            pytest.skip(str(error))
-        with Stack(tmp_path_factory.mktemp("stack")) as stack:
-            print(f"\nimages built in {stack.build_s:.0f} s, up in {stack.up_s:.0f} s")
-            yield stack
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> RunHere:
+    """Runs a script that ends before it needs Ray in this process."""
+    return script_runner(monkeypatch, capsys)
 
 
 @pytest.fixture

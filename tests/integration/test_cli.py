@@ -1,46 +1,32 @@
-"""Wrong input: one sentence that names the remedy, exit code 2, and nothing begun."""
+"""Wrong input: a one-line error with its remedy, exit code 2, and nothing begun."""
 
 import re
-import runpy
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
-import ray
 
-from tests.support.command_runner import FROM_OUTSIDE, SWEEP, Finished, free_port, run_sweep
+from tests.support.command_runner import SWEEP, Finished, free_port, run_sweep
+from tests.support.script_in_process import RunHere
 from tests.support.sweep_results import FinishedSweep
 
-pytestmark = pytest.mark.integration
-
-
-def refused_here(
-    words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Finished:
-    """The script in this process, which has its libraries loaded already: it must end before Ray starts."""
-    for variable in FROM_OUTSIDE:
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "argv", [str(SWEEP), *words])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(str(SWEEP), run_name="__main__")
-    assert not ray.is_initialized()
-    return Finished(ended.value.code, *capsys.readouterr())  # type: ignore[arg-type]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning"),
+]
 
 
 def check_refusal(ended: Finished, folder: Path, *parts: str) -> None:
     assert ended.code == 2, ended.seen
-    (sentence,) = [line for line in ended.seen.splitlines() if line.startswith("error: ")]
+    (error,) = [line for line in ended.seen.splitlines() if line.startswith("error: ")]
     assert "Traceback" not in ended.seen
     assert ended.stderr == ""
     for part in parts:
-        assert part in sentence
+        assert part in error
     assert not list(folder.rglob("mlruns"))
     assert not [path for path in folder.rglob("journal.jsonl") if path.stat().st_size]
 
 
-@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning")
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
@@ -63,22 +49,18 @@ def check_refusal(ended: Finished, folder: Path, *parts: str) -> None:
     ],
     ids=lambda value: " ".join(value) if value and value[0].startswith(("-", "training")) else None,
 )
-def test_is_refused_in_one_sentence(
+def test_is_refused_in_one_line(
     tmp_path: Path,
     words: list[str],
     parts: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run_here: RunHere,
 ) -> None:
-    check_refusal(refused_here(words, tmp_path, monkeypatch, capsys), tmp_path, *parts)
+    check_refusal(run_here(SWEEP, *words, folder=tmp_path), tmp_path, *parts)
 
 
-@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning")
-def test_a_tracker_of_no_known_kind_is_refused(
-    tmp_path: Path, corpus_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["--plan", "demo", "--corpus-dir", str(corpus_dir), "--tracking-uri", "htp://x"]
-    check_refusal(refused_here(words, tmp_path, monkeypatch, capsys), tmp_path, "'htp://x'")
+def test_a_tracker_of_no_known_kind_is_refused(tmp_path: Path, corpus_dir: Path, run_here: RunHere) -> None:
+    words = ["--plan", "demo", "--corpus-dir", corpus_dir, "--tracking-uri", "htp://x"]
+    check_refusal(run_here(SWEEP, *words, folder=tmp_path), tmp_path, "'htp://x'")
 
 
 def test_a_refusal_as_its_user_sees_it(tmp_path: Path) -> None:
@@ -87,27 +69,31 @@ def test_a_refusal_as_its_user_sees_it(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"stderr.txt", "stdout.txt"}
 
 
-def test_an_empty_corpus_folder_is_refused_with_the_remedy(tmp_path: Path) -> None:
+def test_an_empty_corpus_folder_is_refused_with_the_remedy(tmp_path: Path, run_here: RunHere) -> None:
     (tmp_path / "data" / "cremad").mkdir(parents=True)
-    check_refusal(run_sweep(folder=tmp_path), tmp_path, "data/cremad is empty", "download CREMA-D")
+    check_refusal(run_here(SWEEP, folder=tmp_path), tmp_path, "data/cremad is empty", "download CREMA-D")
 
 
-def test_a_published_split_is_refused_by_name_on_part_of_the_corpus(tmp_path: Path, corpus_dir: Path) -> None:
+def test_a_published_split_is_refused_by_name_on_part_of_the_corpus(
+    tmp_path: Path, corpus_dir: Path, run_here: RunHere
+) -> None:
     """Of audeering's validation and test actors the folder holds none."""
     part = tmp_path / "part"
     part.mkdir()
     for speaker in ("1001", "1011", "1021", "1031"):
         for clip in (corpus_dir / "AudioWAV").glob(f"{speaker}_*.wav"):
             shutil.copy(clip, part)
-    ended = run_sweep("--corpus-dir", part, "--split", "audeering-1.1.0", folder=tmp_path)
+    ended = run_here(SWEEP, "--corpus-dir", part, "--split", "audeering-1.1.0", folder=tmp_path)
     check_refusal(ended, tmp_path, "audeering-1.1.0")
     assert re.search(r"test|validation", ended.stdout)
 
 
-def test_an_address_that_moves_the_sweep_away_is_refused_with_advice(tmp_path: Path, corpus_dir: Path) -> None:
+def test_an_address_that_moves_the_sweep_away_is_refused_with_advice(
+    tmp_path: Path, corpus_dir: Path, run_here: RunHere
+) -> None:
     words = ["--plan", "demo", "--corpus-dir", corpus_dir, "--ray-address", "ray://127.0.0.1:10001"]
     check_refusal(
-        run_sweep(*words, folder=tmp_path), tmp_path, "'ray://127.0.0.1:10001'", "--ray-address http://HEAD:8265"
+        run_here(SWEEP, *words, folder=tmp_path), tmp_path, "'ray://127.0.0.1:10001'", "--ray-address http://HEAD:8265"
     )
 
 
@@ -131,7 +117,7 @@ def test_the_name_of_a_sweep_that_is_there_is_refused(finished: FinishedSweep, c
     words = ["--plan", "demo", "--corpus-dir", corpus_dir, "--name", "small"]
     ended = run_sweep(*words, folder=finished.folder)
     assert ended.code == 2, ended.seen
-    assert "there is a sweep 'small': go on with --resume small, or choose another --name" in ended.stdout
+    assert "there is already a sweep 'small': resume it with --resume small, or choose another --name" in ended.stdout
     assert before == sorted(path for path in finished.folder.rglob("*") if path.suffix != ".txt")
 
 

@@ -10,7 +10,7 @@ from tests.support.container_stack import Stack
 from tests.support.model_server import Server, request_of, text
 from tests.support.sweep_checks import Tally, check_end
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.containers
 
 
 def test_a_sweep_runs_on_the_cluster_and_its_champion_answers(stack: Stack, tmp_path: Path, corpus_dir: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from tests.support.command_runner import REPOSITORY
 from tests.support.container_stack import PUBLISHED, Stack, docker
 
-pytestmark = pytest.mark.integration
+pytestmark = pytest.mark.containers
 
 _REACH = """
 import socket, sys

@@ -1,13 +1,12 @@
-"""`tune/doctor.py`: what is wrong is said with its remedy, what is safe is repaired, and nothing else is touched."""
+"""`tune/doctor.py`: each problem is printed with its remedy, safe repairs are made, and nothing else is touched."""
 
 import re
-import runpy
 import shutil
 import socket
 import sqlite3
 import sys
-from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from signal import SIGKILL
 
@@ -18,9 +17,10 @@ from ser.features.store import FeatureStore
 from ser.sweep.driver import DriverProcess, current_driver
 from ser.sweep.journal import Journal, Started
 from ser.training.checkpoint import FILE_NAME
-from tests.support.command_runner import FROM_OUTSIDE, REPOSITORY, SWEEP, Finished, free_port, run, run_sweep, running
+from tests.support.command_runner import REPOSITORY, SWEEP, Finished, free_port, run, run_sweep, running
 from tests.support.mlflow_server import Tracker
 from tests.support.ray_cluster import Cluster
+from tests.support.script_in_process import RunHere
 from tests.support.sweep_results import FinishedSweep, check_runs, client_of, journal_of, n_reports, record_of, runs_of
 
 pytestmark = [
@@ -30,27 +30,15 @@ pytestmark = [
 
 DOCTOR = REPOSITORY / "tune" / "doctor.py"
 
-Examine = Callable[..., Finished]
-
 
 @pytest.fixture
-def examine(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Examine:
-    """The script in this process, which has its libraries loaded already."""
-
-    def doctor(*words: object, folder: Path) -> Finished:
-        for variable in FROM_OUTSIDE:
-            monkeypatch.delenv(variable, raising=False)
-        monkeypatch.chdir(folder)
-        monkeypatch.setattr(sys, "argv", [str(DOCTOR), *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            runpy.run_path(str(DOCTOR), run_name="__main__")
-        return Finished(ended.value.code, *capsys.readouterr())  # type: ignore[arg-type]
-
-    return doctor
+def examine(run_here: RunHere) -> RunHere:
+    """The script in this process."""
+    return partial(run_here, DOCTOR)
 
 
 def line(ended: Finished, start: str, *parts: str) -> str:
-    """The remedy or repair under the one line that starts so and holds the parts."""
+    """The remedy or repair under the one line with this start and these parts."""
     assert "Traceback" not in ended.seen
     lines = ended.stdout.splitlines()
     starts = [re.sub(" +", " ", line) for line in lines]
@@ -68,8 +56,8 @@ def statuses(folder: Path) -> list[str]:
     return [run.info.status for run in runs_of(client_of(folder), "small")]
 
 
-def test_a_killed_sweep_is_told_repaired_and_still_ends_whole(
-    tmp_path: Path, plan_file: Path, corpus_dir: Path, examine: Examine
+def test_a_killed_sweep_is_reported_repaired_and_still_completes(
+    tmp_path: Path, plan_file: Path, corpus_dir: Path, examine: RunHere
 ) -> None:
     words = ["--plan", plan_file, "--corpus-dir", corpus_dir, "--name", "small", "--trials-per-cell", "1"]
     journal = journal_of(tmp_path / ".ser", "small")
@@ -80,8 +68,8 @@ def test_a_killed_sweep_is_told_repaired_and_still_ends_whole(
         alive = examine(*words[:4], "--fix", folder=tmp_path)
         command.signal(SIGKILL)
         assert command.end().code == -SIGKILL
-    assert line(alive, "ok journals", f"small: runs now, driven by {driver}") == ""
-    assert line(alive, "ok open runs", f"by {driver}", "who drives it now") == ""
+    assert line(alive, "ok journals", f"small: running now, driver {driver}") == ""
+    assert line(alive, "ok open runs", f"by {driver}", "still running") == ""
     n_open = statuses(tmp_path).count("RUNNING")
     assert n_open >= 2, "a living driver's runs are left alone"
     whole = journal.read_bytes()
@@ -94,16 +82,18 @@ def test_a_killed_sweep_is_told_repaired_and_still_ends_whole(
     ill = examine(*words[:4], folder=tmp_path)
     assert ill.code == 0, ill.seen
     resume = "remedy: python tune/run_sweep.py --resume small"
-    assert line(ill, "warning journals", f"small: its driver died ({driver})") == resume
+    assert line(ill, "warning journals", f"small: its driver process died ({driver})") == resume
     assert "--fix" in line(ill, "warning journals", "its last line is torn")
-    assert line(ill, "warning open runs", f"small: {n_open} open, by {driver}", "gone").startswith(resume)
-    assert "--fix" in line(ill, "warning states", "1 training states", "5 kB")
+    assert line(ill, "warning open runs", f"small: {n_open} open, by {driver}", "has ended").startswith(resume)
+    assert "--fix" in line(ill, "warning checkpoints", "1 checkpoints", "5 kB")
     assert re.fullmatch(r"0 problems, \d warnings; --fix repairs 3 of them", ill.stdout.splitlines()[-1])
     assert statuses(tmp_path).count("RUNNING") == n_open, "looking changes nothing"
 
     fixed = examine(*words[:4], "--fix", folder=tmp_path)
     assert fixed.code == 0, fixed.seen
-    assert line(fixed, "warning open runs").startswith(f"fixed: closed {n_open} runs of small as they ended: ")
+    assert line(fixed, "warning open runs").startswith(
+        f"fixed: closed {n_open} runs of small with the outcomes of the journal: "
+    )
     assert journal.read_bytes() == whole
     assert not (state / "checkpoint_000000" / FILE_NAME).exists()
     assert "RUNNING" not in statuses(tmp_path)
@@ -118,11 +108,11 @@ def test_a_killed_sweep_is_told_repaired_and_still_ends_whole(
     assert well.code == 0, well.seen
     line(well, "ok journals", "1 of 1 sweeps are finished")
     line(well, "ok open runs", "none")
-    line(well, "ok states", "no training state")
+    line(well, "ok checkpoints", "none of an ended trial")
 
 
-def test_runs_of_drivers_elsewhere_are_listed_with_whom_to_ask(
-    tmp_path: Path, finished: FinishedSweep, examine: Examine
+def test_runs_of_drivers_elsewhere_are_listed_with_their_users(
+    tmp_path: Path, finished: FinishedSweep, examine: RunHere
 ) -> None:
     """A copy of the tracker, in which somebody else opened two sweeps again."""
     shutil.copy(finished.folder / "mlflow.db", tmp_path)
@@ -135,15 +125,15 @@ def test_runs_of_drivers_elsewhere_are_listed_with_whom_to_ask(
         ended = examine("--plan", "demo", *words, folder=tmp_path)
         assert ended.code == 0, ended.seen
         assert "ask ann on far-away" in line(ended, "warning open runs", "small: 1 open, by ann@far-away pid 42")
-        assert "home folder" in line(ended, "warning open runs", "other: 1 open, by an unknown driver")
+        assert "home folder" in line(ended, "warning open runs", "other: 1 open, by an unknown driver process")
     for run_id in (parent.info.run_id, here.info.run_id):
         assert client.get_run(run_id).info.status == "RUNNING"
 
 
-def test_runs_that_a_late_request_opened_again_are_closed_as_they_ended(
-    tmp_path: Path, finished: FinishedSweep, examine: Examine
+def test_runs_that_a_late_request_reopened_are_closed_with_their_outcomes(
+    tmp_path: Path, finished: FinishedSweep, examine: RunHere
 ) -> None:
-    """A copy of all that a finished sweep left, whose driver is gone; its runs are shown as running."""
+    """A copy of a finished sweep, whose driver process has ended; its runs are shown as running."""
     shutil.copy(finished.folder / "mlflow.db", tmp_path)
     shutil.copytree(finished.folder / ".ser", tmp_path / ".ser")
     client = client_of(tmp_path)
@@ -151,8 +141,8 @@ def test_runs_that_a_late_request_opened_again_are_closed_as_they_ended(
     for run_id in before:
         client.update_run(run_id, status="RUNNING")
     ill = examine("--plan", "demo", folder=tmp_path)
-    remedy = line(ill, "warning open runs", f"small: {len(before)} open", "who is gone")
-    assert remedy == "remedy: nobody writes them any more: --fix closes them as they ended"
+    remedy = line(ill, "warning open runs", f"small: {len(before)} open", "has ended")
+    assert remedy == "remedy: no process writes them any more: --fix closes them with the outcomes of the journal"
     fixed = examine("--plan", "demo", "--fix", folder=tmp_path)
     assert "FINISHED" in line(fixed, "warning open runs"), fixed.seen
     after = {run.info.run_id: run.info for run in runs_of(client, "small")}
@@ -162,7 +152,7 @@ def test_runs_that_a_late_request_opened_again_are_closed_as_they_ended(
     check_runs(client, journal_of(tmp_path / ".ser", "small"))
 
 
-def test_the_dead_tracker_of_an_earlier_sweep_keeps_no_other_from_its_start(tmp_path: Path, examine: Examine) -> None:
+def test_the_dead_tracker_of_an_earlier_sweep_keeps_no_other_from_its_start(tmp_path: Path, examine: RunHere) -> None:
     tracker = f"http://127.0.0.1:{free_port()}"
     journal = Journal(journal_of(tmp_path / ".ser", "old"))
     journal.append(Started("old", {}, {"tracking_uri": tracker, "sweep_id": "1"}))
@@ -180,7 +170,7 @@ def test_a_healthy_home_as_its_user_sees_it(finished: FinishedSweep, corpus_dir:
     assert ended.code == 0, ended.seen
     assert ended.stderr == ""
     line(ended, "ok disk", ".ser: ", " free")
-    line(ended, "ok features", "360 entries", "all whole")
+    line(ended, "ok features", "360 entries", "none damaged")
     line(ended, "ok journals", "1 of 1 sweeps are finished")
     line(ended, "ok tracker", "mlflow.db: a database of MLflow 3")
     line(ended, "ok open runs", "none")
@@ -189,15 +179,15 @@ def test_a_healthy_home_as_its_user_sees_it(finished: FinishedSweep, corpus_dir:
     assert before == sorted(path for path in finished.folder.rglob("*") if path.suffix != ".txt")
 
 
-def test_an_empty_folder_is_healthy_and_stays_empty(tmp_path: Path, examine: Examine) -> None:
+def test_an_empty_folder_is_healthy_and_stays_empty(tmp_path: Path, examine: RunHere) -> None:
     ended = examine("--plan", "demo", folder=tmp_path)
     assert ended.code == 0, ended.seen
-    line(ended, "ok tracker", "the first sweep makes it")
+    line(ended, "ok tracker", "the first sweep creates it")
     assert not list(tmp_path.iterdir())
 
 
 def test_what_is_damaged_is_named_and_only_what_can_be_computed_again_is_removed(
-    tmp_path: Path, finished: FinishedSweep, examine: Examine
+    tmp_path: Path, finished: FinishedSweep, examine: RunHere
 ) -> None:
     shutil.copytree(finished.folder / ".ser", tmp_path / ".ser")
     journal = journal_of(tmp_path / ".ser", "small")
@@ -213,7 +203,7 @@ def test_what_is_damaged_is_named_and_only_what_can_be_computed_again_is_removed
     assert journal.read_bytes() == damaged_journal
 
 
-def test_an_entry_that_cannot_be_read_is_a_problem_and_hinders_no_other_check(tmp_path: Path, examine: Examine) -> None:
+def test_an_entry_that_cannot_be_read_is_a_problem_and_hinders_no_other_check(tmp_path: Path, examine: RunHere) -> None:
     path = FeatureStore(Path(".ser", "features")).path(FeatureStore.key("sound", "0" * 64))
     (tmp_path / path).mkdir(parents=True)
     ended = examine("--plan", "demo", folder=tmp_path)
@@ -223,7 +213,7 @@ def test_an_entry_that_cannot_be_read_is_a_problem_and_hinders_no_other_check(tm
     line(ended, "ok journals")
 
 
-def test_a_dead_tracker_and_a_dead_cluster_are_problems_with_remedies(tmp_path: Path, examine: Examine) -> None:
+def test_a_dead_tracker_and_a_dead_cluster_are_problems_with_remedies(tmp_path: Path, examine: RunHere) -> None:
     tracker, address = f"http://127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     words = ["--plan", "demo", "--tracking-uri", tracker, "--ray-address", address]
     ended = examine(*words, folder=tmp_path)
@@ -234,7 +224,7 @@ def test_a_dead_tracker_and_a_dead_cluster_are_problems_with_remedies(tmp_path: 
     assert not ray.is_initialized()
 
 
-def test_a_server_s_version_is_told_and_what_is_no_mlflow_is_refused(tmp_path: Path, examine: Examine) -> None:
+def test_the_version_of_a_server_is_reported_and_other_servers_are_refused(tmp_path: Path, examine: RunHere) -> None:
     with Tracker(tmp_path / "tracker") as tracker:
         ended = examine("--plan", "demo", "--tracking-uri", tracker.uri, folder=tmp_path)
     assert ended.code == 0, ended.seen
@@ -248,7 +238,7 @@ def test_a_server_s_version_is_told_and_what_is_no_mlflow_is_refused(tmp_path: P
     assert "--tracking-uri" in line(ended, "problem tracker", "is no MLflow server (HTTP 404 for /version)")
 
 
-def test_a_database_of_another_version_is_a_problem(tmp_path: Path, finished: FinishedSweep, examine: Examine) -> None:
+def test_a_database_of_another_version_is_a_problem(tmp_path: Path, finished: FinishedSweep, examine: RunHere) -> None:
     shutil.copy(finished.folder / "mlflow.db", tmp_path)
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = 'of the past'")
@@ -257,7 +247,7 @@ def test_a_database_of_another_version_is_a_problem(tmp_path: Path, finished: Fi
     assert "mlflow db upgrade sqlite:///" in line(ended, "problem tracker", "another version of MLflow")
 
 
-def test_a_cluster_is_told(tmp_path: Path) -> None:
+def test_a_cluster_is_described(tmp_path: Path) -> None:
     with Cluster(tmp_path) as cluster:
         ended = run(sys.executable, DOCTOR, "--plan", "demo", "--ray-address", cluster.address, folder=tmp_path)
     assert ended.code == 0, ended.seen
@@ -274,8 +264,8 @@ def test_a_cluster_is_told(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value) if value[0].startswith("--") else None,
 )
-def test_wrong_arguments_are_refused_in_one_sentence(
-    tmp_path: Path, words: list[str], parts: list[str], examine: Examine
+def test_wrong_arguments_are_refused_in_one_line(
+    tmp_path: Path, words: list[str], parts: list[str], examine: RunHere
 ) -> None:
     ended = examine(*words, folder=tmp_path)
     assert ended.code == 2, ended.seen

@@ -34,13 +34,15 @@ def test_a_download_that_was_stopped_goes_on(tmp_path: Path, publisher: Publishe
     assert time.monotonic() - asked < 10
     assert "Traceback" not in ended.seen
     if signal == SIGINT:
-        assert (ended.code, "What was fetched and extracted is kept." in ended.stdout) == (130, True), ended.seen
+        assert (ended.code, "Downloaded files and extracted features are kept." in ended.stdout) == (130, True), (
+            ended.seen
+        )
     n_kept = len(list(sound.glob("*.wav")))
     assert 5 <= n_kept < 60
     publisher.delay_s = 0.0
     again = run(*words, folder=tmp_path)
     assert again.code == 0, again.seen
-    assert f": {60 - n_kept} clips fetched, {n_kept} were there, every checksum right" in again.stdout
+    assert f": {60 - n_kept} clips fetched, {n_kept} were there, all checksums match" in again.stdout
     assert "Features of 60 clips" in again.stdout
     assert {f"/media/AudioWAV/{name}.wav" for name in clips_in(sound)} <= set(publisher.files)
     assert all(publisher.files[f"/media/AudioWAV/{name}.wav"] == data for name, data in clips_in(sound).items())

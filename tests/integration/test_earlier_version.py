@@ -9,7 +9,6 @@ import re
 import sqlite3
 import sys
 import tarfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,6 +20,7 @@ import pytest
 
 from tests.support.command_runner import REPOSITORY, Command, Finished, run, running
 from tests.support.model_server import ALONE, serving, text
+from tests.support.relocation import relocate
 
 pytestmark = pytest.mark.integration
 
@@ -173,44 +173,10 @@ def unpack(folder: Path, corpus_dir: Path) -> Path:
     """Write the kept files to `folder`, which is named in them from then on; the corpus is a link."""
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(folder, filter="data")
-    for journal in folder.glob(".ser/sweeps/*/journal.jsonl"):
-        move_journal(journal, f"{folder}/")
-    move_tracker(folder / "mlflow.db", f"{folder}/")
+    relocate(folder, made_in=MADE_IN)
     (folder / "data").mkdir()
     (folder / "data" / "synthetic").symlink_to(corpus_dir)
     return folder
-
-
-def move_journal(journal: Path, place: str) -> None:
-    """Put `place` for the folder that a journal was made in, and mend the offset up to which it was sent."""
-    marker = journal.with_name("journal.sent")
-    sent = json.loads(marker.read_text())
-    lines, offset = [], 0
-    for line in journal.read_bytes().splitlines(keepends=True):
-        offset += len(line)
-        body = line.partition(b" ")[2].rstrip(b"\n").replace(MADE_IN.encode(), place.encode())
-        lines.append(b"%08x %b\n" % (zlib.crc32(body), body))
-        if offset == sent["offset"]:
-            moved = sum(map(len, lines))
-    journal.write_bytes(b"".join(lines))
-    marker.write_text(json.dumps({"uri": sent["uri"].replace(MADE_IN, place), "offset": moved}))
-
-
-def move_tracker(database: Path, place: str) -> None:
-    """Put `place` for the folder that a tracker was made in, wherever MLflow keeps it."""
-    columns = {
-        "experiments": "artifact_location",
-        "runs": "artifact_uri",
-        "logged_models": "artifact_location",
-        "model_versions": "storage_location",
-        "datasets": "dataset_source",
-    }
-    with closing(sqlite3.connect(database)) as connection:
-        for table, column in columns.items():
-            connection.execute(f"UPDATE {table} SET {column} = replace({column}, ?, ?)", (MADE_IN, place))
-        connection.commit()
-        connection.execute("VACUUM")
-    assert MADE_IN.encode() not in database.read_bytes()
 
 
 def query(folder: Path, sql: str, *values: str) -> list[Any]:

@@ -18,6 +18,7 @@ from ser.evaluation.robustness import PerturbedPrediction, read_robustness
 from ser.experiment.trial import PREDICTIONS_FILE
 from ser.splits.split import Split
 from tests.support.command_runner import REPOSITORY, Finished, run
+from tests.support.script_in_process import RunHere
 from tests.support.sweep_results import FinishedSweep
 
 pytestmark = pytest.mark.integration
@@ -73,12 +74,13 @@ def test_noise_is_heard_once_and_goes_on_where_it_was_cut_off(finished: Finished
     assert sorted(path.read_bytes().splitlines()) == sorted(content.splitlines())
 
 
-def test_what_cannot_be_measured_is_refused(finished: FinishedSweep) -> None:
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning")
+def test_what_cannot_be_measured_is_refused(finished: FinishedSweep, run_here: RunHere) -> None:
     for words, reason in (
         (("--sweep", "smal"), "there is no journal at"),
-        (("--clips", 0), "must be at least 1, got 0"),
+        (("--sweep", finished.record.name, "--clips", 0), "must be at least 1, got 0"),
     ):
-        ended = measure(finished, *words)
+        ended = run_here(SCRIPT, *words, folder=finished.folder)
         assert (ended.code, "error: " in ended.stdout, reason in ended.stdout) == (2, True, True), ended.seen
         assert "Traceback" not in ended.seen
 

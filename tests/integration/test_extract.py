@@ -17,10 +17,14 @@ import soundfile
 from ser.features.store import FeatureStore
 from tests.support.command_runner import EXTRACT, Finished, run, run_sweep, running
 from tests.support.ray_cluster import Cluster
+from tests.support.script_in_process import RunHere
 from tests.support.small_disk import mounting_is_permitted
 from tests.support.stored_features import check_stored
 
-pytestmark = pytest.mark.integration
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred:UserWarning"),
+]
 
 # Root may read everything but for this.
 AS_IF_NOT_ROOT = ("setpriv", "--bounding-set=-dac_override,-dac_read_search") if os.getuid() == 0 else ()
@@ -59,7 +63,7 @@ def test_computes_each_clip_once_and_one_that_changed_again(tmp_path: Path, some
     other.write_bytes(bytes(1_500_000))
     last = extract(tmp_path, some_clips, "--prune", "--home", ".ser")
     assert ": 0 computed, 40 were there" in last.stdout, last.seen
-    assert "Removed 1 entries, 1.5 MB, that no settings in use name" in last.stdout
+    assert "Removed 1 entries, 1.5 MB, of settings that are not in use" in last.stdout
     check_stored(some_clips.iterdir(), tmp_path / "store")
 
 
@@ -192,22 +196,25 @@ def test_a_killed_extraction_leaves_nothing_wrong_and_the_next_does_what_is_miss
 
 
 @pytest.mark.parametrize("exists", [True, False])
-def test_a_folder_without_clips_is_refused(tmp_path: Path, exists: bool) -> None:
+def test_a_folder_without_clips_is_refused(tmp_path: Path, exists: bool, run_here: RunHere) -> None:
     corpus = tmp_path / "empty"
     if exists:
         corpus.mkdir()
-    ended = extract(tmp_path, corpus)
+    ended = run_here(EXTRACT, "--corpus-dir", corpus, "--store", tmp_path / "store", folder=tmp_path)
     assert ended.code == 2, ended.seen
     (line,) = ended.seen.splitlines()
     assert line.startswith(f"error: {corpus} is {'empty: download CREMA-D' if exists else 'not a folder'}")
 
 
-def test_an_unknown_corpus_and_a_cluster_that_is_not_there_are_refused(tmp_path: Path, some_clips: Path) -> None:
-    unknown = extract(tmp_path, some_clips, "--corpus", "cremadd")
+def test_an_unknown_corpus_and_a_cluster_that_is_not_there_are_refused(
+    tmp_path: Path, some_clips: Path, run_here: RunHere
+) -> None:
+    words = ["--corpus-dir", some_clips, "--store", tmp_path / "store"]
+    unknown = run_here(EXTRACT, *words, "--corpus", "cremadd", folder=tmp_path)
     assert (unknown.code, "did you mean 'cremad'?" in unknown.stdout) == (2, True), unknown.seen
-    away = extract(tmp_path, some_clips, "--ray-address", "ray://127.0.0.1:1")
+    away = run_here(EXTRACT, *words, "--ray-address", "ray://127.0.0.1:1", folder=tmp_path)
     assert (away.code, "error: 'ray://127.0.0.1:1'" in away.stdout) == (2, True), away.seen
-    away = extract(tmp_path, some_clips, "--ray-address", "http://127.0.0.1:1")
+    away = run_here(EXTRACT, *words, "--ray-address", "http://127.0.0.1:1", folder=tmp_path)
     assert (away.code, "error: 'http://127.0.0.1:1' accepts only sweeps" in away.stdout) == (2, True), away.seen
 
 

@@ -1,4 +1,4 @@
-"""A sample of what `tests/support/serving_fuzzer.py` sends by the hundred thousand."""
+"""A sample of what `tests/soak` sends by the hundred thousand."""
 
 import pytest
 

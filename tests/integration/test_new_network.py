@@ -66,7 +66,8 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished]:
     cells = ",".join(f"{name}-2d" for name in FAILING)
     words = ["--plan", "demo", "--name", "new", "--cells", f"{cells},lenet5-1d", "--trials-per-cell", "1"]
     variables = {"PYTHONPATH": str(folder)}
-    command = [sys.executable, "tune/run_sweep.py", *words, "--max-epochs", "2"]
+    fixed = ["training.precision=float32", "training.memory_format=contiguous"]
+    command = [sys.executable, "tune/run_sweep.py", *words, "--max-epochs", "2", *fixed]
     return folder, run(*command, folder=folder, variables=variables)
 
 

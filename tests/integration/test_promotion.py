@@ -173,7 +173,7 @@ def test_the_command_shows_a_table_and_says_why(
     assert code == 0, seen
     assert f"champion moves to version {int(weak) + 1}: the candidate is 100.0 points" in seen
     code, seen = promoting(tmp_path, "--rollback", "--dry-run")
-    assert (code, "--rollback goes with none of" in seen) == (2, True), seen
+    assert (code, "--rollback excludes --run" in seen) == (2, True), seen
     assert aliases(versions)["champion"] == str(int(weak) + 1)
     code, seen = promoting(tmp_path, "--rollback")
     assert code == 0, seen

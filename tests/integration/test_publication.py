@@ -147,6 +147,7 @@ def test_a_sweep_of_the_same_name_is_another_sweep(
     publish(journal, finished.record, uri)
     words = ["--plan", "demo", "--corpus-dir", corpus_dir, "--name", finished.record.name, "--cells", "lenet5-1d"]
     words += ["--trials-per-cell", "1", "--max-epochs", "1", "--register", "champion", "--tracking-uri", uri]
+    words += ["training.precision=float32", "training.memory_format=contiguous"]
     ended = run_sweep(*words, folder=tmp_path)
     assert ended.code == 0, ended.seen
     client = MlflowClient(uri)

@@ -75,6 +75,7 @@ def long_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_text(
         'corpus = "synthetic"\ncells = ["lenet5-2d"]\ntrials_per_cell = 1\nmax_epochs = 25\ngrace_epochs = 25\n'
         '[settings]\n"training.patience" = 25\n'
+        '"training.precision" = "float32"\n"training.memory_format" = "contiguous"\n'
     )
     return path
 
@@ -107,9 +108,12 @@ def test_a_sweep_is_followed_by_many_stopped_by_one_and_resumed(jobs: Jobs, tmp_
         stopped = first.end()
     resume = f"python tune/run_sweep.py --resume long --ray-address {jobs.address}\n"
     assert (left.code, left.stderr) == (130, "")
-    assert f"Left. The cluster goes on stopping the sweep; once it has, go on with: {resume}" in left.stdout
+    assert (
+        f"No longer waiting. The cluster is still stopping the sweep; once it has stopped, resume with: {resume}"
+        in left.stdout
+    )
     assert (stopped.code, stopped.stderr) == (130, "")
-    assert f"Stopped before the end. Go on with: {resume}" in stopped.stdout
+    assert f"Stopped before the end. Resume with: {resume}" in stopped.stdout
     assert f"Stopped on the cluster. Go on with: {resume}" in stopped.stdout
     assert [trial.outcome for trial in replay(journal_of(jobs.home, "long")).trials.values()] == ["killed"]
     n_before = jobs.n_reports("long")

@@ -1,4 +1,4 @@
-"""The README's commands, run word for word, and its way of comparing the cells, looked at in a browser."""
+"""The README's commands, run word for word, and its comparison of the cells in MLflow, viewed in a browser."""
 
 import os
 import re
@@ -21,7 +21,7 @@ PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 def block(mark: str) -> str:
-    """The commands behind a mark of the README."""
+    """The commands after a marker of the README."""
     match = re.search(rf"<!-- {mark} -->\n```bash\n(.*?)```", README, re.DOTALL)
     assert match is not None
     return match.group(1)

@@ -1,4 +1,4 @@
-"""What the model server makes of bad requests, bare and behind the gateway: a short no, and the next one is heard."""
+"""Bad requests to the model server, bare and behind the gateway: a short refusal, and the next request is answered."""
 
 import io
 import json
@@ -47,7 +47,7 @@ def voice(corpus_dir: Path) -> bytes:
     return next((corpus_dir / "AudioWAV").glob("*.wav")).read_bytes()
 
 
-# What reaches our code: the second row of two, and the beginning of the sentence that comes back.
+# Rows that reach our code, each sent as the second of two, and how the error message begins.
 ROWS: dict[str, tuple[Callable[[Path], object], str]] = {
     "not base64": (
         lambda _: "*** no base64 ***",
@@ -71,7 +71,7 @@ ROWS: dict[str, tuple[Callable[[Path], object], str]] = {
 
 @dataclass(frozen=True)
 class Refused:
-    """A request that never reaches our code, and the status that the bare server and the gateway answer with."""
+    """A request that never reaches our code, with the status of the bare server and of the gateway."""
 
     body: Callable[[str], bytes]
     bare: int
@@ -123,20 +123,20 @@ def good(corpus_dir: Path) -> str:
 def test_a_bad_row_is_named_with_its_rule_and_nothing_else(
     server: Server, guarded: Server, corpus_dir: Path, good: str, name: str
 ) -> None:
-    make, sentence = ROWS[name]
+    make, message = ROWS[name]
     body = request_of([good, make(corpus_dir)])
     bare, behind = server.post(body), guarded.post(body)
     assert behind == bare
     assert bare.status == 422
     assert bare.content["error_code"] == "INVALID_PARAMETER_VALUE"
-    assert bare.content["message"].startswith(f"row 1: {sentence}")
+    assert bare.content["message"].startswith(f"row 1: {message}")
     assert len(bare.content["message"]) < 250
     check_short(bare, body=body)
     check_is_up(server, good)
 
 
 @pytest.mark.parametrize("name", REQUESTS)
-def test_what_mlflow_refuses_is_one_sentence_behind_the_gateway(
+def test_refusals_of_mlflow_are_one_line_behind_the_gateway(
     server: Server, guarded: Server, good: str, name: str
 ) -> None:
     request = REQUESTS[name]
@@ -150,17 +150,15 @@ def test_what_mlflow_refuses_is_one_sentence_behind_the_gateway(
     check_is_up(guarded, good)
 
 
-def test_ten_thousand_rows_are_refused_with_the_number_that_may_come(
-    server: Server, guarded: Server, good: str
-) -> None:
+def test_ten_thousand_rows_are_refused_with_the_allowed_number(server: Server, guarded: Server, good: str) -> None:
     body = request_of(["AAAA"] * 10_000)
-    for asked in (server, guarded):
-        answer = asked.post(body)
+    for each in (server, guarded):
+        answer = each.post(body)
         assert (answer.status, answer.content["message"]) == (
             422,
             "a request may hold 256 rows, got 10,000: send several requests",
         )
-        check_is_up(asked, good)
+        check_is_up(each, good)
 
 
 def test_a_file_of_60_mb_is_refused_by_our_code_and_before_it_by_the_gateway(
@@ -187,7 +185,7 @@ def test_the_gateway_shows_nothing_but_what_is_needed(guarded: Server, path: str
 
 @pytest.mark.parametrize("absent_first", [False, True])
 def test_one_server_of_two_may_be_absent(server: Server, good: str, tmp_path: Path, *, absent_first: bool) -> None:
-    """Nothing listens at the other place, and who asks does not notice."""
+    """No server listens at the other address, and the client does not notice."""
     absent = Server(free_port(), 0)
     with gateway(tmp_path, *((absent, server) if absent_first else (server, absent))) as guarded:
         statuses = [guarded.ask([good]).status for _ in range(12)]
@@ -196,10 +194,10 @@ def test_one_server_of_two_may_be_absent(server: Server, good: str, tmp_path: Pa
     assert refused >= 6 if absent_first else refused == 1
 
 
-def first_with_status(asked: Server, good: str, status: int) -> Answer:
-    """The gateway hears of connections one after the other."""
+def first_with_status(server: Server, good: str, status: int) -> Answer:
+    """The first answer with a status: the gateway notices closed connections one after the other."""
     deadline = time.monotonic() + 8
-    while (answer := asked.ask([good])).status != status:
+    while (answer := server.ask([good])).status != status:
         assert time.monotonic() < deadline
     return answer
 

@@ -69,6 +69,7 @@ def long_plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_text(
         'corpus = "synthetic"\ncells = ["lenet5-2d"]\ntrials_per_cell = 1\nmax_epochs = 500\ngrace_epochs = 500\n'
         '[settings]\n"training.patience" = 500\n'
+        '"training.precision" = "float32"\n"training.memory_format" = "contiguous"\n'
     )
     return path
 

@@ -27,7 +27,7 @@ def test_a_sweep_trains_and_ends_without_its_tracker_and_a_resume_sends_the_rest
     assert ended.code == 3, ended.seen
     assert ended.stderr == ""
     assert "Traceback" not in ended.stdout
-    assert f"The tracker {tracker.uri} did not take everything" in ended.stdout
+    assert f"The tracker {tracker.uri} did not accept everything" in ended.stdout
     assert "sends the rest and registers the models: python tune/run_sweep.py --resume alone" in ended.stdout
     assert {trial.outcome for trial in record_of(tmp_path, "alone").trials.values()} <= {"completed", "pruned"}
     with tracker:

@@ -11,7 +11,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from rich.console import Console
 
-from ser.commands.train_one import TrainingResult, check_agreement, local_data, refuse_other_clips
+from ser.commands.train_one import TrainingResult, check_agreement, load_local_data, refuse_other_clips
 from ser.corpora.base import CorpusError
 from ser.tracking.client.tracker_error import TrackerError
 from ser.tracking.logged_run import LoggedRun, read_run
@@ -74,7 +74,9 @@ def test_other_clips_are_refused(finished: FinishedSweep, corpus_dir: Path, tmp_
     shutil.copytree(corpus_dir, tmp_path / "other")
     first = sorted((tmp_path / "other" / "AudioWAV").iterdir())[0]
     first.unlink()
-    data = local_data(logged.experiment, tmp_path / "other", finished.folder / ".ser" / "features", Console(quiet=True))
+    data = load_local_data(
+        logged.experiment, tmp_path / "other", finished.folder / ".ser" / "features", Console(quiet=True)
+    )
     with pytest.raises(CorpusError, match=f"does not hold the clips that run {logged.run.info.run_id} was trained on"):
         refuse_other_clips(data, logged, tmp_path / "other")
 
@@ -93,7 +95,7 @@ def test_agreement_is_exact_within_tolerance_or_none(finished: FinishedSweep) ->
     assert check_agreement(logged, same).exact
     rounded = check_agreement(logged, replace(same, epochs=changed(logged, train_loss=1.001)))
     assert (rounded.exact, rounded.agrees) == (False, True)
-    assert rounded.sentence.startswith(
+    assert rounded.summary.startswith(
         "agrees within tolerance, not to the last bit: the loss of epoch 1 differs by 0.1 %"
     )
     for other in (changed(logged, train_loss=1.03), changed(logged, val_uar=1.5)):

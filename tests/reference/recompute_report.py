@@ -95,12 +95,18 @@ def figure(name: str, table: pd.DataFrame) -> float:
 
 def interval(table: pd.DataFrame, rng: np.random.Generator) -> tuple[float, float]:
     """Ends of the 95 % interval of the UAR: speakers drawn with replacement."""
-    of_speaker: dict[Any, pd.DataFrame] = dict(list(table.groupby("speaker")))
-    names = sorted(of_speaker)
-    draws = [
-        figure("test_uar", pd.concat([of_speaker[name] for name in rng.choice(names, len(names))]))
-        for _ in range(N_DRAWS)
-    ]
+    right = table.assign(right=table["truth"] == table["prediction"])
+    grouped = right.groupby(["speaker", "seed", "truth"])["right"].agg(["size", "sum"])
+    counted = pd.DataFrame(grouped.unstack(["seed", "truth"]))
+    levels = [["size", "sum"], sorted(set(table["seed"])), sorted(set(table["truth"]))]
+    columns = pd.MultiIndex.from_product(levels)
+    # Of each speaker: clips, and those named right, of each class in each seed.
+    counts = counted.reindex(columns=columns).fillna(0).to_numpy().reshape(len(counted), *map(len, levels))
+    draws = []
+    for _ in range(N_DRAWS):
+        n_clips, n_right = counts[rng.choice(len(counts), len(counts))].sum(axis=0)
+        recalls = np.divide(n_right, n_clips, out=np.full(n_clips.shape, np.nan), where=n_clips > 0)
+        draws.append(np.nanmean(recalls, axis=1).mean())
     low, high = np.quantile(draws, [0.025, 0.975])
     return float(low), float(high)
 

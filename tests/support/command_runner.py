@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL, Signals
 
+from tests.support.process_guard import SESSION, note
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SWEEP = REPOSITORY / "tune" / "run_sweep.py"
 EXTRACT = REPOSITORY / "tune" / "extract_features.py"
@@ -50,6 +52,7 @@ class Command:
                 stderr=error,
                 start_new_session=True,
             )
+        note(SESSION, self._process.pid)
 
     @property
     def pid(self) -> int:

@@ -83,25 +83,35 @@ def table(rows: Iterable[tuple[str, Tally]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
+def soak_cluster(stack: Stack, folder: Path, names: Iterable[str]) -> list[tuple[str, Tally]]:
+    """Each fault in a sweep of its own, saying how it goes; what came of it."""
+    rows = []
+    for number, name in enumerate(names):
+        started, waiting = time.monotonic(), [name]
+        try:
+            rows.append((name, broken(stack, f"broken-{number}", waiting, folder / str(number))))
+            assert not waiting, "the sweep was at its end before"
+        except Exception:
+            traceback.print_exc()
+            rows.append((f"{name}: failed", Tally()))
+        stack.up("--scale", "ray-worker=1", "ray-worker")
+        print(table(rows[-1:]).splitlines()[-1], f"{time.monotonic() - started:.0f} s", flush=True)
+    return rows
+
+
+def is_right(rows: Iterable[tuple[str, Tally]]) -> bool:
+    """No run is missing or there twice, and none lacks anything."""
+    return all(counts == Tally(runs=_N_RUNS) for _, counts in rows)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=list(CLUSTER_FAULTS), help="this fault; may be given again")
     given = parser.parse_args()
-    rows = []
     with tempfile.TemporaryDirectory(prefix="cluster-") as folder, engine(), Stack(Path(folder)) as stack:
-        for number, name in enumerate(given.only or CLUSTER_FAULTS):
-            started = time.monotonic()
-            try:
-                waiting = [name]
-                rows.append((name, broken(stack, f"broken-{number}", waiting, Path(folder) / str(number))))
-                assert not waiting, "the sweep was at its end before"
-            except Exception:
-                traceback.print_exc()
-                rows.append((f"{name}: failed", Tally()))
-            stack.up("--scale", "ray-worker=1", "ray-worker")
-            print(table(rows[-1:]).splitlines()[-1], f"{time.monotonic() - started:.0f} s", flush=True)
+        rows = soak_cluster(stack, Path(folder), given.only or CLUSTER_FAULTS)
     print(table(rows))
-    return 1 if any(counts != Tally(runs=_N_RUNS) for _, counts in rows) else 0
+    return 0 if is_right(rows) else 1
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from signal import SIGKILL
 
 from mlflow.tracking import MlflowClient
 
+from tests.support import process_guard
 from tests.support.command_runner import REPOSITORY, SWEEP, Command, free_port, running
 from tests.support.small_disk import SmallDisk
 from tests.support.sweep_results import journal_of
@@ -37,7 +38,7 @@ def engine() -> Iterator[None]:
     """
     before = dict(os.environ)
     try:
-        started = not _answers() and _start_engine()
+        started = not answers() and _start_engine()
         try:
             yield
         finally:
@@ -48,20 +49,27 @@ def engine() -> Iterator[None]:
         os.environ.update(before)
 
 
-def _answers() -> bool:
+def answers() -> bool:
+    """Whether a Docker engine is there, in DOCKER_HOST or at its usual place."""
     return (
         shutil.which("docker") is not None and subprocess.run(["docker", "info"], capture_output=True).returncode == 0
     )
+
+
+def engine_variables() -> dict[str, str]:
+    """The environment of those who use the engine of the shared folder."""
+    line = subprocess.run([ENGINE, "env"], check=True, capture_output=True, text=True).stdout
+    return dict(pair.split("=", 1) for pair in line.removeprefix("export").split())
 
 
 def _start_engine() -> bool:
     """Whether it was this that started it."""
     if not ENGINE.exists():
         raise EngineError(f"no Docker engine answers, and there is no {ENGINE} to start one")
-    line = subprocess.run([ENGINE, "env"], check=True, capture_output=True, text=True).stdout
-    os.environ.update(dict(pair.split("=", 1) for pair in line.removeprefix("export").split()))
-    if _answers():
+    os.environ.update(engine_variables())
+    if answers():
         return False
+    process_guard.note(process_guard.ENGINE, f"{ENGINE} {_pid_file()}")
     # The daemon outlives this call and keeps what it inherits.
     started = subprocess.run([ENGINE, "start"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     if started.returncode:
@@ -71,9 +79,12 @@ def _start_engine() -> bool:
 
 def _stop_engine() -> None:
     """Stop it and wait until it has gone: while it ends no other can start."""
-    pid_file = Path(os.environ["DOCKER_HOST"].removeprefix("unix://")).with_name("pid")
     subprocess.run([ENGINE, "stop"], check=True)
-    wait(lambda: not pid_file.exists(), 60)
+    wait(lambda: not _pid_file().exists(), 60)
+
+
+def _pid_file() -> Path:
+    return Path(os.environ["DOCKER_HOST"].removeprefix("unix://")).with_name("pid")
 
 
 class Stack:
@@ -106,6 +117,7 @@ class Stack:
                 for name, place in bound.items()
             }
             self._override.write_text(json.dumps({"volumes": volumes}))
+            process_guard.note(process_guard.STACK, f"{os.environ.get('DOCKER_HOST', '-')} {self.project}")
             self.build_s = self._timed("--profile", "serving", "build", "-q")
             stack.callback(self.compose, "--profile", "serving", "--profile", "sweep", "down", "-v", "-t", "5")
             self.up_s = self._timed("up", "-d")

@@ -10,6 +10,7 @@ from pathlib import Path
 from signal import SIGKILL
 
 from tests.support.command_runner import Command, free_port, running
+from tests.support.process_tree import stat_of, title_of, with_descendants
 
 RAY = Path(sys.executable).with_name("ray")
 # Runs what follows the name of a folder in a mount namespace of its own, where the folder is empty.
@@ -26,7 +27,7 @@ def trial_workers(pid: int) -> list[int]:
 
 def processor_s(pid: int, *, prefix: str = "") -> float:
     """Processor time that the living processes below `pid` have had; those whose title begins so ("ray::": workers)."""
-    fields = [_stat(Path(f"/proc/{one}")) for one in _below(pid, lambda title: title.startswith(prefix)) if one != pid]
+    fields = [stat_of(one) for one in _below(pid, lambda title: title.startswith(prefix)) if one != pid]
     return sum(int(stat[11]) + int(stat[12]) for stat in fields if stat) / os.sysconf("SC_CLK_TCK")
 
 
@@ -54,31 +55,7 @@ def kill_one(find: Callable[[], list[int]], *, of: Command, timeout_s: float = 6
 
 
 def _below(pid: int, fits: Callable[[str], bool]) -> list[int]:
-    parents = {int(path.name): _parent(path) for path in Path("/proc").iterdir() if path.name.isdecimal()}
-    below = {pid}
-    while more := {child for child, parent in parents.items() if parent in below} - below:
-        below |= more
-    return sorted(child for child in below if fits(_title(child)))
-
-
-def _parent(process: Path) -> int:
-    stat = _stat(process)
-    return int(stat[1]) if stat else 0
-
-
-def _stat(process: Path) -> list[str]:
-    """The fields behind its name; none of a process that is gone."""
-    try:
-        return (process / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return []
-
-
-def _title(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except OSError:
-        return ""
+    return sorted(child for child in with_descendants([pid]) if fits(title_of(child)))
 
 
 class Cluster:

@@ -1,9 +1,10 @@
 """Requests that nobody would send on purpose, by the thousand: nothing breaks, and memory does not grow.
 
-    python -m tests.support.serving_fuzzer --tracked FOLDER --requests 100000
+    python -m tests.support.serving_fuzzer --tracked FOLDER
 
 FOLDER is where a sweep on synthetic voices was run (its `mlflow.db` lies there). The served champion and the gateway
-are started, fuzzed over loopback from several connections, and stopped. `test_fuzz.py` sends a few thousand in CI.
+are started, fuzzed over loopback from several connections, and stopped. `test_fuzz.py` sends a few thousand in CI,
+`tests/soak` as many as this.
 """
 
 import argparse
@@ -20,7 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from tests.support.model_server import FORMS, JSON, Server, gateway, request_of, serving, sound, text
+from tests.support.process_tree import with_descendants
 
+N_REQUESTS = 100_000
 MOST_BYTES = 2048
 _CONNECTIONS = 4
 _TYPES = (
@@ -64,7 +67,7 @@ def fuzz(asked: Server, model: Server, *, n_requests: int, seed: int, told: Call
 
 def memory_mib(server: Server) -> float:
     """Resident memory of a server's processes."""
-    return sum(_resident_kib(int(child)) for child in _descendants(server.process)) / 1024
+    return sum(_resident_kib(child) for child in with_descendants([server.process]) - {server.process}) / 1024
 
 
 def _send(asked: Server, numbers: range, seed: int, sounds: list[bytes], outcome: Outcome) -> None:
@@ -135,14 +138,6 @@ def _sound(kind: str) -> bytes:
     return sound(0.4 * np.sin(2 * np.pi * 180 * time_s) + 0.01 * np.cos(900 * time_s**2), kind=kind)
 
 
-def _descendants(process: int) -> list[str]:
-    try:
-        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    except FileNotFoundError:
-        return []
-    return [*children, *(grandchild for child in children for grandchild in _descendants(int(child)))]
-
-
 def _resident_kib(process: int) -> int:
     (line,) = [line for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("VmRSS")]
     return int(line.split()[1])
@@ -152,7 +147,7 @@ def main() -> int:
     """Fuzz, print how it went; 1 if anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tracked", type=Path, required=True)
-    parser.add_argument("--requests", type=int, default=100_000)
+    parser.add_argument("--requests", type=int, default=N_REQUESTS)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     tracked = args.tracked.resolve()

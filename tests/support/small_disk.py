@@ -4,6 +4,8 @@ import contextlib
 import subprocess
 from pathlib import Path
 
+from tests.support.process_guard import MOUNT, note
+
 _SIZE = 32 * 2**20
 
 
@@ -15,6 +17,7 @@ class SmallDisk:
 
     def __enter__(self) -> "SmallDisk":
         self.folder.mkdir(parents=True)
+        note(MOUNT, self.folder)
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={self._size}", "tmpfs", self.folder], check=True)
         return self
 

@@ -1,6 +1,8 @@
 """Break sweeps in every way, many times over, and print what came of it.
 
-python -m tests.support.soak --faults 100
+`pytest -m soak tests/soak/test_faults_at_length.py` does the same.
+
+python -m tests.support.soak
 python -m tests.support.soak --only "driver: kill -9" --faults 10 --seed 7
 """
 
@@ -10,7 +12,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -26,6 +28,7 @@ from tests.support.sweep_checks import Tally, check_end, check_equal, check_repe
 from tests.support.sweep_results import journal_of
 from tests.support.sweep_under_faults import endure
 
+N_FAULTS = 100
 COLUMNS = ("fault", "database", "times injected", "runs", "duplicates", "zombies", "lost reports", "continued", "wrong")
 
 
@@ -138,9 +141,14 @@ def soak(folder: Path, rng: Random, names: list[str], n_faults: int) -> list[Row
     return rows
 
 
+def n_wrong(rows: Iterable[Row]) -> int:
+    """How many sweeps, runs, points and models are not as they should be."""
+    return sum(row.wrong + row.counted.duplicates + row.counted.zombies + row.counted.lost for row in rows)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--faults", type=int, default=100, help="how many in all; default 100")
+    parser.add_argument("--faults", type=int, default=N_FAULTS, help=f"how many in all; default {N_FAULTS}")
     parser.add_argument("--only", action="append", choices=list(FAULTS), help="this fault; may be given again")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments; default 0")
     given = parser.parse_args()
@@ -150,8 +158,7 @@ def main() -> int:
         names = possible(given.only or list(FAULTS), Path(folder) / "mounted")
         rows = soak(Path(folder), Random(given.seed), names, given.faults)
     print(table(rows))
-    bad = sum(row.wrong + row.counted.duplicates + row.counted.zombies + row.counted.lost for row in rows)
-    return 1 if bad else 0
+    return 1 if n_wrong(rows) else 0
 
 
 if __name__ == "__main__":

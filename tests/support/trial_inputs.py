@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ser.commands.train_one import local_data
+from ser.commands.train_one import load_local_data
 from ser.experiment.experiment import Experiment
 from ser.experiment.trial_data import TrialData
 
@@ -13,4 +13,4 @@ from ser.experiment.trial_data import TrialData
 def trial_data(experiment: Experiment, corpus_dir: Path) -> TrialData:
     """The clips in `corpus_dir` in the feature space of `experiment`."""
     with tempfile.TemporaryDirectory() as store:
-        return local_data(experiment, str(corpus_dir), Path(store) / "features", Console(quiet=True))
+        return load_local_data(experiment, str(corpus_dir), Path(store) / "features", Console(quiet=True))

@@ -1,4 +1,4 @@
-"""What the commands refuse before they look at anything."""
+"""Options that the commands refuse before they read anything."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (
             ("train_one.py", "run=abc", "training.lr=0.01", "model.dropout=0.1"),
@@ -19,9 +19,11 @@ REPOSITORY = Path(__file__).parents[2]
         (("extract_features.py", "--prune", "--store", "elsewhere"), "--prune with --store needs --home too"),
     ],
 )
-def test_what_would_be_ignored_or_wrong_is_refused(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+def test_options_that_would_be_ignored_or_wrong_are_refused(
+    words: tuple[str, ...], message: str, tmp_path: Path
+) -> None:
     script, *others = words
     command = [sys.executable, str(REPOSITORY / "tune" / script), *others]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ended.returncode, list(tmp_path.iterdir())) == (2, [])
-    assert said in ended.stdout + ended.stderr
+    assert message in ended.stdout + ended.stderr

@@ -1,4 +1,4 @@
-"""What the user sees while a sweep runs."""
+"""The live display of a running sweep."""
 
 import io
 import pickle
@@ -62,7 +62,7 @@ def left_s(record: SweepState, **how) -> int | None:
 
 def test_a_sweep_that_just_began_says_so():
     status = shown(record_of())[0].status()
-    assert status == "0 of 4 trials done (none yet), 0:00:00 gone, time left not known yet"
+    assert status == "0 of 4 trials done (none yet), 0:00:00 elapsed, time left not known yet"
 
 
 def test_outcomes_are_counted():

@@ -1,4 +1,4 @@
-"""The doctor on a feature store and a corpus; what it removes, and what it leaves alone."""
+"""The doctor on a feature store and a corpus: repairs, and files that it must keep."""
 
 import io
 import os
@@ -33,7 +33,7 @@ def of_store(store: FeatureStore) -> list[Finding]:
 
 def test_a_whole_store_is_fine_and_an_empty_one_too(store: FeatureStore, tmp_path: Path) -> None:
     (finding,) = of_store(store)
-    assert (finding.level, "3 entries" in finding.found, "all whole" in finding.found) == (Level.OK, True, True)
+    assert (finding.level, "3 entries" in finding.found, "none damaged" in finding.found) == (Level.OK, True, True)
     (finding,) = of_store(FeatureStore(tmp_path / "none"))
     assert (finding.level, "0 entries" in finding.found) == (Level.OK, True)
 
@@ -110,7 +110,7 @@ def test_a_corpus_behind_a_url_is_counted_and_its_first_clip_looked_at() -> None
 def test_a_corpus_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     by_default, _ = corpus_finding("cremad", None)
-    remedy = "give its folder by --corpus-dir, or have the sweep fetch it by --download"
+    remedy = "give its folder with --corpus-dir, or start the sweep with --download"
     assert (by_default.level, by_default.remedy) == (Level.WARNING, remedy)
     assert corpus_finding("synthetic", None)[0].level is Level.OK
     named, n_clips = corpus_finding("cremad", tmp_path / "nowhere")

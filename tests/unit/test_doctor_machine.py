@@ -1,4 +1,4 @@
-"""The doctor on the machine: disk, memory, what a plan needs, who drives, and what Ray left."""
+"""The doctor on the machine: disk, memory, requirements of a plan, driver processes, and leftovers of Ray."""
 
 import os
 import socket
@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from ser.corpora.cremad import CremaD
-from ser.doctor.cluster import RayProcess, leftover_process_findings, ray_findings, ray_processes
+from ser.doctor.cluster import RayProcess, find_ray_processes, leftover_process_findings, ray_findings
 from ser.doctor.disk import home_finding, ray_folder, ray_folder_finding, shared_memory_finding
-from ser.doctor.finding import Finding, Level, refused, size
+from ser.doctor.finding import Finding, Level, format_size, problem_from
 from ser.doctor.memory import free_bytes, memory_finding
 from ser.doctor.requirements import Requirements, estimate_requirements
+from ser.errors import UserError
 from ser.experiment.bundle import build_network
 from ser.sweep.driver import DriverProcess, current_driver, parse_driver
 from ser.sweep.plan import Plan
@@ -32,20 +33,21 @@ def has_remedy(finding: Finding) -> bool:
     ("n_bytes", "text"),
     [(0, "0 B"), (999, "999 B"), (3500, "3.5 kB"), (12e9, "12 GB"), (250e9, "250 GB"), (2e15, "2,000 TB")],
 )
-def test_sizes_are_said_in_the_unit_that_fits(n_bytes: float, text: str) -> None:
-    assert size(n_bytes) == text
+def test_sizes_are_printed_in_the_unit_that_fits(n_bytes: float, text: str) -> None:
+    assert format_size(n_bytes) == text
 
 
-def test_the_remedy_of_an_exception_is_what_follows_its_colon() -> None:
-    finding = refused("corpus", ValueError("x is no folder (it is a file): give a folder: another"))
-    assert (finding.found, finding.remedy) == ("x is no folder (it is a file)", "give a folder: another")
-    assert has_remedy(refused("corpus", ValueError("all is lost")))
+def test_a_finding_has_the_problem_and_the_remedy_of_its_error() -> None:
+    finding = problem_from("corpus", UserError("x is no folder: it is a file", "give a folder: another"))
+    assert (finding.level, finding.check) == (Level.PROBLEM, "corpus")
+    assert (finding.found, finding.remedy) == ("x is no folder: it is a file", "give a folder: another")
+    assert has_remedy(problem_from("corpus", UserError("all is lost")))
 
 
 def test_a_home_with_room_takes_a_write_and_keeps_nothing_of_it(tmp_path: Path) -> None:
     finding = home_finding(tmp_path / "not" / "there", needed=10)
     assert finding.level is Level.OK
-    assert " free, a write reaches it in " in finding.found
+    assert " free, a write takes " in finding.found
     assert not list(tmp_path.iterdir())
 
 
@@ -60,7 +62,7 @@ def test_a_home_that_takes_no_write_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     finding = home_finding(tmp_path / "file", needed=10)
     assert finding.level is Level.PROBLEM
-    assert "does not take a write (Not a directory)" in finding.found
+    assert "cannot be written to (Not a directory)" in finding.found
     assert "--home" in finding.remedy
 
 
@@ -85,7 +87,7 @@ def test_memory_must_hold_trials_and_features() -> None:
     short = memory_finding(3 * 10**9, NEEDS)
     assert short.level is Level.WARNING
     assert "3 GB free, about 3.5 GB needed by 2 trials at a time" in short.found
-    assert "does not tell" in memory_finding(None, NEEDS).found
+    assert "does not report" in memory_finding(None, NEEDS).found
 
 
 def system(tmp_path: Path, cgroup: str, files: dict[str, object]) -> int | None:
@@ -122,11 +124,11 @@ def test_a_container_s_limit_counts(tmp_path: Path, cgroup: str, folder: str, li
     assert system(tmp_path, cgroup, files) == 800_000_000
 
 
-def test_a_system_that_does_not_tell(tmp_path: Path) -> None:
+def test_a_system_that_does_not_report_its_memory(tmp_path: Path) -> None:
     assert free_bytes(tmp_path, tmp_path) is None
 
 
-def test_this_system_tells() -> None:
+def test_this_system_reports_its_memory() -> None:
     free = free_bytes()
     assert free is not None
     assert 10**6 < free < 10**14
@@ -170,7 +172,7 @@ def test_an_ablation_keeps_no_weights_and_stores_features_for_each_space_of_its_
     assert one_space.trials_on_disk == searched.trials_on_disk * 4 // (10 + 4)
 
 
-def test_a_driver_s_text_tells_it_again() -> None:
+def test_a_driver_is_parsed_from_its_text() -> None:
     driver = current_driver()
     assert driver.is_here
     assert driver.pid == os.getpid()
@@ -199,16 +201,16 @@ def a_ray(tmp_path: Path, *, parent: int, title: str) -> list[RayProcess]:
         (tmp_path / str(pid)).mkdir()
         (tmp_path / str(pid) / "cmdline").write_bytes(b"\0".join(word.encode() for word in words) + b"\0")
         (tmp_path / str(pid) / "status").write_text(f"Name:\tx\nPPid:\t{parent}\n")
-    return ray_processes(tmp_path)
+    return find_ray_processes(tmp_path)
 
 
-def test_a_ray_that_a_command_holds_is_said(tmp_path: Path) -> None:
+def test_a_ray_with_a_living_command_is_fine(tmp_path: Path) -> None:
     (finding,) = leftover_process_findings(a_ray(tmp_path, parent=20, title="python tune/run_sweep.py"))
     assert finding.level is Level.OK
     assert "session_7 belongs to `python tune/run_sweep.py`" in finding.found
 
 
-def test_a_ray_that_nobody_holds_is_a_warning_with_its_processes(tmp_path: Path) -> None:
+def test_a_ray_whose_command_has_ended_is_a_warning_with_its_processes(tmp_path: Path) -> None:
     (finding,) = leftover_process_findings(a_ray(tmp_path, parent=1, title="/sbin/init"))
     assert finding.level is Level.WARNING
     assert "pids 30" in finding.found

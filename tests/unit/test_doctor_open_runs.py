@@ -1,4 +1,4 @@
-"""Runs that nobody writes any more: closed as their journal says they ended, and only while no driver can come."""
+"""Runs that no process writes any more: closed as in their journal, and only while no driver can start."""
 
 import time
 from collections.abc import Callable
@@ -73,7 +73,7 @@ def ends(runs: dict[str, Run]) -> list[tuple[str, float]]:
     return [(runs[key].info.status, (runs[key].info.end_time or 0) / 1000) for key in KEYS]
 
 
-def test_runs_of_a_finished_sweep_are_closed_as_they_ended(
+def test_runs_of_a_finished_sweep_are_closed_with_their_outcomes(
     tmp_path: Path, client: MlflowClient, of_tracker: Callable[[], dict[str, Run]]
 ) -> None:
     swept(tmp_path, FINISHED)
@@ -82,18 +82,18 @@ def test_runs_of_a_finished_sweep_are_closed_as_they_ended(
     assert "--fix" in finding.remedy
     assert "--resume" not in finding.remedy, "which closes none of them"
     assert finding.fix is not None
-    assert finding.fix() == "closed 4 runs of s as they ended: 1 FAILED, 2 FINISHED, 1 KILLED"
+    assert finding.fix() == "closed 4 runs of s with the outcomes of the journal: 1 FAILED, 2 FINISHED, 1 KILLED"
     assert ends(of_tracker()) == [("FINISHED", 23), ("FINISHED", 10), ("FAILED", 11), ("KILLED", 22)]
 
 
-def test_what_goes_on_is_closed_as_killed_when_the_sweep_was_heard_of_last(
+def test_unfinished_runs_are_closed_as_killed_at_the_time_of_the_last_event(
     tmp_path: Path, client: MlflowClient, of_tracker: Callable[[], dict[str, Run]]
 ) -> None:
     swept(tmp_path, TAKEN_UP)
     finding = found(client, tmp_path)
     assert finding.remedy.startswith("python tune/run_sweep.py --resume s")
     assert finding.fix is not None
-    assert "a resume opens again" in finding.fix()
+    assert "resuming the sweep reopens" in finding.fix()
     assert ends(of_tracker()) == [("KILLED", 21), ("FINISHED", 10), ("FAILED", 11), ("KILLED", 21)]
 
 
@@ -105,7 +105,7 @@ def test_a_finished_sweep_that_is_not_sent_is_resumed(tmp_path: Path, client: Ml
     assert finding.fix is not None
 
 
-def test_the_journal_is_asked_again_when_runs_are_closed(
+def test_the_journal_is_read_again_when_runs_are_closed(
     tmp_path: Path, client: MlflowClient, of_tracker: Callable[[], dict[str, Run]]
 ) -> None:
     swept(tmp_path, TAKEN_UP)
@@ -122,10 +122,10 @@ def test_runs_of_a_damaged_journal_are_left_alone(tmp_path: Path, client: Mlflow
     path.write_bytes(path.read_bytes().replace(b'"failed"', b'"filled"'))
     finding = found(client, tmp_path)
     assert (finding.level, finding.fix) == (Level.WARNING, None)
-    assert "its journal is damaged" in finding.found
+    assert "the journal is damaged" in finding.found
 
 
-def test_no_run_is_closed_once_its_journal_is_let_go(
+def test_no_run_is_closed_once_its_journal_is_released(
     tmp_path: Path,
     client: MlflowClient,
     of_tracker: Callable[[], dict[str, Run]],
@@ -154,9 +154,7 @@ def test_no_run_is_closed_once_its_journal_is_let_go(
     assert [run.info.status for run in of_tracker().values()].count("RUNNING") == 3
 
 
-def test_an_error_while_runs_are_closed_becomes_a_sentence(
-    client: MlflowClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_while_runs_are_closed_becomes_one_line(client: MlflowClient, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise MlflowException("no room")
 
@@ -166,6 +164,6 @@ def test_an_error_while_runs_are_closed_becomes_a_sentence(
 
 
 @pytest.mark.usefixtures("of_tracker")
-def test_open_runs_say_of_which_trial_they_are(client: MlflowClient) -> None:
+def test_open_runs_name_their_trials(client: MlflowClient) -> None:
     (runs,) = find_open_runs(client.tracking_uri)
     assert (runs.sweep, runs.sweep_id, set(runs.keys.values())) == ("s", "7", set(KEYS))

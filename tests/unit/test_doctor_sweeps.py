@@ -1,4 +1,4 @@
-"""The doctor on sweeps: journals and training states; what it repairs, and what it leaves alone."""
+"""The doctor on sweeps: repairs of journals and stale checkpoints, and files that it must keep."""
 
 import zlib
 from pathlib import Path
@@ -53,10 +53,10 @@ def test_finished_and_sent_sweeps_are_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("events", "how"),
-    [(BEGUN, f"its driver died ({DRIVER})"), ([*BEGUN, Closed("budget")], "stopped (budget)")],
+    [(BEGUN, f"its driver process died ({DRIVER})"), ([*BEGUN, Closed("budget")], "stopped (budget)")],
     ids=["killed", "out of time"],
 )
-def test_an_unfinished_sweep_is_a_warning_with_the_command_that_goes_on(
+def test_an_unfinished_sweep_is_a_warning_with_the_command_that_resumes_it(
     tmp_path: Path, events: list[Event], how: str
 ) -> None:
     sweep(tmp_path, events)
@@ -67,11 +67,11 @@ def test_an_unfinished_sweep_is_a_warning_with_the_command_that_goes_on(
     assert finding.fix is None
 
 
-def test_a_sweep_that_runs_is_fine_and_says_by_whom(tmp_path: Path) -> None:
+def test_a_running_sweep_is_fine_and_names_its_driver(tmp_path: Path) -> None:
     journal = Journal(sweep(tmp_path, BEGUN))
     (finding,) = of_sweeps(tmp_path)
     journal.close()
-    assert (finding.level, f"runs now, driven by {DRIVER}" in finding.found) == (Level.OK, True)
+    assert (finding.level, f"running now, driver {DRIVER}" in finding.found) == (Level.OK, True)
 
 
 def test_what_was_not_sent_is_a_warning(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_what_was_not_sent_is_a_warning(tmp_path: Path) -> None:
     assert "--resume s" in finding.remedy
 
 
-def test_a_torn_line_is_cut_when_asked_to(tmp_path: Path) -> None:
+def test_a_torn_line_is_removed_on_request(tmp_path: Path) -> None:
     path = sweep(tmp_path, FINISHED)
     whole = path.read_bytes()
     path.write_bytes(whole + b"12345678 {torn")
@@ -94,7 +94,7 @@ def test_a_torn_line_is_cut_when_asked_to(tmp_path: Path) -> None:
     assert f"after byte {len(whole):,}" in finding.found
     assert path.read_bytes() != whole, "looking changes nothing"
     assert finding.fix is not None
-    assert finding.fix() == "cut the torn line of s"
+    assert finding.fix() == "removed the torn line of s"
     assert path.read_bytes() == whole
 
 
@@ -123,16 +123,16 @@ def test_a_damaged_journal_is_a_warning_named_with_its_byte(tmp_path: Path) -> N
 def test_a_journal_that_lacks_lines_or_is_of_another_version_is_a_warning(tmp_path: Path) -> None:
     sweep(tmp_path, [BEGUN[0], BEGUN[2]], name="lacking")
     other = sweep(tmp_path, [Closed("finished")], name="other")
-    body = b'{"kind":"unheard-of"}'
+    body = b'{"kind":"unknown"}'
     other.write_bytes(f"{zlib.crc32(body):08x} ".encode() + body + b"\n")
     lacking, unknown = of_sweeps(tmp_path)
     assert (lacking.level, unknown.level) == (Level.WARNING, Level.WARNING)
-    assert "tells of trial s/lenet5-1d/000, which it never asked for" in lacking.found
+    assert "has events of trial s/lenet5-1d/000, but not its start" in lacking.found
     assert "another version of ser" in unknown.found
-    assert unknown.remedy.startswith("use that version, or give the sweep up: rm -r ")
+    assert unknown.remedy.startswith("use that version, or abandon the sweep: rm -r ")
 
 
-def test_no_driver_takes_a_journal_that_the_doctor_keeps(tmp_path: Path) -> None:
+def test_no_driver_opens_a_journal_that_the_doctor_locks(tmp_path: Path) -> None:
     path = sweep(tmp_path, BEGUN)
     with lock_out_drivers(path) as free:
         assert free
@@ -144,8 +144,8 @@ def test_no_driver_takes_a_journal_that_the_doctor_keeps(tmp_path: Path) -> None
     journal.close()
 
 
-def states(home: Path) -> dict[str, Path]:
-    """A training state of the ended and of the open trial, and a bundle."""
+def checkpoints(home: Path) -> dict[str, Path]:
+    """A checkpoint of the ended and of the open trial, and a bundle."""
     folder = home / "sweeps" / "s" / "trials" / "run-001"
     paths = {
         "ended": folder / "lenet5-1d-000" / "checkpoint_000001" / FILE_NAME,
@@ -158,36 +158,36 @@ def states(home: Path) -> dict[str, Path]:
     return paths
 
 
-def test_states_of_ended_trials_are_removed_and_nothing_else(tmp_path: Path) -> None:
+def test_checkpoints_of_ended_trials_are_removed_and_nothing_else(tmp_path: Path) -> None:
     sweep(tmp_path, BEGUN)
-    paths = states(tmp_path)
+    paths = checkpoints(tmp_path)
     (finding,) = stale_checkpoint_findings(find_sweeps(tmp_path))
-    assert (finding.level, "1 training states" in finding.found) == (Level.WARNING, True)
+    assert (finding.level, "1 checkpoints" in finding.found) == (Level.WARNING, True)
     assert "1 kB" in finding.found
     assert all(path.exists() for path in paths.values()), "looking changes nothing"
     assert finding.fix is not None
-    assert finding.fix() == "removed 1 training states of s"
+    assert finding.fix() == "removed 1 checkpoints of s"
     assert {name for name, path in paths.items() if path.exists()} == {"open", "bundle"}
     (finding,) = stale_checkpoint_findings(find_sweeps(tmp_path))
     assert finding.level is Level.OK
 
 
-def test_states_of_a_sweep_that_runs_are_left_alone(tmp_path: Path) -> None:
+def test_checkpoints_of_a_sweep_that_runs_are_left_alone(tmp_path: Path) -> None:
     path = sweep(tmp_path, BEGUN)
-    left = states(tmp_path)
+    left = checkpoints(tmp_path)
     (before,) = stale_checkpoint_findings(find_sweeps(tmp_path))
     journal = Journal(path)
     (finding,) = stale_checkpoint_findings(find_sweeps(tmp_path))
     assert finding.level is Level.OK
     assert before.fix is not None
-    assert "it runs now" in before.fix()
+    assert "it is running now" in before.fix()
     assert all(path.exists() for path in left.values())
     journal.close()
 
 
 def test_a_journal_that_cannot_be_read_is_a_warning(tmp_path: Path) -> None:
     (tmp_path / "sweeps" / "s" / "journal.jsonl").mkdir(parents=True)
-    (seen,) = find_sweeps(tmp_path)
-    assert isinstance(seen, FoundSweep)
+    (found,) = find_sweeps(tmp_path)
+    assert isinstance(found, FoundSweep)
     (finding,) = of_sweeps(tmp_path)
     assert (finding.level, "cannot be read (Is a directory)" in finding.found) == (Level.WARNING, True)

@@ -1,4 +1,4 @@
-"""What is asked of a tracker before a long sweep: its address, its answer in time, and what its errors become."""
+"""Checks of a tracker before a long sweep: its address, its answer in time, and its errors."""
 
 import socket
 import sqlite3
@@ -48,15 +48,15 @@ def test_the_tracker_that_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_trackers_of_unfinished_sweeps_are_looked_at_too() -> None:
     def sweep(uri: str, **changes: object) -> FoundSweep:
-        seen = FoundSweep(SweepFolder(Path("s")), record=SweepState(name="s", facts=SweepFacts(tracking_uri=uri)))
+        found = FoundSweep(SweepFolder(Path("s")), state=SweepState(name="s", facts=SweepFacts(tracking_uri=uri)))
         for name, value in changes.items():
-            setattr(seen, name, value)
-        return seen
+            setattr(found, name, value)
+        return found
 
     done = sweep("http://done")
-    done.record.closed = Closed("finished")
+    done.state.closed = Closed("finished")
     unsent = sweep("http://unsent", n_unsent=3)
-    unsent.record.closed = Closed("finished")
+    unsent.state.closed = Closed("finished")
     sweeps = [done, unsent, sweep("http://open"), sweep(URI), FoundSweep(SweepFolder(Path("never-began")))]
     assert list_trackers(URI, sweeps) == [URI, "http://unsent", "http://open"]
 
@@ -92,15 +92,15 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 def test_a_database_that_is_not_there_yet_is_fine_and_not_made(tmp_path: Path) -> None:
     uri = f"sqlite:///{tmp_path}/new/mlflow.db"
     (finding,) = tracker_findings(uri)
-    assert (finding.level, "the first sweep makes it" in finding.found) == (Level.OK, True)
+    assert (finding.level, "the first sweep creates it" in finding.found) == (Level.OK, True)
     assert not is_serving(uri)
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").write_text("in the way")
     (finding,) = tracker_findings(f"sqlite:///{tmp_path}/file/mlflow.db")
-    assert (finding.level, "takes no file" in finding.found) == (Level.PROBLEM, True)
+    assert (finding.level, "cannot be written to" in finding.found) == (Level.PROBLEM, True)
 
 
-def test_an_answer_is_handed_on() -> None:
+def test_an_answer_is_returned() -> None:
     assert ask_tracker(URI, lambda: 7) == 7
 
 

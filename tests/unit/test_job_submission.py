@@ -54,14 +54,20 @@ def test_the_words_say_what_was_given(given: dict[str, Any], words: list[str]) -
     [
         (
             {"home": Path(".ser")},
-            "--home of a submitted sweep is a place of the cluster: give an absolute path or a URL",
+            "--home of a submitted sweep must be an absolute path or a URL on the cluster, got '.ser'",
         ),
-        ({"corpus_dir": "data/cremad"}, "omit it and set SER_DATA where the cluster's head starts; got 'data/cr"),
-        ({"tracking_uri": "sqlite:////tmp/mlflow.db"}, "is the address of an MLflow server that the cluster reaches"),
+        (
+            {"corpus_dir": "data/cremad"},
+            "got 'data/cremad': correct it, or omit it and set SER_DATA where the cluster's head starts",
+        ),
+        (
+            {"tracking_uri": "sqlite:////tmp/mlflow.db"},
+            "must be the address of an MLflow server that the cluster reaches, got 'sqlite:////tmp/mlflow.db'",
+        ),
         ({"tracking_uri": "http://me:s3cret@host"}, "must hold no password, which Ray's dashboard would show"),
         ({"plan": "quik"}, "unknown plan 'quik': did you mean 'quick'?"),
         ({"settings": ["training.rl=1"]}, "unknown setting 'training.rl': did you mean 'training.lr'?"),
-        ({"name": "my sweep"}, "a sweep's name is made of letters, digits, '.', '_' and '-', got 'my sweep'"),
+        ({"name": "my sweep"}, "a sweep's name must consist of letters, digits, '.', '_' and '-', got 'my sweep'"),
         ({"time_budget": "soon"}, "--time-budget must be a number with s, m or h"),
         ({"resume": "mine", "seed": 0}, "omit --seed"),
         ({"final_seeds": 1, "folds": "2"}, "final_folds (--folds) must be below 1"),

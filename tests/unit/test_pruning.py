@@ -1,4 +1,4 @@
-"""Pruning: only what no settings in use name goes."""
+"""Pruning removes only the features of settings that are not in use."""
 
 import io
 import os
@@ -52,7 +52,7 @@ def test_what_this_command_and_the_sweeps_name_stays(store: FeatureStore, tmp_pa
     begin_sweep(tmp_path)
     n_bytes = store.path(store.key("one", OF_NOBODY)).stat().st_size
     told = pruned(store, tmp_path)
-    assert told == f"Removed 2 entries, {2 * n_bytes / 1e6:,.1f} MB, that no settings in use name\n"
+    assert told == f"Removed 2 entries, {2 * n_bytes / 1e6:,.1f} MB, of settings that are not in use\n"
     assert store.pipelines() == sorted([Pipeline().digest, OF_SWEEP])
     assert len(list(store.keys())) == 4
     assert list((store.root / ".unfinished").iterdir()) == []
@@ -79,7 +79,7 @@ def test_what_a_command_uses_now_stays(store: FeatureStore, tmp_path: Path) -> N
     store.mark_used(OF_NOBODY)
     told = pruned(store, tmp_path)
     assert told.startswith("Removed 0 entries")
-    assert "Left those of 1 other settings, which a command has used within 1 h:" in told
+    assert "Kept the entries of 1 other settings: a command has used them within 1 h" in told
     an_hour_ago = (store.root / OF_NOBODY / ".used").stat().st_mtime - 3601
     os.utime(store.root / OF_NOBODY / ".used", (an_hour_ago, an_hour_ago))
     assert pruned(store, tmp_path).startswith("Removed 2 entries")
@@ -88,7 +88,7 @@ def test_what_a_command_uses_now_stays(store: FeatureStore, tmp_path: Path) -> N
 def test_nothing_goes_while_a_journal_cannot_be_read(store: FeatureStore, tmp_path: Path) -> None:
     journal = begin_sweep(tmp_path)
     journal.write_bytes(b"damaged\n" + journal.read_bytes())
-    with pytest.raises(UserError, match=r"nothing is pruned, because it is not known what sweep s needs"):
+    with pytest.raises(UserError, match=r"nothing is pruned: the features that sweep s needs are not known"):
         pruned(store, tmp_path)
     assert len(list(store.keys())) == 6
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ser.audio import AudioFacts
-from ser.commands.options import percent
+from ser.commands.options import parse_percent
 from ser.corpora.base import Clip, CorpusError
 from ser.errors import UserError
 from ser.features.batch import Extraction
@@ -66,10 +66,10 @@ def test_without_one_good_clip_nothing_goes_on(quarantine: Quarantine) -> None:
 
 @pytest.mark.parametrize("text", ["0", "1", "2.5", "100"])
 def test_a_share_is_a_number_of_percent(text: str) -> None:
-    assert percent(text) == float(text)
+    assert parse_percent(text) == float(text)
 
 
 @pytest.mark.parametrize("text", ["-1", "101", "nan", "inf", "1%", ""])
 def test_other_shares_are_refused(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=rf"percent in \[0, 100\], got '{text}'"):
-        percent(text)
+        parse_percent(text)

@@ -1,4 +1,4 @@
-"""The report's command: what it loads, and what it refuses in a sentence."""
+"""The report's command: what it loads, and what it refuses in one line."""
 
 import subprocess
 import sys
@@ -36,7 +36,9 @@ def test_a_folder_that_cannot_be_written_to_is_told_and_no_ray_is_loaded_for_it(
     (tmp_path / "file").touch()
     ended = report(home, "--out", tmp_path / "file" / "out", "--resamples", 1)
     assert ended.returncode == 2
-    assert ended.stdout.startswith(f"error: {tmp_path}/file/out cannot be used (Not a directory): mend its permissions")
+    assert ended.stdout.startswith(
+        f"error: {tmp_path}/file/out cannot be used (Not a directory): correct its permissions"
+    )
     assert ended.stderr == "set()\n"
 
 

@@ -19,6 +19,7 @@ from ser.commands.sweep_request import SweepRequest, add_final_evaluation, new_p
 from ser.corpora.cremad import EMOTION_OF_CODE, SENTENCES
 from ser.corpora.download.cremad import OFFICIAL
 from ser.errors import UserError
+from ser.features.spaces import FrameSpace, MelSpace
 from ser.settings.ranges import Value
 from ser.sweep.driver import stop_on_sigterm
 from ser.sweep.journal import Asked, Closed, Journal, Started, read_events
@@ -88,7 +89,7 @@ def parsed(monkeypatch: pytest.MonkeyPatch, *words: str) -> SweepRequest:
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     monkeypatch.setattr(sys, "argv", ["run_sweep.py", *words])
-    return SweepRequest(command="test", plans=PLANS, **vars(script.arguments()))
+    return SweepRequest(command="test", plans=PLANS, **vars(script.parse_arguments()))
 
 
 def test_nothing_given_is_nothing_changed(monkeypatch):
@@ -151,7 +152,7 @@ def test_a_time_budget_is_read_with_its_unit(text, value):
     "text", ["", "30", "m", "30 m", "-5m", "0m", "1.2.3h", "1e3s", "²m", "infh", "nans", "5d", ".s"]
 )
 def test_any_other_time_budget_is_refused(text):
-    with pytest.raises(UserError, match="--time-budget must be a number with s, m or h, as in 30m; got"):
+    with pytest.raises(UserError, match="--time-budget must be a number with s, m or h, as in 30m, got"):
         parse_seconds(text)
 
 
@@ -165,7 +166,7 @@ def test_any_other_time_budget_is_refused(text):
         ({"split": "speaker5fold"}, "unknown split 'speaker5fold': did you mean 'speaker-5fold'?"),
         ({"trials_per_cell": 0}, "trials_per_cell must lie in {1..100000}, got 0"),
         ({"seed": -1}, "seed must lie in"),
-        ({"settings": ["training.lr"]}, "a setting is given as name=value, as in training.lr=0.001; got 'training.lr'"),
+        ({"settings": ["training.lr"]}, "must have the form name=value, as in training.lr=0.001, got 'training.lr'"),
         ({"settings": ["training.rl=1"]}, "unknown setting 'training.rl': did you mean 'training.lr'?"),
         ({"settings": ["training.lr=fast"]}, "training.lr must be float, got 'fast'"),
         ({"settings": ["model.dropout=1.5"]}, "model.dropout must lie in [0, 0.6], got 1.5"),
@@ -175,9 +176,9 @@ def test_any_other_time_budget_is_refused(text):
         ({"search": "grid"}, "search must be one of {per-cell, global}, got 'grid'"),
         ({"register": "best"}, "--register must be one of all, cells, champion, got 'best'"),
         ({"time_budget": "soon"}, "--time-budget must be a number with s, m or h"),
-        ({"name": "my sweep"}, "a sweep's name is made of letters, digits, '.', '_' and '-', got 'my sweep'"),
-        ({"name": "../elsewhere"}, "a sweep's name is made of letters"),
-        ({"folds": "0"}, "--folds and --final-splits are of the final evaluation: say how many seeds"),
+        ({"name": "my sweep"}, "a sweep's name must consist of letters, digits, '.', '_' and '-', got 'my sweep'"),
+        ({"name": "../elsewhere"}, "a sweep's name must consist of letters"),
+        ({"folds": "0"}, "belong to the final evaluation, which needs seeds: add --final-seeds 3"),
         ({"final_seeds": 1, "folds": "some"}, "--folds must be 'all' or numbers joined by commas, as in 0,2"),
         ({"final_seeds": 1, "folds": "2"}, "final_folds (--folds) must be below 1, the folds of assignment; got 2"),
         ({"final_seeds": 1, "final_splits": "evr"}, "unknown split 'evr': did you mean 'evar'?"),
@@ -187,7 +188,7 @@ def test_any_other_time_budget_is_refused(text):
         ({"dry_run": True, "corpus_dir": Path("nowhere")}, "nowhere"),
         ({"dry_run": True}, "data/cremad is not a folder: give the folder that holds AudioWAV, Crema or AudioFLAC"),
         ({"dry_run": True, "download_from": OFFICIAL}, "--download fetches it from https://github.com/"),
-        ({"corpus": "tess", "download_from": OFFICIAL}, "--download fetches cremad only, not tess: leave it away"),
+        ({"corpus": "tess", "download_from": OFFICIAL}, "--download fetches cremad only, not tess: omit it"),
         ({"download_from": "http://one"}, "--download-from must be two addresses joined by a comma"),
         ({"corpus_dir": "s3://b", "download_from": OFFICIAL}, "writes to a folder of this machine, not to s3://b"),
         ({"name": "a", "ray_address": "ray://head:10001"}, "would run the sweep elsewhere while its journal"),
@@ -205,7 +206,7 @@ def test_a_refused_request_leaves_its_name_free(refused):
 def test_a_name_that_is_taken_is_refused_with_both_ways_on(refused, tmp_path):
     begun(tmp_path / "home", "mine")
     sentence = refused(name="mine")
-    assert sentence == "there is a sweep 'mine': resume it with --resume mine, or choose another --name"
+    assert sentence == "there is already a sweep 'mine': resume it with --resume mine, or choose another --name"
 
 
 @pytest.mark.parametrize("left", [b"", b'00000000 {"kind":"started","sw'], ids=["empty", "torn"])
@@ -223,8 +224,9 @@ def test_a_tracker_of_no_known_kind_is_refused(refused, names):
 
 
 def test_a_sweep_that_is_running_is_left_alone(refused, names, tmp_path):
-    path = begun(tmp_path / "home", "mine", facts={"tracking_uri": "http://127.0.0.1:9", "corpus_dir": str(names)})
-    running = Journal(path)
+    facts: dict[str, Any] = {"tracking_uri": "http://127.0.0.1:9", "corpus_dir": str(names)}
+    facts["features_versions"] = {"1d": FrameSpace.version, "2d": MelSpace.version}
+    running = Journal(begun(tmp_path / "home", "mine", facts=facts))
     assert "is held by another process, this sweep is running already" in refused(resume="mine")
     running.close()
 
