@@ -55,7 +55,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, plan_file: Path, corpus_d
     """A copy of its own for each worker process, with its tracker: tests may add to both."""
 
     def make(folder: Path) -> None:
-        ended = run_sweep("--plan", plan_file, "--corpus-dir", corpus_dir, "--name", NAME, folder=folder)
+        words = ["--plan", plan_file, "--corpus-dir", corpus_dir, "--name", NAME]
+        # On a busy machine: without this sweep a third of the tests have nothing to look at.
+        ended = run_sweep(*words, folder=folder, timeout_s=900)
         assert ended.code == 0, ended.seen
         (folder / "ended.json").write_text(json.dumps(asdict(ended)))
 
