@@ -8,19 +8,18 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ser.evaluation.inference import Batches, evaluate
 from ser.evaluation.metrics import Confusion, accuracy, macro_f1, unweighted_average_recall
 from ser.training.augmentation import Augment, mixup, spec_augment, stretch
 from ser.training.checkpoint import Progress, TrainingError, TrainingState
+from ser.training.optimizer import build_average, build_optimizer
 from ser.training.settings import Training, lr_factor
 
 _MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -134,8 +133,8 @@ class Fit:
     _stopping: bool = False
 
     def __post_init__(self) -> None:
-        self._optimizer = _build_optimizer(self.model, self.settings)
-        self._average = _build_average(self.model, self.settings)
+        self._optimizer = build_optimizer(self.model, self.settings)
+        self._average = build_average(self.model, self.settings)
         self._class_weights = None
         if self.settings.class_weighting == "balanced":
             n_clips = np.bincount(self.train.labels, minlength=self.n_classes)
@@ -284,21 +283,6 @@ class Fit:
 def _split_into_batches(positions: NDArray[np.int64], batch_size: int) -> list[NDArray[np.int64]]:
     """Batches of nearly equal size, about `batch_size`: batch normalisation fails on a last batch of one clip."""
     return np.array_split(positions, max(1, round(len(positions) / batch_size)))
-
-
-def _build_optimizer(model: nn.Module, settings: Training) -> torch.optim.AdamW:
-    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
-    rest = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
-    groups: list[dict[str, Any]] = [{"params": weights}, {"params": rest, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
-
-
-def _build_average(model: nn.Module, settings: Training) -> AveragedModel | None:
-    """Running average of all weights and batch statistics, or None without averaging."""
-    if not settings.averaging:
-        return None
-    decay = get_ema_multi_avg_fn(1 - 1 / settings.averaging)  # type: ignore[no-untyped-call]
-    return AveragedModel(model, multi_avg_fn=decay, use_buffers=True)
 
 
 @contextmanager
