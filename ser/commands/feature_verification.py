@@ -50,7 +50,7 @@ def _find_largest_deviations(
     clips: Sequence[Clip], store: FeatureStore, pipeline: Pipeline, console: Console
 ) -> tuple[int, dict[str, tuple[float, str]]]:
     """Number of compared clips; by feature the largest deviation and its clip."""
-    from ser.features.librosa_check import compare_with_librosa  # librosa takes seconds to import
+    from ser.commands.librosa_comparison import compare_with_librosa  # librosa takes seconds to import
 
     worst: dict[str, tuple[float, str]] = {}
     n_compared = 0

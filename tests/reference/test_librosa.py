@@ -13,8 +13,8 @@ import pytest
 import soundfile
 
 from ser.audio import SAMPLE_RATE_HZ, Wave, decode
+from ser.commands.librosa_comparison import REFERENCES, compare_with_librosa
 from ser.features.base import FEATURES, Framing, Spectra
-from ser.features.librosa_check import REFERENCES, compare_with_librosa
 from ser.features.mel_scale import mel_weights
 from ser.features.pipeline import Pipeline
 from ser.features.pitch_tuning import estimate_tuning

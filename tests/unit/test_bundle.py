@@ -51,8 +51,8 @@ def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
 def test_a_bundle_of_an_older_version_is_refused_in_one_line(tmp_path: Path, key: str) -> None:
     without(key, tmp_path)
     said = (
-        f"a bundle must hold emotions, temperature, input_range, settings, {tmp_path} lacks {key}: another version of "
-        "ser wrote it, so train the network again"
+        f"a bundle must hold emotions, temperature, input_range, features_version, settings, {tmp_path} lacks {key}: "
+        "another version of ser wrote it, so train the network again"
     )
     with pytest.raises(UserError, match=f"^{re.escape(said)}$"):
         load_bundle(tmp_path)
