@@ -16,7 +16,7 @@ from ser.report.leaderboard import LeaderboardRow, make_leaderboard_table, rank_
 from ser.sweep.state import SweepState
 from ser.tracking.client.tracker_error import TrackerError
 from ser.tracking.publication import Publication
-from ser.tracking.registry.comparison import CHAMPION
+from ser.tracking.registry.promotion_rule import CHAMPION
 
 
 def conclude(

@@ -36,7 +36,7 @@ from ser.distributed.jobs import (
 )
 from ser.errors import UserError
 from ser.redaction import redact
-from ser.sweep.driver import COMMIT, find_git_commit, stop_on_sigterm
+from ser.sweep.driver_process import COMMIT, find_git_commit, stop_on_sigterm
 
 _SUBMITTED = "SER_SUBMITTED"
 _SWEEP_EXIT_CODES = (FINISHED, NOT_MET, REFUSED, UNSENT, UNREGISTERED, STOPPED)

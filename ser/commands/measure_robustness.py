@@ -12,7 +12,7 @@ from ser.commands.exit_codes import FINISHED
 from ser.commands.sweep_corpus import find_sweep_clips, prepare_sweep_corpus
 from ser.corpora.locations import Location
 from ser.distributed.cluster import connect
-from ser.distributed.robustness import BestTrial, measure_robustness
+from ser.distributed.robustness_tasks import BestTrial, measure_robustness
 from ser.evaluation.metrics import unweighted_average_recall
 from ser.evaluation.perturbations import CONDITIONS
 from ser.evaluation.robustness import PerturbedPrediction, count_confusions

@@ -5,8 +5,8 @@ from rich.console import Console
 from ser.commands.exit_codes import FINISHED, NOT_MET
 from ser.console import print_line
 from ser.tracking.client.connection import open_tracker
-from ser.tracking.registry.comparison import CANDIDATE, CHAMPION, RULE, make_verdict_table
 from ser.tracking.registry.promotion import PREVIOUS, promote, roll_back
+from ser.tracking.registry.promotion_rule import CANDIDATE, CHAMPION, RULE, make_verdict_table
 from ser.tracking.registry.versions import Versions, registered_model_name
 
 

@@ -27,16 +27,16 @@ from ser.commands.sweep_request import (
 )
 from ser.corpora.base import Clip
 from ser.corpora.locations import Location
-from ser.distributed.baselines import list_compared_splits, measure_baselines, remove_baselines
+from ser.distributed.baseline_tasks import list_compared_splits, measure_baselines, remove_baselines
 from ser.distributed.cluster import connect, refuse_remote_drivers, refuse_too_large, resolve_job_server
 from ser.distributed.runner import run_trials
-from ser.distributed.step_timing import with_fastest_settings
-from ser.distributed.trial_data import share_trial_data
+from ser.distributed.shared_trial_data import share_trial_data
+from ser.distributed.step_timing_tasks import with_fastest_settings
 from ser.distributed.tune_adapter import count_parallel_trials, trial_resources
 from ser.errors import UserError
 from ser.paths import default_corpus_dir
 from ser.sweep.controller import Controller
-from ser.sweep.driver import current_driver, find_git_commit, stop_on_sigterm
+from ser.sweep.driver_process import current_driver, find_git_commit, stop_on_sigterm
 from ser.sweep.facts import SweepFacts, describe_corpus, refuse_other_clips, refuse_other_features
 from ser.sweep.final_evaluation import PlannedTraining, plan_trainings
 from ser.sweep.folder import SweepFolder

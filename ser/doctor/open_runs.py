@@ -10,7 +10,7 @@ from ser.doctor.finding import Finding, fine, warning
 from ser.doctor.sweeps import FoundSweep
 from ser.doctor.tracker import is_serving
 from ser.redaction import redact
-from ser.sweep.driver import parse_driver
+from ser.sweep.driver_process import parse_driver
 from ser.sweep.journal import lock_out_drivers, read_events
 from ser.sweep.state import SweepState
 from ser.tracking.open_runs import OpenRuns, close_runs, find_open_runs

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 from ser.audio import LARGEST_BYTES, AudioError, AudioFacts, decode, digest_of, facts
 from ser.corpora.locations import read_bytes
-from ser.features.entry import Entry
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
+from ser.features.stored_clip import Entry
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from typing import TypeVar
 
 from ser.audio import AudioFacts
 from ser.errors import UserError
-from ser.features.entry import DamagedEntryError, Entry, encode_entry, read_entry, read_facts
 from ser.features.pipeline import Pipeline
+from ser.features.stored_clip import DamagedEntryError, Entry, encode_entry, read_entry, read_facts
 
 T = TypeVar("T")
 

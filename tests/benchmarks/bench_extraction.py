@@ -31,9 +31,9 @@ from ser.corpora.base import CORPORA, Clip
 from ser.distributed.cluster import connect
 from ser.distributed.extraction import RayExtractor
 from ser.features.batch import Sound, extract_batch, read_sound
-from ser.features.entry import Entry, encode_entry
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
+from ser.features.stored_clip import Entry, encode_entry
 from tests.support.librosa_tutorial import tutorial
 from tests.support.ray_cluster import processor_s
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from ser.commands.sweep_corpus import prepare_sweep_corpus
 from ser.corpora.base import CORPORA
 from ser.distributed.cluster import connect
-from ser.distributed.trial_data import share_trial_data
+from ser.distributed.shared_trial_data import share_trial_data
 from ser.experiment.experiment import Experiment
 from ser.experiment.trial import Trial
 from ser.experiment.trial_data import TrialData

@@ -25,7 +25,7 @@ from ser.commands.sweep_corpus import prepare_sweep_corpus
 from ser.corpora.synthetic import make_synthetic
 from ser.distributed import runner, trainable
 from ser.distributed.cluster import connect
-from ser.distributed.trial_data import share_trial_data
+from ser.distributed.shared_trial_data import share_trial_data
 from ser.experiment.experiment import from_flat
 from ser.experiment.preparation import find_clips
 from ser.experiment.trial import Trial, validation_metrics

@@ -14,7 +14,7 @@ import pytest
 import ray
 
 from ser.features.store import FeatureStore
-from ser.sweep.driver import DriverProcess, current_driver
+from ser.sweep.driver_process import DriverProcess, current_driver
 from ser.sweep.journal import Journal, Started
 from ser.training.checkpoint import FILE_NAME
 from tests.support.command_runner import REPOSITORY, SWEEP, Finished, free_port, run, run_sweep, running

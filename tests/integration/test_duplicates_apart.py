@@ -10,7 +10,7 @@ from rich.console import Console
 from ser.commands.sweep_corpus import prepare_sweep_corpus
 from ser.corpora.cremad import CremaD
 from ser.distributed.cluster import connect
-from ser.distributed.trial_data import share_trial_data
+from ser.distributed.shared_trial_data import share_trial_data
 from ser.errors import UserError
 from ser.features.spaces import name_stored_features
 from ser.splits.split import Split, partition

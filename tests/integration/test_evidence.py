@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from ser.commands.sweep_corpus import find_sweep_clips, prepare_sweep_corpus
-from ser.distributed.baselines import measure_baselines
+from ser.distributed.baseline_tasks import measure_baselines
 from ser.distributed.cluster import connect
 from ser.evaluation.baselines import BASELINES, HUMAN_VOTE, baseline_path
 from ser.evaluation.perturbations import CONDITIONS

@@ -11,7 +11,7 @@ from signal import SIGINT, SIGTERM
 
 import pytest
 
-from ser.sweep.driver import find_git_commit
+from ser.sweep.driver_process import find_git_commit
 from ser.sweep.journal import Reported, read_events
 from ser.sweep.state import replay
 from tests.support.command_runner import SWEEP, Command, Finished, free_port, run_sweep, running

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from ser.distributed.cluster import connect
-from ser.distributed.step_timing import with_fastest_settings
+from ser.distributed.step_timing_tasks import with_fastest_settings
 from ser.experiment.step_timing import MEMORY_FORMAT, PLAIN, PRECISION
 from ser.sweep.plan import Plan
 

@@ -13,8 +13,8 @@ from ser.audio import LFS_POINTER_START, AudioFacts
 from ser.corpora.synthetic import make_synthetic
 from ser.doctor.features import corpus_finding, store_findings
 from ser.doctor.finding import Finding, Level
-from ser.features.entry import Entry
 from ser.features.store import FeatureStore
+from ser.features.stored_clip import Entry
 
 
 @pytest.fixture

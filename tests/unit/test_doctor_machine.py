@@ -17,7 +17,7 @@ from ser.doctor.memory import free_bytes, memory_finding
 from ser.doctor.requirements import Requirements, estimate_requirements
 from ser.errors import UserError
 from ser.experiment.bundle import build_network
-from ser.sweep.driver import DriverProcess, current_driver, parse_driver
+from ser.sweep.driver_process import DriverProcess, current_driver, parse_driver
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import read_plan
 

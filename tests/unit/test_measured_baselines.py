@@ -11,7 +11,7 @@ from rich.console import Console
 from ser.corpora.base import CorpusChoice, CorpusError
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
 from ser.corpora.cremad_tables import DEMOGRAPHICS, VOTES
-from ser.distributed.baselines import list_compared_splits, measure_baselines, remove_baselines
+from ser.distributed.baseline_tasks import list_compared_splits, measure_baselines, remove_baselines
 from ser.evaluation.baselines import HUMAN_VOTE, MAJORITY, MFCC_SVM, baseline_path
 from ser.evaluation.predictions import read_predictions
 from ser.experiment.preparation import PreparedCorpus

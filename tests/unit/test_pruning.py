@@ -13,9 +13,9 @@ from ser.audio import AudioFacts
 from ser.commands.feature_pruning import prune
 from ser.errors import UserError
 from ser.experiment.preparation import build_pipeline
-from ser.features.entry import Entry
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
+from ser.features.stored_clip import Entry
 from ser.settings.ranges import Value
 from ser.sweep.journal import Journal, Started
 from ser.sweep.plan import Plan

@@ -7,7 +7,7 @@ import pytest
 
 from ser.corpora.base import Clip
 from ser.corpora.cremad import EMOTION_OF_CODE, parse
-from ser.distributed.robustness import _decode, _read_sounds
+from ser.distributed.robustness_tasks import _decode, _read_sounds
 from ser.errors import UserError
 from ser.evaluation.perturbations import CONDITIONS, Condition
 from ser.evaluation.robustness import (

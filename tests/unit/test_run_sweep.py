@@ -21,7 +21,7 @@ from ser.corpora.download.cremad import OFFICIAL
 from ser.errors import UserError
 from ser.features.spaces import FrameSpace, MelSpace
 from ser.settings.ranges import Value
-from ser.sweep.driver import stop_on_sigterm
+from ser.sweep.driver_process import stop_on_sigterm
 from ser.sweep.journal import Asked, Closed, Journal, Started, read_events
 from ser.sweep.plan import Plan
 from ser.sweep.plan_files import read_plan

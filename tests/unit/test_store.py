@@ -20,9 +20,9 @@ from safetensors.numpy import save
 from ser.audio import AudioFacts, digest_of
 from ser.errors import UserError
 from ser.features.batch import Sound, extract_batch
-from ser.features.entry import Entry
 from ser.features.pipeline import Pipeline
 from ser.features.store import FeatureStore
+from ser.features.stored_clip import Entry
 
 KEY = FeatureStore.key("sound", "pipeline")
 
@@ -212,7 +212,7 @@ def test_two_writers_leave_one_whole_entry(store: FeatureStore) -> None:
 def test_a_killed_writer_leaves_nothing_that_is_read(store: FeatureStore) -> None:
     program = (
         "import sys, numpy as np; from pathlib import Path; from ser.audio import AudioFacts\n"
-        "from ser.features.entry import Entry; from ser.features.store import FeatureStore\n"
+        "from ser.features.stored_clip import Entry; from ser.features.store import FeatureStore\n"
         "store = FeatureStore(Path(sys.argv[1]))\n"
         "rows = np.arange(2_000_000, dtype=np.float32).reshape(-1, 100)\n"
         "print('ready', flush=True)\n"

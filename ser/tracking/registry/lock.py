@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from ser.sweep.driver import current_driver
+from ser.sweep.driver_process import current_driver
 from ser.tracking.tags import HOLDER
 
 TAKEN_OVER_AFTER_S = 30.0

@@ -13,8 +13,8 @@ from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion
 
 from ser.errors import UserError
-from ser.tracking.registry.comparison import CHAMPION, Verdict, compare_runs
 from ser.tracking.registry.lock import Lock, LockLostError, lock_model
+from ser.tracking.registry.promotion_rule import CHAMPION, Verdict, compare_runs
 from ser.tracking.registry.versions import Versions
 from ser.tracking.tags import CHAMPION_BEFORE, ROLLED_BACK
 

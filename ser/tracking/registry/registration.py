@@ -7,8 +7,8 @@ from mlflow.entities.model_registry import ModelVersion
 from ser.report.leaderboard import rank_cells
 from ser.sweep.journal import SEARCH, TrialKey
 from ser.sweep.state import SweepState
-from ser.tracking.registry.comparison import CANDIDATE, CHAMPION
 from ser.tracking.registry.promotion import Promotion, promote
+from ser.tracking.registry.promotion_rule import CANDIDATE, CHAMPION
 from ser.tracking.registry.versions import Versions, registered_model_name
 from ser.tracking.runs import Runs
 

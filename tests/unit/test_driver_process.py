@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-PROGRAM = "import os; from ser.sweep.driver import user_name; os.setuid({uid}); print(user_name())"
+PROGRAM = "import os; from ser.sweep.driver_process import user_name; os.setuid({uid}); print(user_name())"
 
 
 def name_of(uid: int, **variables: str) -> str:
