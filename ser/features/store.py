@@ -146,10 +146,10 @@ def describe_store_error(error: OSError, root: Path) -> UserError:
     """Error for the user about `error`, met while writing into `root`."""
     if error.errno in _NO_ROOM:
         return UserError(
-            f"no room left for features in {root}: free some, or choose another folder; what is there is kept"
+            f"no room left for features in {root}", "free some, or choose another folder; what is there is kept"
         )
     reason = error.strerror or str(error)
-    return UserError(f"the feature store {root} cannot be used ({reason}): check the folder, or choose another")
+    return UserError(f"the feature store {root} cannot be used ({reason})", "check the folder, or choose another")
 
 
 def _find(read: Callable[[Path], T], path: Path) -> T | None:
@@ -160,8 +160,8 @@ def _find(read: Callable[[Path], T], path: Path) -> T | None:
         return None
     except OSError as error:
         raise UserError(
-            f"the feature store cannot read {path} ({error.strerror or error}): give access to it, or remove it, and "
-            "its features are computed again"
+            f"the feature store cannot read {path} ({error.strerror or error})",
+            "give access to it, or remove it, and its features are computed again",
         ) from error
 
 

@@ -138,4 +138,4 @@ def test_its_report_shows_what_each_variant_is_worth(compared: tuple[Path, str],
     assert len(table.splitlines()) == 5
     page = (tmp_path / "report.html").read_text()
     assert "augment.mixup_alpha=0.2" in page
-    assert "test clips were not heard" in page
+    assert "test clips were not used" in page

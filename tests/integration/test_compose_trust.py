@@ -103,7 +103,7 @@ def test_ray_wants_the_token(stack: Stack) -> None:
 def let_in(stack: Stack, address: str, token: str | None) -> bool:
     """Whether Ray takes a driver of a container that is within its network."""
     variables = ["-e", "RAY_AUTH_MODE=token", "-e", f"RAY_AUTH_TOKEN={token}"] if token else []
-    words = ["timeout", "60", "python", "-c", f"import ray; ray.init({address!r}); print('let in')"]
+    words = ["timeout", "180", "python", "-c", f"import ray; ray.init({address!r}); print('let in')"]
     network = f"{stack.project}_cluster"
     command = ["docker", "run", "--rm", "--network", network, *variables, "ser-ray:latest", *words]
     return "let in" in subprocess.run(command, capture_output=True, text=True).stdout

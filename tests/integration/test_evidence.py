@@ -78,10 +78,10 @@ def test_noise_is_heard_once_and_goes_on_where_it_was_cut_off(finished: Finished
 def test_what_cannot_be_measured_is_refused(finished: FinishedSweep, run_here: RunHere) -> None:
     for words, reason in (
         (("--sweep", "smal"), "there is no journal at"),
-        (("--sweep", finished.record.name, "--clips", 0), "must be at least 1, got 0"),
+        (("--sweep", finished.record.name, "--clips", 0), "must be a whole number, 1 or more, got '0'"),
     ):
         ended = run_here(SCRIPT, *words, folder=finished.folder)
-        assert (ended.code, "error: " in ended.stdout, reason in ended.stdout) == (2, True, True), ended.seen
+        assert (ended.code, "error: " in ended.seen, reason in ended.seen) == (2, True, True), ended.seen
         assert "Traceback" not in ended.seen
 
 

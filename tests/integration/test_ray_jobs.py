@@ -114,7 +114,7 @@ def test_a_sweep_is_followed_by_many_stopped_by_one_and_resumed(jobs: Jobs, tmp_
     )
     assert (stopped.code, stopped.stderr) == (130, "")
     assert f"Stopped before the end. Resume with: {resume}" in stopped.stdout
-    assert f"Stopped on the cluster. Go on with: {resume}" in stopped.stdout
+    assert f"Stopped on the cluster. Resume with: {resume}" in stopped.stdout
     assert [trial.outcome for trial in replay(journal_of(jobs.home, "long")).trials.values()] == ["killed"]
     n_before = jobs.n_reports("long")
     with jobs.submit("--resume", "long", folder=tmp_path / "third") as third:

@@ -97,7 +97,7 @@ def check_stopped(client: MlflowClient, journal: Path, ended: Finished, *, outco
     """An orderly stop: the user is told how to go on, the journal how it ended, and no run is left open."""
     record = replay(journal)
     assert ended.code == 130, ended.seen
-    assert f"Go on with: python tune/run_sweep.py --resume {record.name}" in ended.stdout
+    assert f"Resume with: python tune/run_sweep.py --resume {record.name}" in ended.stdout
     assert record.closed is not None
     assert record.closed.outcome == outcome
     runs = check_runs(client, journal)
