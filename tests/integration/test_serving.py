@@ -178,5 +178,5 @@ def test_a_bundle_of_an_older_version_is_refused_in_one_sentence(finished: Finis
     ended = run(MLFLOW, "models", "serve", "-m", tmp_path / "old", "--env-manager", "local", folder=tmp_path)
     assert ended.code != 0, ended.seen
     assert "KeyError" not in ended.seen
-    said = rf"^ser\.bundle\.UserError: a bundle must hold .*, {path.parent} lacks temperature: another version of ser"
+    said = rf"^ser\.errors\.UserError: a bundle must hold .*, {path.parent} lacks temperature: another version of ser"
     assert re.search(said, ended.seen, re.MULTILINE), ended.seen
