@@ -89,8 +89,8 @@ def test_the_start_of_files_is_read_from_s3_whatever_their_size(tmp_path: Path, 
     for name, data in (("a.wav", b""), ("b #1?.wav", b"abc")):
         client.put_object(Bucket="sizes", Key=name, Body=data)
     code = """if True:
-        from ser.corpora.locations import entries, read_bytes
-        for entry in entries("s3://sizes"):
+        from ser.corpora.locations import list_folder, read_bytes
+        for entry in list_folder("s3://sizes"):
             print(entry.name, [read_bytes(entry.location, at_most=size) for size in (None, 2, 100)])
     """
     ended = run(sys.executable, "-c", code, folder=tmp_path, variables=s3)
