@@ -86,7 +86,7 @@ def test_a_killed_sweep_goes_on_from_its_checkpoint_until_its_time_is_up(
     (run_,) = [run_ for run_ in runs_of(client_of(tmp_path), "long") if run_.data.tags["ser.trial"] != "parent"]
     assert run_.info.status == "RUNNING"
     n_before_kill = n_reports(tmp_path, "long")
-    ended = run_sweep("--resume", "long", "--time-budget", "12s", folder=tmp_path)
+    ended = run_sweep("--resume", "long", "--time-budget", "40s", folder=tmp_path)
     assert ended.stderr == ""
     check_stopped(client_of(tmp_path), journal_of(tmp_path / ".ser", "long"), ended, outcome="budget")
     assert [trial.outcome for trial in record_of(tmp_path, "long").trials.values()] == ["killed"]
