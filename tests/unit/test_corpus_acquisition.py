@@ -1,4 +1,4 @@
-"""Progress of a download: a bar on a terminal, occasional lines in a log."""
+"""Acquisition of a corpus: where it comes from, and its progress, a bar on a terminal, occasional lines in a log."""
 
 import io
 from collections.abc import Iterator
@@ -10,7 +10,8 @@ from rich.console import Console
 from ser.commands import corpus_acquisition
 from ser.commands.corpus_acquisition import _format_progress, acquire_corpus
 from ser.corpora.base import CorpusError
-from ser.corpora.download.cremad import DownloadProgress
+from ser.corpora.cremad import SYNTHETIC_MARK
+from ser.corpora.download.cremad import OFFICIAL, Addresses, DownloadProgress, download
 from tests.support.fake_github import Publisher, published
 
 CLIPS = {f"1001_DFA_{code}_XX": bytes(1000) for code in ("ANG", "SAD", "NEU")}
@@ -65,3 +66,24 @@ def test_a_synthetic_corpus_is_made_where_a_file_url_says(tmp_path: Path, monkey
     monkeypatch.setattr(corpus_acquisition, "make_synthetic", made.append)
     acquire_corpus("synthetic", f"file://{tmp_path}/made", download_from=None, console=Console(quiet=True))
     assert made == [tmp_path / "made"]
+
+
+def test_places_that_are_not_for_it_are_refused(tmp_path: Path, publisher: Publisher) -> None:
+    addresses = Addresses.parse(publisher.addresses)
+    with pytest.raises(CorpusError, match="writes to a folder of this machine, not to s3://bucket"):
+        download("s3://bucket", addresses, on_progress=print)
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made" / SYNTHETIC_MARK).write_text("{}")
+    with pytest.raises(CorpusError, match="holds the synthetic corpus"):
+        download(tmp_path / "made", addresses, on_progress=print)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CorpusError, match=r"cannot be written \(.*\): free some space"):
+        download(tmp_path / "file", addresses, on_progress=print)
+
+
+def test_the_official_addresses_are_two() -> None:
+    official = Addresses.parse(OFFICIAL)
+    assert official.pointers.startswith("https://raw.githubusercontent.com/CheyneyComputerScience/CREMA-D/")
+    assert official.media.startswith("https://media.githubusercontent.com/media/CheyneyComputerScience/CREMA-D/")
+    with pytest.raises(CorpusError, match="must be two addresses joined by a comma"):
+        Addresses.parse("http://one")

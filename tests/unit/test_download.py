@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ser.corpora.base import CorpusError
-from ser.corpora.cremad import SYNTHETIC_MARK, CremaD
-from ser.corpora.download.cremad import OFFICIAL, Addresses, DownloadProgress, download
+from ser.corpora.cremad import CremaD
+from ser.corpora.download.cremad import Addresses, DownloadProgress, download
 from ser.corpora.download.http_files import RetryPolicy
 from tests.support.fake_github import TABLES, Publisher, clips_in, pointer_of, published
 
@@ -268,19 +268,6 @@ def test_a_server_that_does_not_answer_is_one_line(tmp_path: Path) -> None:
         download(tmp_path, Addresses("http://127.0.0.1:9", "http://127.0.0.1:9"), on_progress=print, policy=IMPATIENT)
 
 
-def test_places_that_are_not_for_it_are_refused(tmp_path: Path, publisher: Publisher) -> None:
-    addresses = Addresses.parse(publisher.addresses)
-    with pytest.raises(CorpusError, match="writes to a folder of this machine, not to s3://bucket"):
-        download("s3://bucket", addresses, on_progress=print)
-    (tmp_path / "made").mkdir()
-    (tmp_path / "made" / SYNTHETIC_MARK).write_text("{}")
-    with pytest.raises(CorpusError, match="holds the synthetic corpus"):
-        download(tmp_path / "made", addresses, on_progress=print)
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CorpusError, match=r"cannot be written \(.*\): free some space"):
-        download(tmp_path / "file", addresses, on_progress=print)
-
-
 def test_a_file_that_cannot_be_written_ends_it_and_what_is_there_is_kept(tmp_path: Path, publisher: Publisher) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, limits[1]))
@@ -299,11 +286,3 @@ def test_two_downloads_into_one_folder_are_refused(tmp_path: Path, publisher: Pu
         with pytest.raises(CorpusError, match=f"another process downloads into {tmp_path}: wait for it, or stop it"):
             fetch(tmp_path, publisher)
     assert fetch(tmp_path, publisher).n_fetched == 12
-
-
-def test_the_official_addresses_are_two() -> None:
-    official = Addresses.parse(OFFICIAL)
-    assert official.pointers.startswith("https://raw.githubusercontent.com/CheyneyComputerScience/CREMA-D/")
-    assert official.media.startswith("https://media.githubusercontent.com/media/CheyneyComputerScience/CREMA-D/")
-    with pytest.raises(CorpusError, match="must be two addresses joined by a comma"):
-        Addresses.parse("http://one")
